@@ -1,0 +1,7 @@
+#!/bin/sh
+# Writes the hash-pinned locks from pyproject.toml; they name no registry.
+set -eu
+cd "$(dirname "$0")/.."
+options="--extra demo --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet"
+echo "hatchling>=1.27" | uv pip compile pyproject.toml - $options -o locks/demo.lock
+uv pip compile pyproject.toml $options --group dev -o locks/dev.lock

@@ -1,0 +1,105 @@
+"""The one deterministic byte form of anything hashed or signed, and a strict way back.
+
+Writing follows RFC 8785 (JSON Canonicalization Scheme). Reading is strict: duplicate keys,
+NaN and infinities, too much depth and too many bytes are refused before a value is built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NoReturn
+
+import rfc8785
+
+from countermark.errors import StatementRefused
+
+MAX_BYTES = 64 << 20
+MAX_DEPTH = 64
+
+
+def to_bytes(value: Any) -> bytes:
+    """RFC 8785 bytes of a JSON value.
+
+    Raises:
+        StatementRefused: the value has no canonical form (NaN, integers beyond 2**53, other types).
+    """
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, RecursionError) as error:
+        raise StatementRefused("this value has no canonical JSON form", why=str(error)) from error
+
+
+def sha256_hex(data: bytes | memoryview) -> str:
+    """Lower-case hex SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise StatementRefused(f"JSON holds {text}, which is not a number", mend="write a finite number or null")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise StatementRefused(
+            f"JSON object has the key {twice[0]!r} twice", why="readers disagree on which value counts"
+        )
+    return out
+
+
+def _depth(data: bytes) -> int:
+    """Deepest nesting of brackets outside strings, counted without recursion."""
+    deepest = depth = 0
+    in_string = escaped = False
+    for byte in data:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest
+
+
+def from_bytes(data: bytes, *, what: str = "document", max_bytes: int = MAX_BYTES) -> Any:
+    """Parse JSON strictly.
+
+    Args:
+        data: UTF-8 JSON. what: its name in messages. max_bytes: size limit checked before parsing.
+
+    Raises:
+        StatementRefused: too large, too deep, not UTF-8, not JSON, duplicate keys, NaN.
+    """
+    if len(data) > max_bytes:
+        raise StatementRefused(f"{what} is {len(data)} bytes; the limit is {max_bytes}")
+    # Counting every byte in Python is slow; a document with few brackets cannot be deep.
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
+        raise StatementRefused(f"{what} is nested deeper than {MAX_DEPTH} levels")
+    try:
+        text = data.decode("utf-8", "strict")
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, ValueError) as error:
+        raise StatementRefused(f"{what} is not JSON", why=str(error)) from error
+
+
+def object_from_bytes(data: bytes, *, what: str = "document", max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """Like `from_bytes`, and the top level must be an object.
+
+    Raises:
+        StatementRefused: as `from_bytes`, or the top level is not an object.
+    """
+    value = from_bytes(data, what=what, max_bytes=max_bytes)
+    if not isinstance(value, dict):
+        raise StatementRefused(f"{what} is not a JSON object")
+    return value

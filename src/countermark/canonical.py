@@ -6,6 +6,7 @@ NaN and infinities, too much depth and too many bytes are refused before a value
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from typing import Any, NoReturn
@@ -103,3 +104,104 @@ def object_from_bytes(data: bytes, *, what: str = "document", max_bytes: int = M
     if not isinstance(value, dict):
         raise StatementRefused(f"{what} is not a JSON object")
     return value
+
+
+class Fields:
+    """Reads an object field by field and refuses what is missing, of another type, or left over.
+
+    >>> fields = Fields({"rows": 3}, "delivery")
+    >>> fields.integer("rows")
+    3
+    >>> fields.done()
+    """
+
+    def __init__(self, value: Any, what: str) -> None:
+        if not isinstance(value, dict):
+            raise StatementRefused(f"{what} is not an object")
+        self._value: dict[str, Any] = value
+        self._what = what
+        self._seen: set[str] = set()
+
+    def any(self, name: str) -> Any:
+        """The field as it stands, which must be there."""
+        self._seen.add(name)
+        if name not in self._value:
+            raise StatementRefused(f"{self._what}: field {name!r} is missing")
+        return self._value[name]
+
+    def _typed(self, name: str, kind: type, word: str) -> Any:
+        value = self.any(name)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise StatementRefused(f"{self._what}: field {name!r} is not {word}", why=f"seen: {value!r:.80}")
+        return value
+
+    def text(self, name: str, *, most: int = 4096) -> str:
+        """A string of at most `most` characters."""
+        value: str = self._typed(name, str, "text")
+        if len(value) > most:
+            raise StatementRefused(f"{self._what}: field {name!r} has {len(value)} characters, at most {most} are taken")
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """A string, or null, or absent."""
+        return None if self.optional(name) is None else self.text(name)
+
+    def integer(self, name: str, *, least: int = 0) -> int:
+        """An integer >= `least`; floats are refused even where they are whole."""
+        value: int = self._typed(name, int, "an integer")
+        if value < least:
+            raise StatementRefused(f"{self._what}: field {name!r} is {value}, less than {least}")
+        return value
+
+    def boolean(self, name: str) -> bool:
+        """True or false."""
+        value: bool = self._typed(name, bool, "true or false")
+        return value
+
+    def hex(self, name: str, *, size: int = 32) -> str:
+        """Lower-case hex of `size` bytes."""
+        value = self.text(name)
+        if len(value) != 2 * size or set(value) - set("0123456789abcdef"):
+            raise StatementRefused(f"{self._what}: field {name!r} is not {size} bytes of lower-case hex")
+        return value
+
+    def optional_hex(self, name: str) -> str | None:
+        """Hex, or null, or absent."""
+        return None if self.optional(name) is None else self.hex(name)
+
+    def base64(self, name: str) -> bytes:
+        """Bytes written as base64."""
+        try:
+            return base64.b64decode(self.text(name, most=MAX_BYTES), validate=True)
+        except ValueError as error:
+            raise StatementRefused(f"{self._what}: field {name!r} is not base64") from error
+
+    def items(self, name: str) -> list[Any]:
+        """A list."""
+        value: list[Any] = self._typed(name, list, "a list")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of strings."""
+        values = self.items(name)
+        if not all(isinstance(v, str) for v in values):
+            raise StatementRefused(f"{self._what}: field {name!r} holds something that is not text")
+        return tuple(values)
+
+    def object(self, name: str) -> dict[str, Any]:
+        """An object."""
+        value: dict[str, Any] = self._typed(name, dict, "an object")
+        return value
+
+    def optional(self, name: str) -> Any:
+        """The field, or None where it is absent."""
+        self._seen.add(name)
+        return self._value.get(name)
+
+    def done(self) -> None:
+        """Refuse fields that nobody read: an unknown field may be critical."""
+        left = sorted(set(self._value) - self._seen)
+        if left:
+            raise StatementRefused(
+                f"{self._what}: unknown field {left[0]!r}", mend="a newer Countermark may know it; nothing is guessed here"
+            )

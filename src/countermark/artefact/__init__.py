@@ -1,0 +1,1 @@
+"""The four assets as immutable values, known by their tree digest."""

@@ -1,0 +1,1 @@
+"""Keys and trust: the only room that touches a private key."""

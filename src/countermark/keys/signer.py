@@ -1,0 +1,133 @@
+"""Signers: private keys in files, mode 0600, with an optional passphrase."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from countermark import dsse
+from countermark.errors import SignatureRefused, Unusable
+from countermark.keys.verifier import Algorithm, PublicKey, Use
+
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+MAX_PEM_BYTES = 16 << 10
+
+
+class Signer(Protocol):
+    """Something that signs with one key. Never shows the private half."""
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half and its single use."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Signature over `message`: 64 bytes for Ed25519, DER for ECDSA."""
+
+
+class FileSigner:
+    """A signer whose private key came from a file, or was made here and not stored yet."""
+
+    def __init__(self, private: PrivateKey, use: Use) -> None:
+        self._private = private
+        spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        self._public = PublicKey.from_spki(use, spki)
+
+    def __repr__(self) -> str:
+        return f"FileSigner(use={self._public.use!r}, id={self._public.id[:16]!r})"
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half and its single use."""
+        return self._public
+
+    def sign(self, message: bytes) -> bytes:
+        """Signature over `message`: 64 bytes for Ed25519, DER for ECDSA."""
+        if isinstance(self._private, ed25519.Ed25519PrivateKey):
+            return self._private.sign(message)
+        return self._private.sign(message, ec.ECDSA(hashes.SHA256()))
+
+    def save(self, path: Path, passphrase: bytes | None = None) -> None:
+        """Write PKCS#8 PEM, mode 0600, durably; an existing file is never replaced.
+
+        Raises:
+            Unusable: the file exists or cannot be written.
+        """
+        protect = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+        pem = self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protect)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        except FileExistsError as error:
+            raise Unusable(f"{path} exists", why="a key is never overwritten", mend="name another file") from error
+        except OSError as error:
+            raise Unusable(f"cannot write {path}", why=str(error)) from error
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def generate(use: Use, algorithm: Algorithm = "ed25519") -> FileSigner:
+    """A fresh key for one use."""
+    if algorithm == "ed25519":
+        return FileSigner(ed25519.Ed25519PrivateKey.generate(), use)
+    return FileSigner(ec.generate_private_key(ec.SECP256R1()), use)
+
+
+def load(path: Path, use: Use, passphrase: bytes | None = None) -> FileSigner:
+    """Read a PKCS#8 PEM key file.
+
+    Raises:
+        Unusable: missing, unreadable, or readable by others.
+        SignatureRefused: not a private key of an allowed kind, or the passphrase is wrong or missing.
+    """
+    pem = _read_private(path)
+    try:
+        key = load_pem_private_key(pem, passphrase)
+    except TypeError as error:
+        needed = "no passphrase is needed" if passphrase else "it needs a passphrase"
+        raise SignatureRefused(f"{path.name}: {needed}", mend="use --passphrase-file or answer the prompt") from error
+    except ValueError as error:
+        raise SignatureRefused(f"{path.name} is not a key, or the passphrase is wrong") from error
+    if isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey):
+        return FileSigner(key, use)
+    raise SignatureRefused(f"{path.name} is neither an Ed25519 nor an ECDSA key")
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as error:
+        raise Unusable(f"cannot read the key {path}", why=str(error), mend="`countermark init` makes keys") from error
+    with os.fdopen(descriptor, "rb") as file:
+        if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            raise Unusable(f"{path} can be read by others", mend=f"chmod 600 {path}")
+        return file.read(MAX_PEM_BYTES)
+
+
+def sign_envelope(payload_type: str, payload: bytes, signers: Iterable[Signer]) -> dsse.Envelope:
+    """Sign payload bytes with every signer, in order."""
+    message = dsse.pae(payload_type, payload)
+    signatures = tuple(dsse.Signature(s.public.id, s.sign(message)) for s in signers)
+    return dsse.Envelope(payload_type, payload, signatures)
+
+
+def add_signature(envelope: dsse.Envelope, signer: Signer) -> dsse.Envelope:
+    """The same envelope with one more signature; signing twice with one key changes nothing."""
+    if any(s.keyid == signer.public.id for s in envelope.signatures):
+        return envelope
+    signature = dsse.Signature(signer.public.id, signer.sign(envelope.signed_bytes()))
+    return dsse.Envelope(envelope.payload_type, envelope.payload, (*envelope.signatures, signature))

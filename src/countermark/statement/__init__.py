@@ -1,0 +1,1 @@
+"""in-toto statements and the predicates of the lifecycle."""

@@ -1,0 +1,152 @@
+"""Acts of people: approval, waiver, revocation snapshot and guard delegation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from countermark.canonical import Fields
+from countermark.keys.verifier import PublicKey
+from countermark.statement.statement import Context, predicate_type
+
+APPROVAL = predicate_type("approval")
+WAIVER = predicate_type("waiver")
+REVOCATION = predicate_type("revocation")
+DELEGATION = predicate_type("delegation")
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A reviewer has looked at the subject and at this training statement, and approves."""
+
+    context: Context
+    training: str
+    note: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Predicate."""
+        return {"context": self.context.to_json(), "training": self.training, "note": self.note}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Approval:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused: malformed.
+        """
+        fields = Fields(value, "approval")
+        out = cls(Context.from_json(fields.object("context")), fields.hex("training"), fields.text("note"))
+        fields.done()
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A named role accepts that one check does not pass for one subject, until a date."""
+
+    context: Context
+    check: str
+    until: str
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Predicate."""
+        return {"context": self.context.to_json(), "check": self.check, "until": self.until, "reason": self.reason}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Waiver:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused: malformed.
+        """
+        fields = Fields(value, "waiver")
+        out = cls(
+            Context.from_json(fields.object("context")),
+            fields.text("check"),
+            fields.text("until"),
+            fields.text("reason"),
+        )
+        fields.done()
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Revocations:
+    """The owners' snapshot: as of this ledger size, these statements no longer count.
+
+    Keys are revoked in the trust document; the snapshot names the trust version it was made under.
+    """
+
+    context: Context
+    tree_size: int
+    root: str
+    trust_version: int
+    statements: tuple[str, ...]
+    next_update: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Predicate."""
+        return {
+            "context": self.context.to_json(),
+            "treeSize": self.tree_size,
+            "root": self.root,
+            "trustVersion": self.trust_version,
+            "statements": list(self.statements),
+            "nextUpdate": self.next_update,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Revocations:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused: malformed.
+        """
+        fields = Fields(value, "revocation snapshot")
+        out = cls(
+            Context.from_json(fields.object("context")),
+            fields.integer("treeSize"),
+            fields.hex("root"),
+            fields.integer("trustVersion", least=1),
+            fields.texts("statements"),
+            fields.text("nextUpdate"),
+        )
+        fields.done()
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """The operator lets a guard key sign answers of one model, for at most seven days."""
+
+    context: Context
+    key: PublicKey
+    not_before: str
+    not_after: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Predicate."""
+        return {
+            "context": self.context.to_json(),
+            "key": self.key.to_json(),
+            "notBefore": self.not_before,
+            "notAfter": self.not_after,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Delegation:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused, SignatureRefused: malformed.
+        """
+        fields = Fields(value, "delegation")
+        out = cls(
+            Context.from_json(fields.object("context")),
+            PublicKey.from_json(fields.object("key")),
+            fields.text("notBefore"),
+            fields.text("notAfter"),
+        )
+        fields.done()
+        return out

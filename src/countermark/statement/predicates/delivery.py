@@ -1,0 +1,58 @@
+"""A supplier says: this folder is mine, for this addressee, as number n of my deliveries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from countermark.canonical import Fields
+from countermark.errors import StatementRefused
+from countermark.statement.statement import Context, predicate_type
+
+TYPE = predicate_type("delivery")
+LAYOUTS = ("folder-per-class", "metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a delivery holds: layout, rows per class, and the sum of bytes."""
+
+    context: Context
+    layout: str
+    classes: dict[str, int]
+    total_bytes: int
+
+    @property
+    def rows(self) -> int:
+        """Number of labelled files."""
+        return sum(self.classes.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Predicate."""
+        return {
+            "context": self.context.to_json(),
+            "layout": self.layout,
+            "classes": self.classes,
+            "bytes": self.total_bytes,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Delivery:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused: malformed.
+        """
+        fields = Fields(value, "delivery")
+        classes = fields.object("classes")
+        counts = Fields(classes, "delivery: classes")
+        out = cls(
+            Context.from_json(fields.object("context")),
+            fields.text("layout"),
+            {label: counts.integer(label, least=1) for label in classes},
+            fields.integer("bytes"),
+        )
+        fields.done()
+        if out.layout not in LAYOUTS:
+            raise StatementRefused(f"delivery of unknown layout {out.layout!r}", mend=f"one of {', '.join(LAYOUTS)}")
+        return out

@@ -1,0 +1,1 @@
+"""A party's own folder: durable files, content-addressed objects, one writer at a time."""

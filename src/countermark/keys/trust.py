@@ -330,7 +330,12 @@ def _follows(document: TrustDocument, before: TrustDocument | None, digest: str 
         raise TrustRefused(f"trust version {document.version} is of another project")
 
 
-def _threshold_met(envelope: dsse.Envelope, document: TrustDocument, whose: str) -> None:
+def owners_signed(envelope: dsse.Envelope, document: TrustDocument) -> frozenset[str]:
+    """Ids of the owners of `document` whose root keys signed the envelope.
+
+    Raises:
+        SignatureRefused: a signature that names one of their keys does not verify, or none of them signed.
+    """
     roots = {
         k.key.id: (k.key, p.id)
         for p in document.parties
@@ -338,11 +343,15 @@ def _threshold_met(envelope: dsse.Envelope, document: TrustDocument, whose: str)
         for k in p.keys
         if k.key.use == "root" and not k.revoked
     }
+    signed = verify_envelope(envelope, {key_id: key for key_id, (key, _) in roots.items()})
+    return frozenset(roots[key_id][1] for key_id in signed)
+
+
+def _threshold_met(envelope: dsse.Envelope, document: TrustDocument, whose: str) -> None:
     try:
-        signed = verify_envelope(envelope, {key_id: key for key_id, (key, _) in roots.items()})
+        parties = owners_signed(envelope, document)
     except SignatureRefused as error:
         raise TrustRefused(f"trust document is not signed by {whose}", why=error.what) from error
-    parties = {roots[key_id][1] for key_id in signed}
     if len(parties) < document.threshold:
         raise TrustRefused(
             f"trust document is signed by {len(parties)} of {whose}, {document.threshold} are needed",

@@ -1,0 +1,176 @@
+"""A party at its desk: workspace, clock, keys and trust, as every stage needs them.
+
+Only `compose` makes a desk. Stages take one and never read settings, clocks or environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from countermark import canonical, dsse
+from countermark.canonical import Fields
+from countermark.errors import TrustRefused, Unusable
+from countermark.keys import signer as keyfiles
+from countermark.keys.signer import Signer
+from countermark.keys.trust import Signed, Trust, verify_chain
+from countermark.keys.verifier import Use
+from countermark.statement.statement import Context, Statement
+from countermark.workspace.place import Workspace
+
+Clock = Callable[[], datetime]
+Passphrase = Callable[[str], bytes | None]
+MAX_ENVELOPE_BYTES = 64 << 20
+
+
+def no_passphrase(_key: str) -> bytes | None:
+    """The default: keys without a passphrase."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What this party has seen and will never go behind: trust version, ledger size and root."""
+
+    fingerprint: str
+    version: int = 1
+    size: int = 0
+    root: str = ""
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON."""
+        return canonical.to_bytes(
+            {"fingerprint": self.fingerprint, "version": self.version, "size": self.size, "root": self.root}
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Mark:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused: malformed.
+        """
+        fields = Fields(canonical.from_bytes(data, what="trust mark"), "trust mark")
+        out = cls(fields.hex("fingerprint"), fields.integer("version"), fields.integer("size"), fields.text("root"))
+        fields.done()
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything a stage may use."""
+
+    space: Workspace
+    party: str
+    clock: Clock
+    passphrase: Passphrase = no_passphrase
+
+    def now(self) -> datetime:
+        """The clock, in UTC and whole seconds."""
+        return self.clock().astimezone(UTC).replace(microsecond=0)
+
+    def stamp(self) -> str:
+        """`now` as RFC 3339."""
+        return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def signer(self, use: Use) -> Signer:
+        """This party's key for one use.
+
+        Raises:
+            Unusable, SignatureRefused: no such key here, or it cannot be opened.
+        """
+        return keyfiles.load(self.space.home / "keys" / f"{use}.pem", use, self.passphrase(use))
+
+    def sign(self, statement: Statement, use: Use = "statement") -> dsse.Envelope:
+        """Sign a statement with this party's key."""
+        return keyfiles.sign_envelope(dsse.IN_TOTO, statement.to_bytes(), [self.signer(use)])
+
+    def context(self, addressee: str, sequence: int = 0, previous: str | None = None) -> Context:
+        """Context of a new statement in this project."""
+        return Context(self.mark().fingerprint, addressee, self.stamp(), sequence, previous)
+
+    def mark(self) -> Mark:
+        """The pinned fingerprint and what was seen since.
+
+        Raises:
+            TrustRefused: nothing was pinned yet.
+        """
+        try:
+            return Mark.from_bytes((self.space.home / "trust" / "mark.json").read_bytes())
+        except FileNotFoundError as error:
+            raise TrustRefused(
+                "this workspace trusts nobody yet", mend="`countermark trust pin FINGERPRINT --trust FILE`"
+            ) from error
+
+    def remember(self, **seen: int | str) -> Mark:
+        """Move the mark forward."""
+        mark = replace(self.mark(), **seen)  # type: ignore[arg-type]
+        self.space.disk.write(self.space.home / "trust" / "mark.json", mark.to_bytes())
+        return mark
+
+    def trust(self) -> Trust:
+        """The newest trust document here, verified against the pin and the mark.
+
+        Raises:
+            TrustRefused, SignatureRefused, StatementRefused: it does not hold.
+        """
+        mark = self.mark()
+        trust = verify_chain(
+            read_chain(self.space.home / "trust" / "chain.jsonl"),
+            mark.fingerprint,
+            self.now(),
+            least_version=mark.version,
+        )
+        if trust.document.version > mark.version:
+            self.remember(version=trust.document.version)
+        return trust
+
+    def verify(self, trust: Trust, envelope: dsse.Envelope, *roles: str, leaf: int | None = None) -> Signed:
+        """Verify a statement's signature, project and signer's role.
+
+        Raises:
+            SignatureRefused, TrustRefused, StatementRefused: it does not hold.
+        """
+        return trust.require(trust.verify(envelope, "statement", self.now(), leaf=leaf), *roles)
+
+
+def read_chain(path: Path) -> tuple[dsse.Envelope, ...]:
+    """Trust versions, oldest first, one envelope a line.
+
+    Raises:
+        Unusable: no such file. StatementRefused: malformed.
+    """
+    lines = read_file(path).splitlines()
+    return tuple(dsse.Envelope.from_bytes(line, what=f"{path.name}, line {n}") for n, line in enumerate(lines, 1))
+
+
+def chain_bytes(envelopes: Sequence[dsse.Envelope]) -> bytes:
+    """The form `read_chain` reads."""
+    return b"".join(e.to_bytes() + b"\n" for e in envelopes)
+
+
+def read_file(path: Path, most: int = MAX_ENVELOPE_BYTES) -> bytes:
+    """Bytes of a file that another party handed over.
+
+    Raises:
+        Unusable: missing, unreadable, or larger than `most`.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise Unusable(f"cannot read {path}", why=error.strerror or str(error), mend="check the path") from error
+    if len(data) > most:
+        raise Unusable(f"{path} is larger than {most} bytes")
+    return data
+
+
+def read_envelope(path: Path) -> dsse.Envelope:
+    """One envelope from a file.
+
+    Raises:
+        Unusable, StatementRefused: missing, too large, malformed.
+    """
+    return dsse.Envelope.from_bytes(read_file(path), what=path.name)

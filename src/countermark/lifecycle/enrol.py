@@ -1,0 +1,261 @@
+"""Parties and trust: making keys, enrolling, drafting, signing and pinning the trust document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from countermark import canonical, dsse
+from countermark.canonical import Fields
+from countermark.errors import StatementRefused, TrustRefused, Unusable
+from countermark.keys import signer as keyfiles
+from countermark.keys.trust import (
+    OWNERS,
+    PAYLOAD_TYPE,
+    EnrolledKey,
+    Party,
+    Revocation,
+    Trust,
+    TrustDocument,
+    enrolment_bytes,
+    owners_signed,
+    prove_possession,
+    verify_chain,
+)
+from countermark.keys.verifier import Algorithm, PublicKey, Use
+from countermark.lifecycle.desk import Desk, Mark, chain_bytes, read_chain, read_file
+from countermark.workspace.place import Workspace
+
+FORMAT = 1
+TRUST_DAYS = 365
+DRAFT = "draft.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a party hands to the owners: who it is and its public keys, each with a proof of possession."""
+
+    id: str
+    name: str
+    organisation: str
+    keys: tuple[EnrolledKey, ...]
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON."""
+        return canonical.to_bytes(
+            {
+                "format": FORMAT,
+                "id": self.id,
+                "name": self.name,
+                "organisation": self.organisation,
+                "keys": [k.to_json() for k in self.keys],
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Enrolment:
+        """Parse strictly and check every proof of possession.
+
+        Raises:
+            StatementRefused, SignatureRefused: malformed, or a proof fails.
+        """
+        fields = Fields(canonical.from_bytes(data, what="enrolment"), "enrolment")
+        if fields.integer("format") != FORMAT:
+            raise StatementRefused("enrolment of an unknown format", mend="update Countermark")
+        out = cls(
+            fields.text("id", most=64), fields.text("name"), fields.text("organisation"),
+            tuple(_enrolled(k) for k in fields.items("keys")),
+        )  # fmt: skip
+        fields.done()
+        for key in out.keys:
+            prove_possession(out.id, key)
+        return out
+
+    def party(self, roles: Sequence[str], scope: Sequence[str]) -> Party:
+        """The party as the owners enrol it."""
+        return Party(self.id, self.name, self.organisation, tuple(roles), tuple(scope), self.keys)
+
+
+def _enrolled(value: Any) -> EnrolledKey:
+    fields = Fields(value, "enrolled key")
+    key = PublicKey.from_json({n: fields.text(n) for n in ("use", "algorithm", "spki")})
+    out = EnrolledKey(key, fields.base64("proof"), fields.optional_text("notAfter"))
+    fields.done()
+    return out
+
+
+def uses_for(roles: Sequence[str], *, ledger: bool = False) -> tuple[Use, ...]:
+    """The single-use keys that a party of these roles needs."""
+    uses: list[Use] = ["statement"]
+    if OWNERS & set(roles):
+        uses.append("root")
+    if "model-owner" in roles:
+        uses.append("oms")
+    if ledger:
+        uses.append("ledger")
+    return tuple(uses)
+
+
+def new_key(space: Workspace, use: Use, algorithm: Algorithm, passphrase: bytes | None) -> keyfiles.FileSigner:
+    """Make and keep this party's key for one use; an old one is kept aside under its id.
+
+    Raises:
+        Unusable: the key cannot be written.
+    """
+    path = space.folder("keys") / f"{use}.pem"
+    signer = keyfiles.generate(use, "ecdsa-p256" if use == "oms" else algorithm)
+    if path.exists():
+        space.disk.move(path, path.with_name(f"{use}.until-{signer.public.id[:16]}.pem"))
+    signer.save(path, passphrase)
+    return signer
+
+
+def enrolment(desk: Desk) -> Enrolment:
+    """This party's enrolment, signed by each of its keys."""
+    who = desk.space.party()
+    keys = []
+    for path in sorted((desk.space.home / "keys").glob("*.pem")):
+        if path.stem in {"root", "statement", "ledger", "oms", "licence", "witness"}:
+            signer = desk.signer(path.stem)  # type: ignore[arg-type]
+            keys.append(EnrolledKey(signer.public, signer.sign(enrolment_bytes(who["id"], signer.public))))
+    return Enrolment(who["id"], who["name"], who["organisation"], tuple(keys))
+
+
+def first_draft(desk: Desk, project: str, parties: Sequence[Party], *, threshold: int, ledger: str) -> TrustDocument:
+    """Version 1 of a project's trust document, unsigned.
+
+    Args:
+        threshold: how many owners must sign each version. ledger: id of the party that runs the ledger.
+    """
+    document = TrustDocument(
+        project=project, version=1, issued=desk.stamp(), expires=_expiry(desk), previous=None, threshold=threshold,
+        parties=tuple(parties), ledger_origin=f"countermark.invalid/{project}", ledger_operator=ledger,
+        quorum="none", policies=(),
+    )  # fmt: skip
+    return save_draft(desk, document)
+
+
+def save_draft(desk: Desk, document: TrustDocument) -> TrustDocument:
+    """Keep a draft; signatures collected for an earlier draft are void."""
+    document.check()
+    trust = desk.space.folder("trust")
+    desk.space.disk.write(trust / DRAFT, document.to_bytes())
+    (trust / f"{DRAFT}.signed").unlink(missing_ok=True)
+    return document
+
+
+def draft(desk: Desk) -> TrustDocument:
+    """The draft in work, or a new one that follows the newest version.
+
+    Raises:
+        TrustRefused: there is neither.
+    """
+    path = desk.space.home / "trust" / DRAFT
+    if path.exists():
+        return TrustDocument.from_bytes(path.read_bytes())
+    newest = desk.trust()
+    return replace(
+        newest.document,
+        version=newest.document.version + 1,
+        previous=newest.envelopes[-1].digest,
+        issued=desk.stamp(),
+        expires=_expiry(desk),
+    )
+
+
+def _expiry(desk: Desk) -> str:
+    return (desk.now() + timedelta(days=TRUST_DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def revoke(desk: Desk, party_id: str, *, key_id: str | None, reason: str, from_leaf: int) -> TrustDocument:
+    """Draft the revocation of one key of a party, or of all its keys.
+
+    Args:
+        from_leaf: first ledger entry that no longer counts; earlier ones stay valid.
+
+    Raises:
+        TrustRefused: no such party or key.
+    """
+    document = draft(desk)
+    party = document.party(party_id)
+    gone = Revocation(from_leaf, reason)
+    hit = [k for k in party.keys if key_id is None or k.key.id.startswith(key_id)]
+    if not hit:
+        raise TrustRefused(f"{party_id} has no key {key_id}", mend="`countermark party list --keys`")
+    keys = tuple(replace(k, revoked=gone) if k in hit and not k.revoked else k for k in party.keys)
+    return save_draft(desk, document.with_party(replace(party, keys=keys)))
+
+
+def sign_draft(desk: Desk, file: Path | None = None) -> tuple[dsse.Envelope, bool]:
+    """Sign the draft (here, or in a file another owner handed over); publish it once enough owners signed.
+
+    Returns:
+        The envelope as signed so far, and whether it was published.
+
+    Raises:
+        TrustRefused: no draft, or not of the pinned project.
+    """
+    trust = desk.space.folder("trust")
+    partly = file or trust / f"{DRAFT}.signed"
+    signer = desk.signer("root")
+    if partly.exists():
+        envelope = keyfiles.add_signature(dsse.Envelope.from_bytes(read_file(partly), what=partly.name), signer)
+    else:
+        payload = read_file(trust / DRAFT)
+        envelope = keyfiles.sign_envelope(PAYLOAD_TYPE, payload, [signer])
+    desk.space.disk.write(partly, envelope.to_bytes())
+    return envelope, _published(desk, envelope)
+
+
+def _published(desk: Desk, envelope: dsse.Envelope) -> bool:
+    document = TrustDocument.from_bytes(envelope.payload)
+    path = desk.space.home / "trust" / "chain.jsonl"
+    chain = read_chain(path) if document.version > 1 else ()
+    first = chain[0].digest if chain else envelope.digest
+    needed = [document, *([TrustDocument.from_bytes(chain[-1].payload)] if chain else [])]
+    if any(len(owners_signed(envelope, d)) < d.threshold for d in needed):
+        return False
+    verify_chain((*chain, envelope), first, desk.now())
+    desk.space.disk.write(path, chain_bytes((*chain, envelope)))
+    for leftover in (DRAFT, f"{DRAFT}.signed"):
+        (desk.space.home / "trust" / leftover).unlink(missing_ok=True)
+    if document.version == 1:
+        desk.space.disk.write(desk.space.home / "trust" / "mark.json", Mark(first).to_bytes())
+    return True
+
+
+def pin(desk: Desk, fingerprint: str, file: Path) -> Trust:
+    """Trust a project by its fingerprint, told over another channel, from a file of trust versions.
+
+    Raises:
+        TrustRefused: another fingerprint is pinned already, the file is older than what was seen, or does not hold.
+    """
+    chain = read_chain(file)
+    try:
+        mark = desk.mark()
+    except TrustRefused:
+        mark = Mark(fingerprint)
+    if mark.fingerprint != fingerprint:
+        raise TrustRefused(
+            "this workspace is pinned to another project", why=f"pinned {mark.fingerprint}",
+            mend="use a workspace of its own for each project",
+        )  # fmt: skip
+    trust = verify_chain(chain, fingerprint, desk.now(), least_version=mark.version)
+    home = desk.space.folder("trust")
+    desk.space.disk.write(home / "chain.jsonl", chain_bytes(chain))
+    desk.space.disk.write(home / "mark.json", replace(mark, version=trust.document.version).to_bytes())
+    return trust
+
+
+def unusable_name(party_id: str) -> None:
+    """Refuse party ids that make poor file names.
+
+    Raises:
+        Unusable: empty, too long, or with other characters than ``a-z 0-9 -``.
+    """
+    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789-")
+    if not 1 <= len(party_id) <= 64 or set(party_id) - allowed:
+        raise Unusable(f"{party_id!r} cannot be a party's name", mend="use a-z, 0-9 and hyphens, at most 64")

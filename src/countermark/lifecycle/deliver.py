@@ -1,0 +1,103 @@
+"""Deliver: a party signs a folder for an addressee, as the next in its sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from countermark.artefact.dataset import METADATA, Dataset, describe
+from countermark.artefact.folder import read_folder
+from countermark.artefact.tree import Tree, TreeEntry
+from countermark.errors import TrustRefused
+from countermark.keys.trust import Party
+from countermark.lifecycle import parcel
+from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.parcel import Parcel
+from countermark.statement.predicates.delivery import TYPE, Delivery
+from countermark.statement.statement import Statement
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What `--dry-run` shows: the rows by class, and what the addressee would refuse."""
+
+    tree: Tree
+    dataset: Dataset
+    rejects: tuple[str, ...]
+
+
+def look(folder: Path, party: Party | None = None, progress: Progress | None = None) -> Outlook:
+    """Read a folder as a delivery would, without signing.
+
+    Args:
+        party: who delivers; classes outside its scope are listed among the rejects.
+
+    Raises:
+        TreeRefused, Unusable: the folder cannot be signed at all.
+    """
+    metadata: dict[str, bytes] = {}
+
+    def keep(entry: TreeEntry, data: bytes) -> None:
+        if entry.path in METADATA:
+            metadata[entry.path] = data
+
+    tree = read_folder(folder, sink=keep, progress=progress)
+    dataset = describe(tree, metadata.__getitem__)
+    return Outlook(tree, dataset, tuple(_rejects(dataset, party)))
+
+
+def _rejects(dataset: Dataset, party: Party | None) -> list[str]:
+    if party is None:
+        return []
+    return [f"class {label}: outside the scope of {party.id}" for label in dataset.classes() if not party.covers(label)]
+
+
+def deliver(desk: Desk, folder: Path, *, addressee: str, progress: Progress | None = None) -> Parcel:
+    """Sign `folder` for `addressee`; writes ``FOLDER.cmdelivery`` beside it and keeps a copy.
+
+    Signing the same content again returns the earlier delivery: the sequence counts deliveries, not tries.
+
+    Raises:
+        TrustRefused: the addressee is no party, or a class lies outside this party's scope.
+        TreeRefused, Unusable: the folder cannot be signed.
+    """
+    trust = desk.trust()
+    me = trust.document.party(desk.party)
+    trust.document.party(addressee)
+    outlook = look(folder, me, progress)
+    if outlook.rejects:
+        raise TrustRefused(
+            f"{folder.name} holds what {me.id} may not deliver",
+            why="; ".join(outlook.rejects[:5]),
+            mend="remove these folders, or ask the owner to widen the scope (`countermark party add --scope`)",
+        )
+    with desk.space.lock():
+        sent = desk.space.disk.folder(desk.space.folder("sent") / addressee)
+        earlier = sorted(sent.glob("*" + parcel.SUFFIX))
+        out = _repeat(earlier, outlook.tree) or _next(desk, folder.name, outlook, addressee, earlier)
+        desk.space.disk.write(sent / f"{out.delivery.context.sequence:06d}{parcel.SUFFIX}", out.to_bytes())
+    desk.space.disk.write(parcel.beside(folder), out.to_bytes(), mode=0o644)
+    return out
+
+
+def _repeat(earlier: list[Path], tree: Tree) -> Parcel | None:
+    """The newest delivery, where it has the very same content."""
+    if not earlier:
+        return None
+    last = parcel.parse(earlier[-1].read_bytes(), what=earlier[-1].name)
+    return last if last.tree.digest == tree.digest else None
+
+
+def _next(desk: Desk, name: str, outlook: Outlook, addressee: str, earlier: list[Path]) -> Parcel:
+    previous = parcel.parse(earlier[-1].read_bytes(), what=earlier[-1].name) if earlier else None
+    context = desk.context(
+        addressee,
+        previous.delivery.context.sequence + 1 if previous else 1,
+        previous.envelope.digest if previous else None,
+    )
+    delivery = Delivery(context, outlook.dataset.layout, outlook.dataset.classes(), outlook.tree.total_bytes)
+    statement = Statement(name, outlook.tree.digest, TYPE, delivery.to_json())
+    return Parcel(desk.sign(statement), statement, delivery, outlook.tree)

@@ -128,12 +128,13 @@ class Desk:
         return trust
 
     def verify(self, trust: Trust, envelope: dsse.Envelope, *roles: str, leaf: int | None = None) -> Signed:
-        """Verify a statement's signature, project and signer's role.
+        """Verify a statement's signature and that its signer holds one of `roles`, where any are named.
 
         Raises:
             SignatureRefused, TrustRefused, StatementRefused: it does not hold.
         """
-        return trust.require(trust.verify(envelope, "statement", self.now(), leaf=leaf), *roles)
+        signed = trust.verify(envelope, "statement", self.now(), leaf=leaf)
+        return trust.require(signed, *roles) if roles else signed
 
 
 def read_chain(path: Path) -> tuple[dsse.Envelope, ...]:

@@ -1,0 +1,122 @@
+"""The project ledger as its operator keeps it: entering statements, and finding their slips again.
+
+Openings are durable before the append, so that after a crash the leaf can be found again and no
+statement is ever entered twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from countermark import dsse
+from countermark.errors import NothingToVerify, TrustRefused
+from countermark.keys.trust import Trust
+from countermark.ledger.checkpoint import Checkpoint
+from countermark.ledger.log import Log
+from countermark.ledger.receipt import Receipt
+from countermark.ledger.record import Opening, fresh_opening
+from countermark.ledger.stores.files import FileStore
+from countermark.ledger.tiles import CHECKPOINT_PATH
+from countermark.lifecycle.desk import Desk
+from countermark.passport.slip import Shown, Slip, ledger_note_key, record_for, verify
+from countermark.statement.statement import Statement
+
+LOCK_SECONDS = 30.0
+
+
+@contextlib.contextmanager
+def ledger(desk: Desk, trust: Trust) -> Iterator[Log]:
+    """The project's log, opened for writing by its operator.
+
+    Raises:
+        TrustRefused: this party does not operate the ledger.
+    """
+    operator = trust.document.ledger_operator
+    if operator != desk.party:
+        raise TrustRefused(
+            f"{desk.party} does not keep the ledger of {trust.document.project}",
+            mend=f"hand the file to {operator}, who runs `countermark ledger add FILE`",
+        )
+    folder = desk.space.folder("ledger")
+    begin = Log.open if (folder / CHECKPOINT_PATH).exists() else Log.create
+    key, sign = ledger_note_key(trust), desk.signer("ledger").sign
+    with begin(FileStore.at(folder), key, sign, wait_s=LOCK_SECONDS) as log:
+        yield log
+
+
+def enter(desk: Desk, trust: Trust, envelopes: Sequence[dsse.Envelope]) -> list[Slip]:
+    """Enter statements into the ledger; those entered before keep their receipt.
+
+    Raises:
+        SignatureRefused, TrustRefused, StatementRefused: a statement does not hold; nothing is entered then.
+        LedgerRefused, Unusable: the ledger cannot be written.
+    """
+    shown = [verify(Slip(e), trust, desk.now(), logged=False) for e in envelopes]
+    openings = [_opening(desk, s) for s in shown]
+    waiting = [s for s in shown if not _path(desk, s.digest, "tlog-proof").exists()]
+    if waiting:
+        with ledger(desk, trust) as log:
+            _append(desk, log, {s.digest: o for s, o in zip(shown, openings, strict=True) if s in waiting})
+    return [slip(desk, e.digest) for e in envelopes]
+
+
+def _append(desk: Desk, log: Log, openings: dict[str, Opening]) -> None:
+    """Append what a crash did not append already, and keep the receipts."""
+    tried = {d: o.leaf() for d, o in openings.items() if _path(desk, d, "entering").exists()}
+    known = {d: index for d, leaf in tried.items() if (index := log.reader.find(leaf)) is not None}
+    fresh = {d: o.leaf() for d, o in openings.items() if d not in known}
+    for digest in fresh:
+        desk.space.disk.write(_path(desk, digest, "entering"), b"")
+    receipts: dict[str, Receipt] = dict(zip(fresh, log.append(list(fresh.values())), strict=True))
+    receipts |= {d: log.reader.receipt(index) for d, index in known.items()}
+    for digest, receipt in receipts.items():
+        desk.space.disk.write(_path(desk, digest, "tlog-proof"), receipt.to_bytes())
+        _path(desk, digest, "entering").unlink(missing_ok=True)
+
+
+def _opening(desk: Desk, shown: Shown) -> Opening:
+    """Keep the envelope, and its opening made once."""
+    path = _path(desk, shown.digest, "opening")
+    if path.exists():
+        return Opening.from_bytes(path.read_bytes())
+    opening = fresh_opening(record_for(shown.slip.envelope, shown.statement, shown.party.id))
+    desk.space.disk.write(_path(desk, shown.digest, "json"), shown.slip.envelope.to_bytes())
+    desk.space.disk.write(path, opening.to_bytes())
+    return opening
+
+
+def _path(desk: Desk, digest: str, suffix: str) -> Path:
+    return desk.space.home / "statements" / f"{digest}.{suffix}"
+
+
+def slip(desk: Desk, digest: str) -> Slip:
+    """The slip of a statement that was entered.
+
+    Raises:
+        NothingToVerify: it is not here.
+    """
+    try:
+        envelope = dsse.Envelope.from_bytes(_path(desk, digest, "json").read_bytes())
+        opening = Opening.from_bytes(_path(desk, digest, "opening").read_bytes())
+        receipt = _path(desk, digest, "tlog-proof").read_bytes()
+    except FileNotFoundError as error:
+        raise NothingToVerify(f"statement {digest[:16]} was not entered here") from error
+    return Slip(envelope, opening, receipt)
+
+
+def entered(desk: Desk, *predicate_types: str) -> list[Slip]:
+    """Slips of all statements entered here, of these types, in ledger order."""
+    slips = [slip(desk, p.stem) for p in (desk.space.home / "statements").glob("*.tlog-proof")]
+    wanted = [s for s in slips if Statement.from_bytes(s.envelope.payload).predicate_type in predicate_types]
+    return sorted(wanted, key=lambda s: Receipt.from_bytes(s.receipt or b"").index)
+
+
+def refreshed(desk: Desk, trust: Trust, slips: Sequence[Slip]) -> tuple[list[Slip], Checkpoint]:
+    """The same slips with receipts against the newest checkpoint, so that one checkpoint serves them all."""
+    with ledger(desk, trust) as log:
+        checkpoint = log.checkpoint
+        indices = [Receipt.from_bytes(s.receipt or b"").index for s in slips]
+        renewed = [Slip(s.envelope, s.opening, log.reader.receipt(i, checkpoint).to_bytes()) for s, i in zip(slips, indices, strict=True)]
+    return renewed, checkpoint

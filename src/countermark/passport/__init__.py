@@ -1,0 +1,1 @@
+"""A model's papers: packed by the owner, verified by anybody with the fingerprint."""

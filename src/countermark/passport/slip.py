@@ -1,0 +1,165 @@
+"""A slip: one signed statement with its opening and its ledger receipt, verifiable without the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from countermark import canonical, dsse
+from countermark.canonical import Fields
+from countermark.errors import LedgerRefused, StatementRefused, TrustRefused
+from countermark.keys.trust import Party, Trust
+from countermark.ledger.checkpoint import Checkpoint
+from countermark.ledger.note import NoteKey
+from countermark.ledger.receipt import verify as verify_receipt
+from countermark.ledger.record import Opening, Record, open_leaf
+from countermark.statement.statement import EVERYBODY, Context, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """A statement as it travels between parties; nothing here is verified yet.
+
+    Attributes:
+        envelope: the signed statement. opening: what its ledger leaf says.
+        receipt: bytes of the tlog-proof file. The last two are None before it was logged.
+    """
+
+    envelope: dsse.Envelope
+    opening: Opening | None = None
+    receipt: bytes | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object."""
+        return {
+            "envelope": json.loads(self.envelope.to_bytes()),
+            "opening": json.loads(self.opening.to_bytes()) if self.opening else None,
+            "receipt": self.receipt.decode() if self.receipt else None,
+        }
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON."""
+        return canonical.to_bytes(self.to_json())
+
+    @classmethod
+    def from_json(cls, value: Any, *, what: str = "slip") -> Slip:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused, LedgerRefused: malformed.
+        """
+        fields = Fields(value, what)
+        opening, receipt = fields.optional("opening"), fields.optional("receipt")
+        if receipt is not None and not isinstance(receipt, str):
+            raise StatementRefused(f"{what}: the receipt is not text")
+        out = cls(
+            dsse.Envelope.from_bytes(canonical.to_bytes(fields.object("envelope")), what=what),
+            Opening.from_bytes(canonical.to_bytes(opening)) if opening is not None else None,
+            receipt.encode() if receipt is not None else None,
+        )
+        fields.done()
+        return out
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, what: str = "slip") -> Slip:
+        """Parse a slip, or a bare envelope that was not logged.
+
+        Raises:
+            StatementRefused, LedgerRefused: malformed.
+        """
+        value = canonical.object_from_bytes(data, what=what)
+        if "payloadType" in value:
+            return cls(dsse.Envelope.from_bytes(data, what=what))
+        return cls.from_json(value, what=what)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A handle to a statement whose signature, project and (where it has one) receipt hold."""
+
+    slip: Slip
+    statement: Statement
+    context: Context
+    party: Party
+    index: int | None
+    checkpoint: Checkpoint | None
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 of the signed payload."""
+        return self.slip.envelope.digest
+
+
+ContextOf = Callable[[Statement], Context]
+
+
+def context_of(statement: Statement) -> Context:
+    """The context of any statement of ours, SLSA-shaped ones included."""
+    predicate = statement.predicate
+    return Context.from_json(predicate.get("context", predicate.get("countermark_context")))
+
+
+def ledger_note_key(trust: Trust) -> NoteKey:
+    """The key that checkpoints of the project's ledger must be signed with.
+
+    Raises:
+        TrustRefused, SignatureRefused: the trust document names none, or it is not Ed25519.
+    """
+    return NoteKey(trust.document.ledger_origin, trust.ledger_key().raw())
+
+
+def record_for(envelope: dsse.Envelope, statement: Statement, signer: str) -> Record:
+    """The ledger record that belongs to a signed statement."""
+    context = context_of(statement)
+    return Record(statement.predicate_type, envelope.digest, statement.digest, signer, context.sequence)
+
+
+def verify(slip: Slip, trust: Trust, now: datetime, *, logged: bool = True) -> Shown:
+    """Verify one slip.
+
+    1. the receipt shows a leaf in the project's ledger; 2. a party of the project signed with a statement
+    key that counts at that leaf; 3. the leaf opens to this very statement; 4. it is of this project.
+    Roles, freshness and meaning are the caller's.
+
+    Args:
+        logged: whether a receipt is needed; drafts that are about to be logged have none.
+
+    Raises:
+        LedgerRefused, SignatureRefused, TrustRefused, StatementRefused: a step fails.
+    """
+    if logged and (slip.opening is None or slip.receipt is None):
+        raise LedgerRefused("a statement has no ledger receipt", mend="ask the ledger's operator for the slip")
+    proven = (
+        verify_receipt(slip.opening.leaf(), slip.receipt, ledger_note_key(trust))
+        if slip.opening and slip.receipt
+        else None
+    )
+    statement = Statement.from_bytes(slip.envelope.payload)
+    context = context_of(statement)
+    signed = trust.verify(slip.envelope, "statement", now, leaf=proven.index if proven else None)
+    if proven and slip.opening:
+        record = open_leaf(proven.leaf, slip.opening)
+        if record != record_for(slip.envelope, statement, signed.party.id):
+            raise LedgerRefused("the ledger entry is about another statement", why=f"entry names {record.envelope}")
+    if context.project != trust.fingerprint:
+        raise TrustRefused("a statement belongs to another project", why=f"it names {context.project[:16]}")
+    return Shown(
+        slip, statement, context, signed.party, proven.index if proven else None, proven.checkpoint if proven else None
+    )
+
+
+def addressed_to(shown: Shown, party: str) -> Shown:
+    """The statement must be meant for `party`, or for everybody.
+
+    Raises:
+        TrustRefused: it was made for somebody else.
+    """
+    if shown.context.addressee not in (party, EVERYBODY):
+        raise TrustRefused(
+            f"this statement is addressed to {shown.context.addressee}, not to {party}",
+            mend="the signer makes one for you",
+        )
+    return shown

@@ -1,0 +1,212 @@
+"""The writer of a log: appends leaves durably and gives receipts. It never learns what a leaf means.
+
+Order of one commit, and why a crash between any two steps loses nothing that was promised:
+
+1. tiles and entry bundles are made durable; no checkpoint covers them yet, so nobody trusts them;
+2. the new tree head is signed and checked against the log's own key;
+3. the checkpoint is replaced, atomically and durably: this is the commit;
+4. receipts are given; partial tiles that a full one replaced are dropped.
+
+Opening reads the checkpoint and only what it covers. Whatever lies beyond is overwritten by the next
+commit. After a failure in step 2 or 3 it is unknown which checkpoint stands, so the log refuses to
+sign another one until it is reopened: signing on would risk a fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+
+from countermark import merkle
+from countermark.errors import LedgerRefused, Unusable
+from countermark.ledger.checkpoint import Checkpoint, issue
+from countermark.ledger.groups import GroupCommit
+from countermark.ledger.note import NoteKey
+from countermark.ledger.reader import LogReader
+from countermark.ledger.receipt import Receipt
+from countermark.ledger.stores.protocol import Object, Store
+from countermark.ledger.tiles import (
+    CHECKPOINT_PATH,
+    MAX_ENTRY_BYTES,
+    WIDTH,
+    bundle_path,
+    encode_bundle,
+    partials_folder,
+    tile_path,
+)
+from countermark.ledger.tree import Edge, Tree
+
+Sign = Callable[[bytes], bytes]
+GROUP_LIMIT = 1000
+GATHER_S = 0.002
+
+
+class Log:
+    """The one writer of a log. Use it in a ``with`` statement; threads may share it.
+
+    Made by `create` or `open`, which take the store's lock and keep it until `close`.
+    """
+
+    def __init__(self, store: Store, key: NoteKey, sign: Sign) -> None:
+        """Not to be called directly: this takes no lock and reads nothing."""
+        self._store = store
+        self._key = key
+        self._sign = sign
+        self._reader = LogReader(store, key)
+        self._held = contextlib.ExitStack()
+        self._groups: GroupCommit[bytes, Receipt] = GroupCommit(self._commit, limit=GROUP_LIMIT, gather_s=GATHER_S)
+        self._edge = Edge(0, ())
+        self._tail: list[bytes] = []
+        self._checkpoint: Checkpoint | None = None
+
+    @classmethod
+    def create(cls, store: Store, key: NoteKey, sign: Sign, *, wait_s: float = 0.0) -> Log:
+        """Begin a log: sign the empty tree.
+
+        Args:
+            key: verifying key; its name is the origin. sign: Ed25519 over the bytes given, 64 bytes.
+            wait_s: seconds to wait for another writer.
+
+        Raises:
+            LedgerRefused: there is a log already, or `sign` does not belong to `key`.
+            Unusable: another writer holds the log, or it cannot be written.
+        """
+        log = cls(store, key, sign)
+        with log._locked(wait_s):
+            if log._reader.exists():
+                raise LedgerRefused(
+                    "there is a log here already", why=f"{key.name!r} will not replace it", mend="open it"
+                )
+            log._publish_head()
+        return log
+
+    @classmethod
+    def open(cls, store: Store, key: NoteKey, sign: Sign, *, wait_s: float = 0.0) -> Log:
+        """Go on with a log from its checkpoint.
+
+        Raises:
+            LedgerRefused: no checkpoint, signed by another key, or its tiles do not lead to its root.
+            Unusable: another writer holds the log, or it cannot be read or written.
+        """
+        log = cls(store, key, sign)
+        with log._locked(wait_s):
+            log._recover(log._reader.checkpoint())
+        return log
+
+    @property
+    def reader(self) -> LogReader:
+        """For entries, proofs and later receipts."""
+        return self._reader
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The newest durable checkpoint.
+
+        Raises:
+            Unusable: the log is closed, or a write failed half way.
+        """
+        if self._checkpoint is None:
+            raise Unusable(
+                f"log {self._key.name!r} is closed, or a write failed half way", mend="reopen it: nothing is lost"
+            )
+        return self._checkpoint
+
+    def append(self, leaves: Sequence[bytes]) -> list[Receipt]:
+        """Append leaves in order, durably; concurrent calls share one commit.
+
+        The leaves of one call get consecutive indices under one checkpoint. A call that raises may
+        still have been kept: `reader.find` tells after reopening.
+
+        Args:
+            leaves: entries of 0 to 65,535 bytes.
+
+        Returns:
+            One receipt per leaf, every one against the checkpoint that the call's commit published.
+
+        Raises:
+            LedgerRefused: a leaf is too long. Unusable: it could not be written; see `mend`.
+        """
+        for leaf in leaves:
+            if len(leaf) > MAX_ENTRY_BYTES:
+                raise LedgerRefused(f"a leaf of {len(leaf)} bytes", why=f"the limit is {MAX_ENTRY_BYTES}")
+        return self._groups.submit(leaves) if leaves else []
+
+    def close(self) -> None:
+        """Let go of the lock; twice is harmless."""
+        self._checkpoint = None
+        self._held.close()
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _commit(self, leaves: list[bytes]) -> list[Receipt]:
+        start = self.checkpoint.size
+        edge, tiles = self._edge.grow([merkle.RFC6962.leaf(leaf) for leaf in leaves])
+        bundles, tail = self._bundles(leaves)
+        objects = [(tile_path(level, at, len(t.hashes)), t.to_bytes()) for (level, at), t in tiles.items()]
+        self._publish([*objects, *bundles])
+        self._edge, self._tail = edge, tail
+        checkpoint = self._publish_head()
+        self._tidy([tile_path(*key) for key, tile in tiles.items() if len(tile.hashes) == WIDTH])
+        self._tidy([name for name, _ in bundles if not name.rpartition("/")[0].endswith(".p")])
+        # A proof of a new leaf runs through tiles that are new themselves or lie on the edge: no reading back.
+        near = edge.tiles() | tiles
+        proofs = Tree(edge.size, lambda level, at: near[level, at]).inclusions(start, edge.size)
+        return [Receipt(start + at, tuple(proof), checkpoint.note) for at, proof in enumerate(proofs)]
+
+    def _bundles(self, leaves: list[bytes]) -> tuple[list[Object], list[bytes]]:
+        """New or wider bundles, and the entries of the last, unfinished one."""
+        entries, first = self._tail + leaves, self._edge.size // WIDTH
+        parts = [entries[at : at + WIDTH] for at in range(0, len(entries), WIDTH)]
+        objects = [(bundle_path(first + at, len(part)), encode_bundle(part)) for at, part in enumerate(parts)]
+        return objects, parts[-1] if len(parts[-1]) < WIDTH else []
+
+    def _publish_head(self) -> Checkpoint:
+        """Sign and publish the tree that the edge stands for; until that succeeded the log is unusable."""
+        self._checkpoint = None
+        checkpoint = issue(self._edge.size, self._edge.root(), self._key, self._sign)
+        self._publish([(CHECKPOINT_PATH, checkpoint.note)])
+        self._checkpoint = checkpoint
+        return checkpoint
+
+    def _publish(self, objects: Sequence[Object]) -> None:
+        try:
+            self._store.publish(objects)
+        except OSError as error:
+            raise Unusable(
+                f"log {self._key.name!r} cannot be written", why=str(error), mend="make room or mend the disc, reopen"
+            ) from error
+
+    def _tidy(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            # Partial tiles may stay for ever (tlog-tiles); the receipt must not fail for their sake.
+            with contextlib.suppress(OSError):
+                self._store.discard(partials_folder(path))
+
+    def _recover(self, checkpoint: Checkpoint) -> None:
+        size = checkpoint.size
+        self._edge = Edge.load(size, self._reader.tree(size).fetch)
+        if self._edge.root() != checkpoint.root:
+            raise LedgerRefused(
+                f"the tiles of log {checkpoint.origin!r} do not lead to its checkpoint",
+                why=f"computed root {self._edge.root().hex()}, signed {checkpoint.root.hex()}",
+                mend="restore the folder from a copy; receipts already given stay valid",
+            )
+        self._tail = list(self._reader.entries(size - size % WIDTH, size, size=size))
+        if [merkle.RFC6962.leaf(entry) for entry in self._tail] != list(self._edge.levels[0] if size else ()):
+            raise LedgerRefused(f"the newest entries of log {checkpoint.origin!r} differ from its tree")
+        # The checkpoint may have been written but not yet be durable when its writer died.
+        self._publish([(CHECKPOINT_PATH, checkpoint.note)])
+        self._checkpoint = checkpoint
+
+    @contextlib.contextmanager
+    def _locked(self, wait_s: float) -> Iterator[None]:
+        """Take the writer's lock, and keep it after the block unless the block raises."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._store.lock(wait_s))
+            yield
+            self._held = stack.pop_all()

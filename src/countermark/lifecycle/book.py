@@ -118,5 +118,8 @@ def refreshed(desk: Desk, trust: Trust, slips: Sequence[Slip]) -> tuple[list[Sli
     with ledger(desk, trust) as log:
         checkpoint = log.checkpoint
         indices = [Receipt.from_bytes(s.receipt or b"").index for s in slips]
-        renewed = [Slip(s.envelope, s.opening, log.reader.receipt(i, checkpoint).to_bytes()) for s, i in zip(slips, indices, strict=True)]
+        renewed = [
+            Slip(s.envelope, s.opening, log.reader.receipt(i, checkpoint).to_bytes())
+            for s, i in zip(slips, indices, strict=True)
+        ]
     return renewed, checkpoint

@@ -55,10 +55,15 @@ def _rejects(dataset: Dataset, party: Party | None) -> list[str]:
     return [f"class {label}: outside the scope of {party.id}" for label in dataset.classes() if not party.covers(label)]
 
 
-def deliver(desk: Desk, folder: Path, *, addressee: str, progress: Progress | None = None) -> Parcel:
+def deliver(
+    desk: Desk, folder: Path, *, addressee: str, replace: bool = False, progress: Progress | None = None
+) -> Parcel:
     """Sign `folder` for `addressee`; writes ``FOLDER.cmdelivery`` beside it and keeps a copy.
 
     Signing the same content again returns the earlier delivery: the sequence counts deliveries, not tries.
+
+    Args:
+        replace: this delivery corrects the one before it, whose rows then no longer count.
 
     Raises:
         TrustRefused: the addressee is no party, or a class lies outside this party's scope.
@@ -77,7 +82,7 @@ def deliver(desk: Desk, folder: Path, *, addressee: str, progress: Progress | No
     with desk.space.lock():
         sent = desk.space.disk.folder(desk.space.folder("sent") / addressee)
         earlier = sorted(sent.glob("*" + parcel.SUFFIX))
-        out = _repeat(earlier, outlook.tree) or _next(desk, folder.name, outlook, addressee, earlier)
+        out = _repeat(earlier, outlook.tree) or _next(desk, folder.name, outlook, addressee, earlier, replace=replace)
         desk.space.disk.write(sent / f"{out.delivery.context.sequence:06d}{parcel.SUFFIX}", out.to_bytes())
     desk.space.disk.write(parcel.beside(folder), out.to_bytes(), mode=0o644)
     return out
@@ -91,13 +96,15 @@ def _repeat(earlier: list[Path], tree: Tree) -> Parcel | None:
     return last if last.tree.digest == tree.digest else None
 
 
-def _next(desk: Desk, name: str, outlook: Outlook, addressee: str, earlier: list[Path]) -> Parcel:
+def _next(desk: Desk, name: str, outlook: Outlook, addressee: str, earlier: list[Path], *, replace: bool) -> Parcel:
     previous = parcel.parse(earlier[-1].read_bytes(), what=earlier[-1].name) if earlier else None
     context = desk.context(
         addressee,
         previous.delivery.context.sequence + 1 if previous else 1,
         previous.envelope.digest if previous else None,
     )
-    delivery = Delivery(context, outlook.dataset.layout, outlook.dataset.classes(), outlook.tree.total_bytes)
+    dataset = outlook.dataset
+    replaces = previous.envelope.digest if previous and replace else None
+    delivery = Delivery(context, dataset.layout, dataset.classes(), outlook.tree.total_bytes, replaces)
     statement = Statement(name, outlook.tree.digest, TYPE, delivery.to_json())
     return Parcel(desk.sign(statement), statement, delivery, outlook.tree)

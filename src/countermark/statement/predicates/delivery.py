@@ -15,12 +15,17 @@ LAYOUTS = ("folder-per-class", "metadata")
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a delivery holds: layout, rows per class, and the sum of bytes."""
+    """What a delivery holds: layout, rows per class, and the sum of bytes.
+
+    `replaces` names the statement of an earlier delivery of the same supplier whose rows this one corrects;
+    once this one is admitted, those rows are no longer part of the training data.
+    """
 
     context: Context
     layout: str
     classes: dict[str, int]
     total_bytes: int
+    replaces: str | None = None
 
     @property
     def rows(self) -> int:
@@ -34,6 +39,7 @@ class Delivery:
             "layout": self.layout,
             "classes": self.classes,
             "bytes": self.total_bytes,
+            "replaces": self.replaces,
         }
 
     @classmethod
@@ -51,6 +57,7 @@ class Delivery:
             fields.text("layout"),
             {label: counts.integer(label, least=1) for label in classes},
             fields.integer("bytes"),
+            fields.optional_hex("replaces"),
         )
         fields.done()
         if out.layout not in LAYOUTS:

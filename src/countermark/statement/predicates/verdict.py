@@ -32,9 +32,7 @@ class VerdictStatement:
             StatementRefused: malformed, or neither admitted nor refused.
         """
         fields = Fields(value, "verdict")
-        out = cls(
-            Context.from_json(fields.object("context")), fields.object("verdict"), fields.texts("statements")
-        )
+        out = cls(Context.from_json(fields.object("context")), fields.object("verdict"), fields.texts("statements"))
         fields.done()
         if out.verdict.get("verdict") not in ("admitted", "refused"):
             raise StatementRefused("a verdict is neither admitted nor refused")

@@ -1,0 +1,198 @@
+"""Rows of the admitted deliveries: which exist, which are set aside, and which training may see.
+
+A row's id is the first 12 hex digits of its delivery's statement, a slash, and its path. Quarantine
+and decisions are signed statements; this module only replays them in ledger order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from countermark.artefact.dataset import METADATA, describe
+from countermark.artefact.folder import read_folder
+from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
+from countermark.errors import TreeRefused, Unusable
+from countermark.lifecycle import book
+from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.receive import DATA, Received, admitted_trees
+from countermark.passport.slip import Slip, verify
+from countermark.statement.predicates import rows as predicates
+from countermark.statement.predicates.rows import Decision, Quarantine
+from countermark.statement.statement import EVERYBODY, Statement
+
+ID_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One labelled file of an admitted delivery."""
+
+    id: str
+    delivery: str
+    supplier: str
+    sequence: int
+    label: str
+    entry: TreeEntry
+
+    def training_path(self) -> str:
+        """Where the row lies in the training set: ``label/supplier-sequence-name``."""
+        name = self.entry.path.replace("/", "-") if PurePosixPath(self.entry.path).parent.name != self.label else None
+        return f"{self.label}/{self.supplier}-{self.sequence}-{name or PurePosixPath(self.entry.path).name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The rows as they stand after quarantine and decisions.
+
+    Attributes:
+        rows: what training may see, with decided labels. aside: ids in quarantine or rejected.
+        relabelled: id -> decided label. accepted: ids a person let through although they were set aside.
+    """
+
+    rows: tuple[Row, ...]
+    aside: frozenset[str]
+    relabelled: dict[str, str]
+    accepted: frozenset[str]
+
+    def tree(self) -> Tree:
+        """Tree of the training set, computed without reading a byte.
+
+        Raises:
+            TreeRefused: no rows are left, or two of them would share a name.
+        """
+        return tree_of(row.entry.moved(row.training_path()) for row in self.rows)
+
+
+def standing(desk: Desk) -> dict[str, Received]:
+    """Admitted deliveries that no later one replaces, by statement digest.
+
+    Raises:
+        Unusable: none was admitted.
+    """
+    admitted = admitted_trees(desk)
+    replaced = {
+        (r.supplier, r.parcel.delivery.replaces) for r in admitted.values() if r.parcel and r.parcel.delivery.replaces
+    }
+    return {digest: r for digest, r in admitted.items() if (r.supplier, digest) not in replaced}
+
+
+def all_rows(desk: Desk) -> dict[Row, bytes]:
+    """Every row of the standing deliveries with its bytes, read once and checked against the signed tree.
+
+    Raises:
+        TreeRefused: an admitted delivery was changed on disk.
+    """
+    out: dict[Row, bytes] = {}
+    for digest, one in sorted(standing(desk).items(), key=lambda item: (item[1].supplier, item[0])):
+        out |= _rows(digest, one)
+    return out
+
+
+def _rows(digest: str, one: Received) -> dict[Row, bytes]:
+    if one.parcel is None or one.folder is None:
+        raise Unusable("an admitted delivery has no folder", mend="receive it again")
+    content: dict[str, bytes] = {}
+
+    def keep(entry: TreeEntry, data: bytes) -> None:
+        content[entry.path] = data
+
+    seen = read_folder(one.folder / DATA, sink=keep)
+    if seen.digest != one.parcel.tree.digest:
+        difference = compare(one.parcel.tree, seen)
+        raise TreeRefused(
+            f"an admitted delivery of {one.supplier} was changed on disk", why=str(difference[0]) if difference else "",
+            mend="restore it from a backup, or receive it again",
+        )  # fmt: skip
+    labels = describe(seen, content.__getitem__).labels
+    sequence = one.parcel.delivery.context.sequence
+    return {
+        Row(f"{digest[:ID_DIGITS]}/{e.path}", digest, one.supplier, sequence, labels[e.path], e): content[e.path]
+        for e in seen.entries
+        if e.path not in METADATA
+    }
+
+
+def select(desk: Desk, rows: Sequence[Row]) -> Selection:
+    """Apply quarantine and decisions, in ledger order.
+
+    Raises:
+        SignatureRefused, TrustRefused, LedgerRefused, StatementRefused: a statement does not hold.
+    """
+    trust = desk.trust()
+    quarantined: set[str] = set()
+    decided: dict[str, Decision] = {}
+    for slip in book.entered(desk, predicates.QUARANTINE, predicates.DECISION):
+        shown = verify(slip, trust, desk.now())
+        trust.require(trust.verify(slip.envelope, "statement", desk.now(), leaf=shown.index), "data-owner")
+        if shown.statement.predicate_type == predicates.QUARANTINE:
+            quarantined |= set(Quarantine.from_json(shown.statement.predicate).rows)
+        else:
+            decision = Decision.from_json(shown.statement.predicate)
+            decided |= dict.fromkeys(decision.rows, decision)
+    return _apply(rows, quarantined, decided)
+
+
+def _apply(rows: Sequence[Row], quarantined: set[str], decided: dict[str, Decision]) -> Selection:
+    action = {row_id: d.action for row_id, d in decided.items()}
+    labels = {row_id: d.label for row_id, d in decided.items() if d.action == "relabel" and d.label}
+    accepted = {i for i, a in action.items() if a == "accept"}
+    rejected = {i for i, a in action.items() if a == "reject"}
+    aside = (quarantined - accepted - labels.keys()) | rejected
+    kept = tuple(replace(r, label=labels.get(r.id, r.label)) for r in rows if r.id not in aside)
+    return Selection(kept, frozenset(aside & {r.id for r in rows}), labels, frozenset(accepted & quarantined))
+
+
+def quarantine(desk: Desk, row_ids: Sequence[str], *, reason: str, screening: str | None, dataset: str) -> Slip:
+    """Set rows aside by a signed, logged statement.
+
+    Args:
+        screening: digest of the screening statement that flagged them. dataset: tree digest they were part of.
+
+    Raises:
+        Unusable: no rows are named.
+    """
+    if not row_ids:
+        raise Unusable("no rows to set aside", mend="name row ids, or `countermark screen` first")
+    predicate = Quarantine(desk.context(EVERYBODY), tuple(sorted(row_ids)), reason, screening)
+    return _say(desk, Statement("training data", dataset, predicates.QUARANTINE, predicate.to_json()))
+
+
+def decide(desk: Desk, row_ids: Sequence[str], action: str, *, label: str | None = None, dataset: str) -> Slip:
+    """Record what a person decided about rows; ``undo`` takes the newest decision back.
+
+    Raises:
+        StatementRefused: unknown action, or a relabel without a label. Unusable: no rows are named.
+    """
+    if not row_ids:
+        raise Unusable("no rows to decide on", mend="name row ids as the contact sheet prints them")
+    predicate = Decision(desk.context(EVERYBODY), tuple(sorted(row_ids)), action, label)
+    Decision.from_json(predicate.to_json())
+    return _say(desk, Statement("training data", dataset, predicates.DECISION, predicate.to_json()))
+
+
+def _say(desk: Desk, statement: Statement) -> Slip:
+    with desk.space.lock():
+        return book.enter(desk, desk.trust(), [desk.sign(statement)])[0]
+
+
+def write_training_set(desk: Desk, folder: Path) -> Tree:
+    """Write the rows that training may see into a new folder, class by class.
+
+    Raises:
+        Unusable: the folder exists, or cannot be written. TreeRefused: stored rows were changed.
+    """
+    if folder.exists():
+        raise Unusable(f"{folder} exists", mend="name a new folder")
+    content = all_rows(desk)
+    selection = select(desk, list(content))
+    by_id = {row.id: data for row, data in content.items()}
+    made = {desk.space.disk.folder(folder)}
+    for row in selection.rows:
+        target = folder / row.training_path()
+        if target.parent not in made:
+            made.add(desk.space.disk.folder(target.parent))
+        desk.space.disk.add(target, by_id[row.id], mode=0o755 if row.entry.executable else 0o644)
+    desk.space.disk.settle(made)
+    return selection.tree()

@@ -71,7 +71,15 @@ class Envelope:
         Raises:
             StatementRefused: not JSON, a missing field, bad base64, no signature, or too many.
         """
-        value = canonical.object_from_bytes(data, what=what)
+        return cls.from_json(canonical.object_from_bytes(data, what=what), what=what)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], *, what: str = "envelope") -> Envelope:
+        """Take an envelope from JSON that was parsed strictly, such as a part of a bundle.
+
+        Raises:
+            StatementRefused: a missing field, bad base64, no signature, or too many.
+        """
         payload_type, signatures = value.get("payloadType"), value.get("signatures")
         if not isinstance(payload_type, str) or not isinstance(signatures, list):
             raise StatementRefused(f"{what} is not a DSSE envelope", why="payloadType or signatures is missing")

@@ -139,7 +139,9 @@ class Fields:
         """A string of at most `most` characters."""
         value: str = self._typed(name, str, "text")
         if len(value) > most:
-            raise StatementRefused(f"{self._what}: field {name!r} has {len(value)} characters, at most {most} are taken")
+            raise StatementRefused(
+                f"{self._what}: field {name!r} has {len(value)} characters, at most {most} are taken"
+            )
         return value
 
     def optional_text(self, name: str) -> str | None:
@@ -188,6 +190,13 @@ class Fields:
             raise StatementRefused(f"{self._what}: field {name!r} holds something that is not text")
         return tuple(values)
 
+    def integers(self, name: str) -> tuple[int, ...]:
+        """A list of integers >= 0."""
+        values = self.items(name)
+        if not all(type(v) is int and v >= 0 for v in values):
+            raise StatementRefused(f"{self._what}: field {name!r} holds something that is no count")
+        return tuple(values)
+
     def object(self, name: str) -> dict[str, Any]:
         """An object."""
         value: dict[str, Any] = self._typed(name, dict, "an object")
@@ -203,5 +212,6 @@ class Fields:
         left = sorted(set(self._value) - self._seen)
         if left:
             raise StatementRefused(
-                f"{self._what}: unknown field {left[0]!r}", mend="a newer Countermark may know it; nothing is guessed here"
+                f"{self._what}: unknown field {left[0]!r}",
+                mend="a newer Countermark may know it; nothing is guessed here",
             )

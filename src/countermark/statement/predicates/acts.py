@@ -73,16 +73,17 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Revocations:
-    """The owners' snapshot: as of this ledger size, these statements no longer count.
+    """The owners' snapshot: as of this ledger size, the statements at these entries no longer count.
 
-    Keys are revoked in the trust document; the snapshot names the trust version it was made under.
+    Entries are named by ledger index, so that a licensee can match what it only knows as a commitment. Keys
+    are revoked in the trust document; the snapshot names the trust version it was made under.
     """
 
     context: Context
     tree_size: int
     root: str
     trust_version: int
-    statements: tuple[str, ...]
+    entries: tuple[int, ...]
     next_update: str
 
     def to_json(self) -> dict[str, Any]:
@@ -92,7 +93,7 @@ class Revocations:
             "treeSize": self.tree_size,
             "root": self.root,
             "trustVersion": self.trust_version,
-            "statements": list(self.statements),
+            "entries": list(self.entries),
             "nextUpdate": self.next_update,
         }
 
@@ -109,7 +110,7 @@ class Revocations:
             fields.integer("treeSize"),
             fields.hex("root"),
             fields.integer("trustVersion", least=1),
-            fields.texts("statements"),
+            fields.integers("entries"),
             fields.text("nextUpdate"),
         )
         fields.done()

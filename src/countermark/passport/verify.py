@@ -1,0 +1,214 @@
+"""Verifying a passport offline: the numbered steps of a relying party.
+
+Nothing that a passport brings may choose the rules it is judged by: the fingerprint, the mark and the
+revocation snapshot come from the reader's own pin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from countermark import canonical
+from countermark.artefact.tree import Tree, compare
+from countermark.errors import LedgerRefused, PolicyRefused, StatementRefused, TreeRefused, TrustRefused
+from countermark.keys.trust import OWNERS, Trust, moment, verify_chain
+from countermark.ledger.checkpoint import Checkpoint, verify_consistency
+from countermark.ledger.receipt import verify as verify_receipt
+from countermark.passport.passport import Commitment, Passport
+from countermark.passport.slip import Shown, Slip, ledger_note_key, verify
+from countermark.statement.predicates.acts import REVOCATION, Revocations
+from countermark.statement.predicates.verdict import TYPE, VerdictStatement
+
+UNWITNESSED = "unwitnessed: the operator could rewrite this history"
+NOT_SHOWN = "freshness: not shown"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What the reader trusts: fingerprint, what was seen before, and the owners' newest snapshot.
+
+    Attributes:
+        version, size, root: the mark; 0 and "" where nothing was seen. snapshot: slip of a revocation snapshot.
+    """
+
+    fingerprint: str
+    version: int = 1
+    size: int = 0
+    root: str = ""
+    snapshot: Slip | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A handle to a model whose papers hold.
+
+    Attributes:
+        digest: the model's tree digest. verdict: the policy room's verdict. shown: every statement verified.
+        checkpoint: the ledger head that all receipts lead to. fresh_until: end of the snapshot, or None.
+        witnessed: the words that every page repeats.
+    """
+
+    digest: str
+    verdict: VerdictStatement
+    shown: tuple[Shown, ...]
+    trust: Trust
+    checkpoint: Checkpoint
+    fresh_until: str | None
+    witnessed: str
+
+    @property
+    def freshness(self) -> str:
+        """One line for people."""
+        return f"freshness: shown until {self.fresh_until}" if self.fresh_until else NOT_SHOWN
+
+
+def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> Verified:
+    """Verify a model's papers.
+
+    1. the trust chain leads from the pinned fingerprint, and is not older than the mark;
+    2. the verdict is logged, signed by a model owner, and says admitted;
+    3. the policy it applied is one that the trust document names;
+    4. the files seen are exactly those the verdict is about;
+    5. every statement that the verdict rests on is here, signed and logged;
+    6. all receipts lead to one ledger head, which extends the one remembered;
+    7. the owners' snapshot, where the reader has one, revokes none of them and has not run out.
+
+    Raises:
+        TrustRefused, SignatureRefused, StatementRefused, LedgerRefused, TreeRefused, PolicyRefused: a step fails.
+    """
+    trust = verify_chain(passport.trust, pin.fingerprint, now, least_version=pin.version)
+    verdict, head = _verdict(passport, trust, now)
+    policy = canonical.sha256_hex(passport.policy)
+    if policy != verdict.verdict.get("policy", {}).get("digest") or policy not in trust.document.policies:
+        raise PolicyRefused("the passport's policy is not one that the trust document names", why=f"policy {policy}")
+    _same_files(passport.model, seen, head.statement.digest)
+    shown = (*_statements(passport, verdict, trust, now), head)
+    entries = [*_commitments(passport, trust), *(_entry(s) for s in shown)]
+    checkpoint = _one_head(passport, [c for _, c in entries], pin)
+    fresh_until = _fresh(pin.snapshot, trust, {i for i, _ in entries}, now) if pin.snapshot else None
+    return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, UNWITNESSED)
+
+
+def _verdict(passport: Passport, trust: Trust, now: datetime) -> tuple[VerdictStatement, Shown]:
+    head = verify(passport.verdict, trust, now)
+    if head.statement.predicate_type != TYPE:
+        raise StatementRefused("the passport's verdict is another kind of statement")
+    if "model-owner" not in head.party.roles:
+        raise TrustRefused(f"the verdict is signed by {head.party.id}, who owns no model")
+    verdict = VerdictStatement.from_json(head.statement.predicate)
+    if verdict.verdict["verdict"] != "admitted":
+        raise PolicyRefused("the verdict on this model is: refused", mend="ask its owner for a released model")
+    return verdict, head
+
+
+def _same_files(expected: Tree, seen: Tree, subject: str) -> None:
+    if expected.digest != subject:
+        raise TreeRefused("the passport's list of files is not the one the verdict names", why=f"verdict: {subject}")
+    if seen.digest != subject:
+        differences = compare(expected, seen)
+        raise TreeRefused(
+            f"this is not the model that was admitted: {differences[0] if differences else 'another tree'}",
+            why="; ".join(str(d) for d in differences[1:6]) or f"admitted {subject}, seen {seen.digest}",
+            mend="get the model from its owner again",
+        )
+
+
+def _statements(passport: Passport, verdict: VerdictStatement, trust: Trust, now: datetime) -> list[Shown]:
+    opened = [d for d in passport.deliveries if isinstance(d, Slip)]
+    shown = [verify(s, trust, now) for s in (*opened, *passport.statements)]
+    _complete(set(verdict.statements), {s.digest for s in shown}, "statements")
+    _complete(set(verdict.deliveries), {_leaf(d).hex() for d in passport.deliveries}, "deliveries")
+    return shown
+
+
+def _leaf(delivery: Slip | Commitment) -> bytes:
+    if isinstance(delivery, Commitment):
+        return delivery.leaf
+    return delivery.opening.leaf() if delivery.opening else b""
+
+
+def _complete(needed: set[str], here: set[str], what: str) -> None:
+    missing = needed - here
+    if missing:
+        raise LedgerRefused(
+            f"the passport lacks {len(missing)} of the {what} that the verdict rests on",
+            why=", ".join(sorted(m[:16] for m in missing)[:4]),
+            mend="ask the owner for a complete passport",
+        )
+
+
+def _commitments(passport: Passport, trust: Trust) -> list[tuple[int, Checkpoint]]:
+    key = ledger_note_key(trust)
+    proven = [verify_receipt(d.leaf, d.receipt, key) for d in passport.deliveries if isinstance(d, Commitment)]
+    return [(p.index, p.checkpoint) for p in proven]
+
+
+def _entry(shown: Shown) -> tuple[int, Checkpoint]:
+    if shown.index is None or shown.checkpoint is None:
+        raise LedgerRefused(f"statement {shown.digest[:16]} has no ledger receipt", mend="ask for a complete passport")
+    return shown.index, shown.checkpoint
+
+
+def _one_head(passport: Passport, heads: Sequence[Checkpoint], pin: Pin) -> Checkpoint:
+    """All receipts against one checkpoint, which is the remembered one or a proven extension of it."""
+    newest = max(heads, key=lambda c: c.size)
+    if len({(c.size, c.root) for c in heads}) != 1:
+        raise LedgerRefused("the passport's receipts lead to different ledger heads", mend="ask for a fresh passport")
+    if newest.size < pin.size:
+        raise LedgerRefused(
+            f"the passport's ledger has {newest.size} entries; {pin.size} were seen before",
+            why="an older state of the ledger hides what came later",
+            mend="ask the owner for a newer passport",
+        )
+    if pin.size:
+        _extends(passport, pin, newest)
+    return newest
+
+
+def _extends(passport: Passport, pin: Pin, newest: Checkpoint) -> None:
+    if newest.size == pin.size:
+        if newest.root.hex() != pin.root:
+            raise LedgerRefused("the ledger shows two histories of the same length", why=f"remembered root {pin.root}")
+        return
+    if pin.size not in passport.consistency:
+        raise LedgerRefused(
+            f"the passport does not show that its ledger extends the one seen before ({pin.size} entries)",
+            mend=f"ask the owner to pack it with `--since {pin.size}`",
+        )
+    old = Checkpoint(newest.origin, pin.size, bytes.fromhex(pin.root), b"")
+    verify_consistency(old, newest, passport.consistency[pin.size])
+
+
+def read_snapshot(slip: Slip, trust: Trust, now: datetime) -> tuple[Shown, Revocations]:
+    """Verify a revocation snapshot by itself.
+
+    Raises:
+        StatementRefused, TrustRefused, SignatureRefused, LedgerRefused: it does not hold.
+    """
+    shown = verify(slip, trust, now)
+    if shown.statement.predicate_type != REVOCATION:
+        raise StatementRefused("this is not a revocation snapshot", why=shown.statement.predicate_type)
+    if not OWNERS & set(shown.party.roles):
+        raise TrustRefused(f"the revocation snapshot is signed by {shown.party.id}, who is no owner")
+    return shown, Revocations.from_json(shown.statement.predicate)
+
+
+def _fresh(snapshot: Slip, trust: Trust, entries: set[int], now: datetime) -> str | None:
+    """End of the snapshot's time where it has not run out; None where it has.
+
+    Raises:
+        TrustRefused: it revokes something that the verdict rests on, or knows a newer trust version.
+    """
+    _, revoked = read_snapshot(snapshot, trust, now)
+    gone = entries & set(revoked.entries)
+    if gone:
+        raise TrustRefused(
+            f"what the verdict rests on was revoked (ledger entry {min(gone)})", mend="ask the owner for a newer model"
+        )
+    if trust.document.version < revoked.trust_version:
+        raise TrustRefused(
+            f"the passport's trust version {trust.document.version} is older than the snapshot's {revoked.trust_version}"
+        )
+    return revoked.next_update if now < moment(revoked.next_update) else None

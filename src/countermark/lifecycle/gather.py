@@ -1,0 +1,271 @@
+"""Gather: from statements in the ledger to the evidence that policy judges.
+
+Only verified statements become evidence; one that does not hold is left out and named among what was
+not looked at. The shape is plain JSON, so that policy, report and an auditor read the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from countermark.artefact.tree import Tree
+from countermark.errors import CountermarkError
+from countermark.keys.trust import Trust
+from countermark.ledger.checkpoint import Checkpoint
+from countermark.lifecycle import book, rows
+from countermark.lifecycle.acts import waiver_ends
+from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.receive import Received, received
+from countermark.passport.slip import Shown, Slip, verify
+from countermark.statement.predicates import acts, checked, training
+from countermark.statement.predicates import delivery as deliveries
+from countermark.statement.predicates import rows as row_predicates
+from countermark.statement.predicates.acts import Approval, Revocations, Waiver
+from countermark.statement.predicates.checked import Checked
+from countermark.statement.predicates.rows import Decision, Quarantine
+from countermark.statement.predicates.training import Training
+
+FORMAT = 1
+UNWITNESSED = "witnesses: no quorum is named, so nobody outside the operator has seen this history"
+TYPES = (
+    deliveries.TYPE,
+    *checked.TYPES,
+    row_predicates.QUARANTINE,
+    row_predicates.DECISION,
+    training.TYPE,
+    acts.APPROVAL,
+    acts.WAIVER,
+    acts.REVOCATION,
+)
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Evidence about one model, and the slips it rests on.
+
+    Attributes:
+        evidence: Evidence v1, plain JSON. statements: slips that carry it, deliveries apart.
+        deliveries: slips of the admitted deliveries. model: the model's tree. checkpoint: the ledger's head.
+    """
+
+    evidence: dict[str, Any]
+    model: Tree
+    checkpoint: Checkpoint
+    statements: list[Slip] = field(default_factory=list)
+    deliveries: list[Slip] = field(default_factory=list)
+
+
+def gather(desk: Desk, model: Tree, name: str) -> Gathered:
+    """Collect what the ledger shows about `model`.
+
+    Raises:
+        TrustRefused: this party keeps no ledger, or its trust document does not hold.
+        Unusable: no delivery was admitted.
+    """
+    trust = desk.trust()
+    slips, checkpoint = book.refreshed(desk, trust, book.entered(desk, *TYPES))
+    out = Gathered(_empty(trust, model, name, checkpoint), model, checkpoint)
+    shown = _hold(desk, trust, slips, out.evidence["not_looked_at"])
+    _training_data(desk, trust, shown, out)
+    for one in shown:
+        reader = _READERS.get(one.statement.predicate_type)
+        if reader and reader(one, out.evidence, model.digest):
+            out.statements.append(one.slip)
+    return out
+
+
+def _hold(desk: Desk, trust: Trust, slips: Sequence[Slip], not_looked_at: list[str]) -> list[Shown]:
+    out = []
+    for slip in slips:
+        try:
+            out.append(verify(slip, trust, desk.now()))
+        except CountermarkError as error:
+            not_looked_at.append(f"statement {slip.envelope.digest[:16]} does not count: {error.what}")
+    return out
+
+
+def _empty(trust: Trust, model: Tree, name: str, checkpoint: Checkpoint) -> dict[str, Any]:
+    document = trust.document
+    parties = [
+        {"id": p.id, "name": p.name, "organisation": p.organisation, "roles": list(p.roles)} for p in document.parties
+    ]
+    return {
+        "format": FORMAT,
+        "project": {
+            "name": document.project,
+            "fingerprint": trust.fingerprint,
+            "trust_version": document.version,
+            "quorum": document.quorum,
+            "parties": parties,
+        },
+        "subject": {"name": name, "digest": model.digest},
+        "deliveries": [],
+        "screening": None,
+        "quarantines": [],
+        "decisions": [],
+        "training": None,
+        "inspection": None,
+        "trials": {},
+        "approvals": [],
+        "waivers": [],
+        "revocations": None,
+        "ledger": {
+            "origin": checkpoint.origin,
+            "size": checkpoint.size,
+            "root": checkpoint.root.hex(),
+            "witnessed": False,
+        },
+        "not_looked_at": [UNWITNESSED],
+    }
+
+
+def item(shown: Shown) -> dict[str, Any]:
+    """What every piece of evidence says about the statement it came from."""
+    receipt = {"index": shown.index, "size": shown.checkpoint.size} if shown.checkpoint else None
+    return {
+        "statement": shown.digest,
+        "signer": shown.party.id,
+        "time": shown.context.time,
+        "time_kind": "claimed",
+        "receipt": receipt,
+    }
+
+
+def _training_data(desk: Desk, trust: Trust, shown: Sequence[Shown], out: Gathered) -> None:
+    """Deliveries, and the digests of what was screened and of what training may see."""
+    by_digest = {s.digest: s for s in shown}
+    standing = rows.standing(desk)
+    for one in received(desk):
+        digest = one.parcel.envelope.digest if one.parcel else ""
+        known = by_digest.get(digest)
+        state = one.state if one.state == "refused" or digest in standing else "replaced"
+        out.evidence["deliveries"].append(_delivery(trust, one, known, state))
+        if known and state == "admitted":
+            out.deliveries.append(known.slip)
+    selection = rows.select(desk, list(rows.all_rows(desk)))
+    out.evidence["admitted_dataset"] = selection.tree().digest
+    out.evidence["set_aside"] = sorted(selection.aside)
+    out.evidence["accepted"] = sorted(selection.accepted)
+
+
+def _delivery(trust: Trust, one: Received, known: Shown | None, state: str) -> dict[str, Any]:
+    facts = one.parcel.delivery if one.parcel else None
+    in_scope = bool(known and facts and all(known.party.covers(label) for label in facts.classes))
+    base = item(known) if known else {
+        "statement": one.parcel.envelope.digest if one.parcel else "", "signer": one.supplier,
+        "time": facts.context.time if facts else "", "time_kind": "claimed", "receipt": None,
+    }  # fmt: skip
+    return base | {
+        "supplier": one.supplier,
+        "sequence": facts.context.sequence if facts else 0,
+        "digest": one.parcel.tree.digest if one.parcel else "",
+        "rows": one.rows,
+        "classes": len(facts.classes) if facts else 0,
+        "state": state,
+        "reasons": list(one.reasons),
+        "in_scope": in_scope,
+        "signature": "verified" if known else ("refused" if one.parcel else "unknown signer"),
+    }
+
+
+Reader = Callable[[Shown, dict[str, Any], str], bool]
+
+
+def _screening(shown: Shown, evidence: dict[str, Any], _model: str) -> bool:
+    if "data-owner" not in shown.party.roles:
+        return False
+    said = Checked.from_json(shown.statement.predicate)
+    evidence["screening"] = item(shown) | said.facts | {"dataset": shown.statement.digest, "checks": said.checks}
+    return True
+
+
+def _quarantine(shown: Shown, evidence: dict[str, Any], _model: str) -> bool:
+    said = Quarantine.from_json(shown.statement.predicate)
+    evidence["quarantines"].append(item(shown) | {"rows": list(said.rows), "reason": said.reason})
+    return True
+
+
+def _decision(shown: Shown, evidence: dict[str, Any], _model: str) -> bool:
+    said = Decision.from_json(shown.statement.predicate)
+    evidence["decisions"] += [item(shown) | {"row": r, "action": said.action, "label": said.label} for r in said.rows]
+    return True
+
+
+def _training(shown: Shown, evidence: dict[str, Any], model: str) -> bool:
+    if shown.statement.digest != model or "trainer" not in shown.party.roles:
+        return False
+    said = Training.from_json(shown.statement.predicate)
+    if said.trainer != shown.party.id:
+        return False
+    evidence["training"] = item(shown) | {
+        "inputs": said.inputs,
+        "dataset": said.inputs.get("train", ""),
+        "admitted_dataset": evidence["admitted_dataset"],
+        "recipe": said.recipe,
+        "environment": said.inputs.get("environment", ""),
+        "output": shown.statement.digest,
+        "hermetic": {"level": said.level, "reason": "; ".join(said.reasons), "probe": said.probe},
+        "metrics": said.metrics,
+    }
+    return True
+
+
+def _inspection(shown: Shown, evidence: dict[str, Any], model: str) -> bool:
+    if shown.statement.digest != model:
+        return False
+    said = Checked.from_json(shown.statement.predicate)
+    evidence["inspection"] = item(shown) | {"checks": said.checks, "files": said.facts.get("files", [])}
+    return True
+
+
+def _trial(shown: Shown, evidence: dict[str, Any], model: str) -> bool:
+    if shown.statement.digest != model:
+        return False
+    said = Checked.from_json(shown.statement.predicate)
+    for trial, outcome in said.checks.items():
+        evidence["trials"][trial] = item(shown) | outcome
+    return True
+
+
+def _approval(shown: Shown, evidence: dict[str, Any], model: str) -> bool:
+    if shown.statement.digest != model or "reviewer" not in shown.party.roles:
+        return False
+    said = Approval.from_json(shown.statement.predicate)
+    evidence["approvals"].append(
+        item(shown)
+        | {"party": shown.party.id, "roles": list(shown.party.roles), "of": model, "training": said.training}
+    )
+    return True
+
+
+def _waiver(shown: Shown, evidence: dict[str, Any], _model: str) -> bool:
+    said = Waiver.from_json(shown.statement.predicate)
+    if "risk-owner" not in shown.party.roles or not waiver_ends(said):
+        return False
+    evidence["waivers"].append(
+        item(shown)
+        | {"check": said.check, "subject": shown.statement.digest, "until": said.until, "reason": said.reason}
+        | {"party": shown.party.id}
+    )
+    return True
+
+
+def _revocation(shown: Shown, evidence: dict[str, Any], _model: str) -> bool:
+    said = Revocations.from_json(shown.statement.predicate)
+    evidence["revocations"] = item(shown) | {"next_update": said.next_update, "tree_size": said.tree_size}
+    return False
+
+
+_READERS: dict[str, Reader] = {
+    checked.SCREENING: _screening,
+    row_predicates.QUARANTINE: _quarantine,
+    row_predicates.DECISION: _decision,
+    training.TYPE: _training,
+    checked.INSPECTION: _inspection,
+    checked.TRIAL: _trial,
+    acts.APPROVAL: _approval,
+    acts.WAIVER: _waiver,
+    acts.REVOCATION: _revocation,
+}

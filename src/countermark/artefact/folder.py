@@ -85,7 +85,9 @@ def _walk(descriptor: int, prefix: str, depth: int) -> Iterator[_Place]:
             raise TreeRefused(f"{prefix[:80]}... is nested deeper than {MAX_DEPTH} folders")
         files, folders = _sorted_names(descriptor, prefix)
         if depth and not files and not folders:
-            raise TreeRefused(f"{prefix} is an empty folder", why="a digest over files cannot bind it", mend="remove it")
+            raise TreeRefused(
+                f"{prefix} is an empty folder", why="a digest over files cannot bind it", mend="remove it"
+            )
         if files:
             yield _Place(descriptor, prefix, files)
         for name in folders:

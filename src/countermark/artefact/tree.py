@@ -133,9 +133,7 @@ def _refuse_twins(paths: Iterable[str]) -> None:
     for path in paths:
         folded = path if path.isascii() and path.islower() else path.casefold()
         if folded in seen:
-            raise TreeRefused(
-                f"{seen[folded]!r} and {path!r} are one file on some systems", mend="rename one of them"
-            )
+            raise TreeRefused(f"{seen[folded]!r} and {path!r} are one file on some systems", mend="rename one of them")
         seen[folded] = path
 
 

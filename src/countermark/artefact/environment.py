@@ -41,7 +41,7 @@ def _lines(root: Path) -> Iterator[tuple[str, bytes]]:
         return
     for folder, names, files in os.walk(root):
         names.sort()
-        links = [n for n in names if os.path.islink(os.path.join(folder, n))]
+        links = [n for n in names if Path(folder, n).is_symlink()]
         for name in sorted([*files, *links]):
             path = Path(folder, name)
             yield str(path.relative_to(root)), _bind(path)

@@ -1,4 +1,4 @@
-"""Digest of an installed environment: interpreter, packages, system libraries, links and all.
+"""Digest of an installed environment: interpreter, packages, links and all.
 
 Unlike a tree of data, an environment has symbolic links and compiled caches. Each entry is bound as it is
 (file by content, link by target), in path order, so that a replaced library or a redirected link shows.
@@ -9,42 +9,61 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from pathlib import Path
 
 from countermark.errors import Unusable
 
 _DOMAIN = b"countermark/environment/v1\0"
-_WINDOW = 1 << 20
+Roots = Iterable[tuple[str, Path]]
 
 
-def digest_environment(roots: Iterable[tuple[str, Path]]) -> str:
+def digest_environment(roots: Roots, cache: MutableMapping[str, str] | None = None) -> str:
     """Hex SHA-256 over everything below the roots.
 
     Args:
         roots: (name inside the run, folder or file on this machine), in any order.
+        cache: fingerprint of all file states (device, inode, size, times) -> digest. For the one who signs, on
+            its own machine; a gate leaves it out and always reads the bytes.
 
     Raises:
         Unusable: something cannot be read.
     """
+    ordered = sorted(roots)
+    if cache is None:
+        return _digest(ordered, _bind)
+    key = _digest(ordered, _state)
+    if key not in cache:
+        cache[key] = _digest(ordered, _bind)
+    return cache[key]
+
+
+def _digest(roots: list[tuple[str, Path]], bind: Callable[[Path], bytes]) -> str:
     total = hashlib.sha256(_DOMAIN)
-    for name, root in sorted(roots):
-        for path, line in _lines(root):
-            total.update(f"{name}\0{path}\0".encode("utf-8", "surrogateescape") + line)
+    for name, root in roots:
+        for path in _files(root):
+            inside = path.relative_to(root) if path != root else ""
+            total.update(f"{name}\0{inside}\0".encode("utf-8", "surrogateescape") + bind(path))
     return total.hexdigest()
 
 
-def _lines(root: Path) -> Iterator[tuple[str, bytes]]:
-    """(relative path, 33 to n bytes that bind the entry), in path order."""
+def _files(root: Path) -> Iterator[Path]:
+    """Every file and link below `root`, in path order; links are not followed."""
     if not root.is_dir():
-        yield "", _bind(root)
+        yield root
         return
     for folder, names, files in os.walk(root):
         names.sort()
         links = [n for n in names if Path(folder, n).is_symlink()]
         for name in sorted([*files, *links]):
-            path = Path(folder, name)
-            yield str(path.relative_to(root)), _bind(path)
+            yield Path(folder, name)
+
+
+def _state(path: Path) -> bytes:
+    status = path.lstat()
+    return repr(
+        (status.st_dev, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    ).encode()
 
 
 def _bind(path: Path) -> bytes:

@@ -1,0 +1,221 @@
+"""Train: run the user's unchanged script on verified inputs, and say what came out of what.
+
+Inputs are copied into a private stage while they are hashed, and the stage is what the script sees: the
+bytes that were hashed are the bytes that trained. How hermetic the run was is decided by a probe.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from countermark import canonical, dsse
+from countermark.artefact import recipe as recipes
+from countermark.artefact.environment import digest_environment
+from countermark.artefact.folder import read_folder
+from countermark.artefact.recipe import Recipe
+from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
+from countermark.errors import SandboxRefused, TreeRefused, TrustRefused, Unusable
+from countermark.lifecycle import parcel
+from countermark.lifecycle.desk import Desk, read_file
+from countermark.passport.slip import Slip, addressed_to, verify
+from countermark.sandbox.hermetic import HermeticRun, run_hermetic
+from countermark.sandbox.plan import Plan, ScriptLimits, system_paths
+from countermark.sandbox.process import Relay
+from countermark.statement.predicates import training
+from countermark.statement.predicates.training import Training
+from countermark.statement.statement import EVERYBODY, Statement
+
+GUEST = "/work"
+SUFFIX = ".training.json"
+MAX_METRICS_BYTES = 1 << 20
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished run: the model's folder and tree, the signed training statement, and the run itself."""
+
+    folder: Path
+    tree: Tree
+    envelope: dsse.Envelope
+    said: Training
+    run: HermeticRun
+
+
+def train(
+    desk: Desk,
+    recipe_path: Path,
+    command: Sequence[str],
+    output: Path,
+    *,
+    allow_plain: bool = False,
+    relay: Relay | None = None,
+) -> Trained:
+    """Run `command` by the recipe; the model folder is moved to `output`, its statement lies beside it.
+
+    Args:
+        recipe_path: recipe.toml; inputs and code are relative to its folder. An input with a ``.cmdelivery``
+            file beside it must be exactly what a data owner delivered to this party.
+        output: new folder for what the script writes. allow_plain: run without confinement where there is none;
+            the statement then says ``not hermetic``.
+
+    Raises:
+        SandboxRefused: not hermetic and `allow_plain` is false, or the script failed.
+        TreeRefused, TrustRefused, StatementRefused: an input or the recipe does not hold.
+        Unusable: something is missing or cannot be written.
+    """
+    if output.exists():
+        raise Unusable(f"{output} exists", mend="name a new folder")
+    home, recipe = recipe_path.parent, recipes.parse(read_file(recipe_path, recipes.MAX_BYTES))
+    stage = (
+        desk.space.folder("runs") / f"{recipe.digest[:12]}-{canonical.sha256_hex(str(output.absolute()).encode())[:8]}"
+    )
+    desk.space.disk.discard(stage)
+    started = desk.stamp()
+    inputs = {name: _stage_input(desk, home / path, stage / "inputs" / path) for name, path in recipe.inputs.items()}
+    inputs["code"] = _stage_code(desk, home, recipe, stage / "inputs")
+    inputs["environment"] = _environment(desk)
+    out = desk.space.disk.folder(stage / "out")
+    run = run_hermetic(_plan(recipe, command, stage, out), allow_plain=allow_plain, relay=relay)
+    if not run.succeeded:
+        raise SandboxRefused(
+            f"the training script did not end well ({run.ended_by or f'exit code {run.returncode}'})",
+            why=run.stderr.strip()[-600:],
+            mend="mend the script, or declare what it was denied as an input of the recipe",
+        )
+    tree = read_folder(out)
+    said = Training(
+        context=desk.context(EVERYBODY),
+        trainer=desk.party,
+        recipe=recipe.digest,
+        parameters=recipe.parameters,
+        command=tuple(command),
+        inputs=inputs,
+        level=run.level,
+        reasons=run.reasons,
+        probe={a.name: "refused" if a.refused else a.how for a in run.probe.attempts},
+        environment=_described(home, recipe),
+        metrics=_metrics(out / recipe.metrics),
+        started=started,
+        finished=desk.stamp(),
+    )
+    envelope = desk.sign(Statement("model", tree.digest, training.TYPE, said.to_json()))
+    _hand_over(desk, out, output, envelope)
+    desk.space.disk.discard(stage)
+    return Trained(output, tree, envelope, said, run)
+
+
+def beside(model: Path) -> Path:
+    """Where a model folder's training statement lies."""
+    return model.with_name(model.name + SUFFIX)
+
+
+def _hand_over(desk: Desk, out: Path, output: Path, envelope: dsse.Envelope) -> None:
+    desk.space.disk.folder(output.parent)
+    desk.space.disk.write(beside(output), envelope.to_bytes(), mode=0o644)
+    desk.space.disk.move(out, output)
+
+
+def _stage_input(desk: Desk, source: Path, target: Path) -> str:
+    """Copy an input while hashing it; returns its tree digest."""
+    disk = desk.space.disk
+    made = {disk.folder(target)}
+
+    def keep(entry: TreeEntry, data: bytes) -> None:
+        place = target / entry.path
+        if place.parent not in made:
+            made.add(disk.folder(place.parent))
+        disk.add(place, data, mode=0o700 if entry.executable else 0o600)
+
+    seen = read_folder(source, sink=keep)
+    if parcel.beside(source).exists():
+        _delivered(desk, source, seen)
+    return seen.digest
+
+
+def _delivered(desk: Desk, source: Path, seen: Tree) -> None:
+    """The input must be what a data owner signed for this party."""
+    piece = parcel.read(source)
+    trust = desk.trust()
+    shown = addressed_to(verify(Slip(piece.envelope), trust, desk.now(), logged=False), desk.party)
+    if "data-owner" not in shown.party.roles:
+        raise TrustRefused(f"{source.name} was delivered by {shown.party.id}, who owns no data")
+    if seen.digest != piece.tree.digest:
+        differences = compare(piece.tree, seen)
+        raise TreeRefused(
+            f"{source.name} is not what {shown.party.id} delivered",
+            why="; ".join(str(d) for d in differences[:5]),
+            mend="ask for it again",
+        )
+
+
+def _stage_code(desk: Desk, home: Path, recipe: Recipe, stage: Path) -> str:
+    """Copy the code beside the staged inputs; returns the digest of all of it as one tree."""
+    entries: list[TreeEntry] = []
+    disk = desk.space.disk
+    for name in recipe.code:
+        whole = (home / name).is_file()
+
+        def keep(entry: TreeEntry, data: bytes, name: str = name, whole: bool = whole) -> None:
+            path = name if whole else f"{name}/{entry.path}"
+            disk.folder((stage / path).parent)
+            disk.add(stage / path, data, mode=0o700 if entry.executable else 0o600)
+            entries.append(entry.moved(path))
+
+        read_folder(home / name, sink=keep)
+    return tree_of(entries).digest
+
+
+def _environment(desk: Desk) -> str:
+    """Digest of the interpreter and its packages, remembered by file state in this trainer's own workspace."""
+    path = desk.space.home / "environment-cache.json"
+    cache: dict[str, str] = canonical.object_from_bytes(path.read_bytes()) if path.exists() else {}
+    known = len(cache)
+    prefixes = sorted({Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()})
+    digest = digest_environment([(str(p), p) for p in prefixes if p != Path("/usr")], cache)
+    if len(cache) != known:
+        desk.space.disk.write(path, canonical.to_bytes(cache))
+    return digest
+
+
+def _described(home: Path, recipe: Recipe) -> dict[str, str]:
+    """What the environment is called, and what of it is known by name only."""
+    out = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "operating-system files": "known by package list, not by bytes",
+    }
+    packages = Path("/var/lib/dpkg/status")
+    if packages.is_file():
+        out["operating-system packages"] = canonical.sha256_hex(packages.read_bytes())
+    if recipe.lock:
+        out["lock"] = canonical.sha256_hex(read_file(home / recipe.lock))
+    return out
+
+
+def _plan(recipe: Recipe, command: Sequence[str], stage: Path, out: Path) -> Plan:
+    limits = ScriptLimits(wall_seconds=float(recipe.seconds), memory_bytes=recipe.memory_bytes)
+    inputs = {stage / "inputs" / path: f"{GUEST}/{path}" for path in (*recipe.inputs.values(), *recipe.code)}
+    return Plan(
+        command=tuple(command),
+        inputs=inputs,
+        output=out,
+        output_at=f"{GUEST}/{recipe.output}",
+        workdir=GUEST,
+        environment={**ONE_THREAD, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+        limits=limits,
+        system=system_paths(),
+    )
+
+
+def _metrics(path: Path) -> dict[str, float]:
+    if not path.exists():
+        return {}
+    value: dict[str, Any] = canonical.object_from_bytes(read_file(path, MAX_METRICS_BYTES), what=path.name)
+    return {k: v for k, v in value.items() if isinstance(v, int | float) and not isinstance(v, bool)}

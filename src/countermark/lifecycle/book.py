@@ -123,3 +123,9 @@ def refreshed(desk: Desk, trust: Trust, slips: Sequence[Slip]) -> tuple[list[Sli
             for s, i in zip(slips, indices, strict=True)
         ]
     return renewed, checkpoint
+
+
+def consistency(desk: Desk, trust: Trust, sizes: Sequence[int]) -> dict[int, tuple[bytes, ...]]:
+    """Proofs that the newest head extends each of the earlier ledger sizes."""
+    with ledger(desk, trust) as log:
+        return {size: tuple(log.reader.consistency(size, log.checkpoint)) for size in sizes}

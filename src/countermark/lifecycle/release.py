@@ -1,0 +1,166 @@
+"""Release: judge the evidence, sign and log the verdict, sign the model, pack its passport."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from countermark import canonical
+from countermark.artefact.folder import read_folder
+from countermark.artefact.tree import TreeEntry
+from countermark.errors import Unusable
+from countermark.keys.trust import Trust
+from countermark.ledger.receipt import Receipt
+from countermark.lifecycle import book
+from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.gather import Gathered, gather
+from countermark.passport.passport import SUFFIX, Commitment, Passport
+from countermark.passport.slip import Slip
+from countermark.policy.document import Policy
+from countermark.policy.evaluate import evaluate
+from countermark.policy.verdict import Verdict
+from countermark.statement import oms
+from countermark.statement.predicates import verdict as predicates
+from countermark.statement.predicates.verdict import VerdictStatement
+from countermark.statement.statement import EVERYBODY, Statement
+
+OMS_SUFFIX = ".oms.json"
+SHOWN_SIZES = "shown-sizes.json"
+MOST_SIZES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict that nobody signed yet, and the evidence it judged."""
+
+    verdict: Verdict
+    gathered: Gathered
+    policy: Policy
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the policy admits the model."""
+        return self.verdict.admitted
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A signed verdict; passport and OMS signature exist only where it admits."""
+
+    judged: Judged
+    verdict: Slip
+    passport: Path | None = None
+    oms: Path | None = None
+
+
+def judge(desk: Desk, model: Path, policy: bytes) -> Judged:
+    """Apply a policy to what the ledger shows about `model`, without signing anything.
+
+    Raises:
+        TrustRefused, TreeRefused, LedgerRefused, StatementRefused: evidence or policy is malformed.
+    """
+    document = Policy.from_bytes(policy)
+    gathered = gather(desk, read_folder(model), model.name)
+    return Judged(evaluate(document, gathered.evidence, desk.now()), gathered, document)
+
+
+def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, since: Sequence[int] = ()) -> Released:
+    """Judge, sign and log the verdict; where it admits, write ``MODEL.oms.json`` and ``MODEL.cmpass`` beside it.
+
+    Args:
+        auditor: open the suppliers' deliveries in the passport. since: ledger sizes that readers remember.
+
+    Raises:
+        TrustRefused: this party owns no model or keeps no ledger. Others as `judge`.
+    """
+    with desk.space.lock():
+        judged = judge(desk, model, policy)
+        trust = desk.trust()
+        envelope = desk.sign(_statement(desk, model.name, judged))
+        desk.verify(trust, envelope, "model-owner")
+        slip = book.enter(desk, trust, [envelope])[0]
+        if not judged.admitted:
+            return Released(judged, slip)
+        signature = sign_oms(desk, model)
+        passport = model.with_name(model.name + SUFFIX)
+        packed = pack(desk, trust, judged, slip, auditor=auditor, since=since)
+        desk.space.disk.write(passport, packed.to_bytes(), mode=0o644)
+        return Released(judged, slip, passport, signature)
+
+
+def _statement(desk: Desk, name: str, judged: Judged) -> Statement:
+    gathered = judged.gathered
+    said = VerdictStatement(
+        desk.context(EVERYBODY),
+        judged.verdict.to_json(),
+        tuple(s.envelope.digest for s in gathered.statements),
+        tuple(s.opening.leaf().hex() for s in gathered.deliveries if s.opening),
+    )
+    return Statement(name, gathered.model.digest, predicates.TYPE, said.to_json())
+
+
+def sign_oms(desk: Desk, model: Path) -> Path:
+    """Write an OpenSSF Model Signing bundle beside a model, with this party's OMS key.
+
+    Raises:
+        Unusable: there is no such key. TreeRefused, StatementRefused: the model cannot be signed.
+    """
+    signer = desk.signer("oms")
+    bundle = oms.sign(
+        oms.statement(sha256_files(model).items(), name=model.name), sign=signer.sign, spki_pem=signer.public.pem()
+    )
+    path = model.with_name(model.name + OMS_SUFFIX)
+    desk.space.disk.write(path, bundle, mode=0o644)
+    return path
+
+
+def sha256_files(folder: Path) -> dict[str, str]:
+    """SHA-256 hex of every file of a folder by path; a single file is named as OMS names it."""
+    out: dict[str, str] = {}
+
+    def keep(entry: TreeEntry, data: bytes) -> None:
+        out[oms.SINGLE_FILE if folder.is_file() else entry.path] = hashlib.sha256(data).hexdigest()
+
+    read_folder(folder, sink=keep)
+    return out
+
+
+def pack(
+    desk: Desk, trust: Trust, judged: Judged, verdict: Slip, *, auditor: bool, since: Sequence[int] = ()
+) -> Passport:
+    """Collect a model's papers, every receipt against one ledger head."""
+    gathered = judged.gathered
+    slips = [verdict, *gathered.statements, *gathered.deliveries]
+    renewed, checkpoint = book.refreshed(desk, trust, slips)
+    statements = renewed[1 : 1 + len(gathered.statements)]
+    deliveries = renewed[1 + len(gathered.statements) :]
+    sizes = _sizes(desk, checkpoint.size, since)
+    return Passport(
+        trust=trust.envelopes,
+        policy=judged.policy.source,
+        model=gathered.model,
+        verdict=renewed[0],
+        statements=tuple(statements),
+        deliveries=tuple(deliveries if auditor else [_opaque(s) for s in deliveries]),
+        consistency=book.consistency(desk, trust, sizes),
+        evidence=gathered.evidence if auditor else None,
+    )
+
+
+def _opaque(slip: Slip) -> Commitment:
+    if slip.opening is None or slip.receipt is None:
+        raise Unusable("a delivery has no receipt", mend="`countermark ledger check`")
+    receipt = replace(Receipt.from_bytes(slip.receipt), extra=b"")
+    return Commitment(slip.opening.leaf(), receipt.to_bytes())
+
+
+def _sizes(desk: Desk, newest: int, since: Sequence[int]) -> list[int]:
+    """Ledger sizes that earlier passports showed, so that their readers can check that it only grew."""
+    path = desk.space.home / SHOWN_SIZES
+    before: list[Any] = canonical.from_bytes(path.read_bytes()) if path.exists() else []
+    sizes = sorted({s for s in (*before, *since) if isinstance(s, int) and 0 < s < newest})[-MOST_SIZES:]
+    desk.space.disk.write(path, canonical.to_bytes([*sizes, newest]))
+    return sizes

@@ -1,0 +1,136 @@
+"""Verify: a model against its passport, or a delivered folder against its delivery file. Offline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from countermark.artefact.folder import read_folder
+from countermark.artefact.tree import Tree, TreeEntry, compare
+from countermark.errors import NothingToVerify, TreeRefused, TrustRefused
+from countermark.lifecycle import parcel
+from countermark.lifecycle.desk import Desk, read_file
+from countermark.passport import passport as passports
+from countermark.passport.passport import Passport
+from countermark.passport.slip import Slip
+from countermark.passport.slip import verify as verify_slip
+from countermark.passport.verify import Pin, Verified, read_snapshot, verify_passport
+
+SNAPSHOT = "revocations.json"
+
+
+def pin_snapshot(desk: Desk, file: Path) -> str:
+    """Keep the owners' newest revocation snapshot, handed over with the fingerprint; returns its end.
+
+    Raises:
+        TrustRefused: it does not hold, or is older than the one kept.
+    """
+    slip = Slip.from_bytes(read_file(file), what=file.name)
+    shown, revoked = read_snapshot(slip, desk.trust(), desk.now())
+    kept = desk.space.home / "trust" / SNAPSHOT
+    if kept.exists():
+        old, _ = read_snapshot(Slip.from_bytes(kept.read_bytes()), desk.trust(), desk.now())
+        if (shown.index or 0) < (old.index or 0):
+            raise TrustRefused("this revocation snapshot is older than the one kept", mend="ask for the newest")
+    if shown.checkpoint and shown.checkpoint.size < desk.mark().size:
+        raise TrustRefused("this revocation snapshot is older than what was seen", mend="ask for the newest")
+    desk.space.disk.write(kept, slip.to_bytes())
+    return revoked.next_update
+
+
+def pinned(desk: Desk) -> Pin:
+    """What this workspace trusts and remembers.
+
+    Raises:
+        TrustRefused: nothing was pinned.
+    """
+    mark = desk.mark()
+    kept = desk.space.home / "trust" / SNAPSHOT
+    snapshot = Slip.from_bytes(kept.read_bytes()) if kept.exists() else None
+    return Pin(mark.fingerprint, mark.version, mark.size, mark.root, snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A verified model and the very bytes that were verified.
+
+    Attributes:
+        verified: what the papers showed. files: path -> private bytes, hashed as they were read.
+    """
+
+    verified: Verified
+    files: dict[str, bytes]
+
+
+def open_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> Opened:
+    """Read a model once into private memory and verify that copy; loaders use these bytes, never the path.
+
+    Raises:
+        Refusal: the papers or the files do not hold. Unusable: something cannot be read.
+    """
+    passport = Passport.from_bytes(read_file(passport_file, passports.MAX_BYTES))
+    files: dict[str, bytes] = {}
+
+    def keep(entry: TreeEntry, data: bytes) -> None:
+        files[entry.path] = data
+
+    seen = read_folder(model, sink=keep)
+    return Opened(verify_passport(passport, seen, pin, now), files)
+
+
+def verify_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> Verified:
+    """Verify a model folder against its passport without keeping its bytes.
+
+    Raises:
+        Refusal: the papers or the files do not hold. Unusable: something cannot be read.
+    """
+    passport = Passport.from_bytes(read_file(passport_file, passports.MAX_BYTES))
+    return verify_passport(passport, read_folder(model), pin, now)
+
+
+def remember(desk: Desk, verified: Verified) -> None:
+    """Move this party's mark forward to the ledger head that was shown."""
+    desk.remember(
+        version=verified.trust.document.version, size=verified.checkpoint.size, root=verified.checkpoint.root.hex()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A folder that is exactly what its delivery file lists; `signer` is None where nobody could vouch for it."""
+
+    tree: Tree
+    rows: int
+    signer: str | None
+
+
+def verify_delivery(folder: Path, desk: Desk | None) -> Delivered:
+    """Verify a folder against the delivery file beside it.
+
+    Args:
+        desk: whose trust document names the signers; without one only the files are compared.
+
+    Raises:
+        NothingToVerify: there is no delivery file. TreeRefused: files differ. SignatureRefused, TrustRefused:
+        the signature does not count.
+    """
+    if not parcel.beside(folder).exists():
+        raise NothingToVerify(
+            f"nobody signed {folder}",
+            why=f"there is no {parcel.beside(folder).name} and no --passport was named",
+            mend="`countermark deliver` signs a folder; a model comes with a .cmpass file",
+        )
+    piece = parcel.read(folder)
+    seen = read_folder(folder)
+    if seen.digest != piece.tree.digest:
+        differences = compare(piece.tree, seen)
+        raise TreeRefused(
+            f"{folder.name} is not what was signed: {differences[0] if differences else ''}",
+            why="; ".join(str(d) for d in differences[1:6]),
+            mend="ask its sender for the folder again",
+        )
+    signer = None
+    if desk is not None:
+        signer = verify_slip(Slip(piece.envelope), desk.trust(), desk.now(), logged=False).party.id
+    return Delivered(seen, piece.delivery.rows, signer)

@@ -62,7 +62,16 @@ class Selection:
         Raises:
             TreeRefused: no rows are left, or two of them would share a name.
         """
-        return tree_of(row.entry.moved(row.training_path()) for row in self.rows)
+        return tree_of_rows(self.rows)
+
+
+def tree_of_rows(rows: Sequence[Row]) -> Tree:
+    """Tree of a training set made of these rows, computed without reading a byte.
+
+    Raises:
+        TreeRefused: no rows, or two of them would share a name.
+    """
+    return tree_of(row.entry.moved(row.training_path()) for row in rows)
 
 
 def standing(desk: Desk) -> dict[str, Received]:

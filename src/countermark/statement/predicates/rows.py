@@ -1,4 +1,4 @@
-"""Statements about rows: quarantine (set aside) and decision (a person accepts, relabels or rejects)."""
+"""Statements about rows: quarantine (set aside), decision (a person accepts, relabels or rejects), letter to a supplier."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from countermark.statement.statement import Context, predicate_type
 
 QUARANTINE = predicate_type("quarantine")
 DECISION = predicate_type("decision")
+LETTER = predicate_type("letter")
 ACTIONS = ("accept", "relabel", "reject", "undo")
 
 
@@ -88,3 +89,51 @@ class Decision:
         if (out.action == "relabel") != (out.label is not None):
             raise StatementRefused("a relabel needs a label, and nothing else takes one")
         return out
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What the data owner writes to one supplier: its own rows and what was seen, nobody else's.
+
+    Attributes:
+        delivery: digest of the supplier's delivery statement. rows: (path in that delivery, what was seen).
+        asks: what the supplier is asked to do.
+    """
+
+    context: Context
+    delivery: str
+    rows: tuple[tuple[str, str], ...]
+    asks: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Predicate."""
+        return {
+            "context": self.context.to_json(),
+            "delivery": self.delivery,
+            "rows": [{"path": path, "seen": seen} for path, seen in self.rows],
+            "asks": self.asks,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Letter:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused: malformed.
+        """
+        fields = Fields(value, "letter")
+        out = cls(
+            Context.from_json(fields.object("context")),
+            fields.hex("delivery"),
+            tuple(_seen(r) for r in fields.items("rows")),
+            fields.text("asks"),
+        )
+        fields.done()
+        return out
+
+
+def _seen(value: Any) -> tuple[str, str]:
+    fields = Fields(value, "letter row")
+    out = fields.text("path"), fields.text("seen")
+    fields.done()
+    return out

@@ -1,0 +1,150 @@
+"""Review: what people look at after a screening: contact sheet, CSV, letters to suppliers.
+
+A contact sheet shows re-encoded thumbnails, never a supplier's own bytes. A letter holds only the rows of
+the supplier it is addressed to.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jinja2
+
+from countermark import dsse
+from countermark.canonical import Fields
+from countermark.errors import NothingToVerify, Unusable
+from countermark.formats.decode import Decoder
+from countermark.lifecycle import book, rows
+from countermark.lifecycle.contract import BATCH
+from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.rows import Row
+from countermark.passport.slip import Slip
+from countermark.statement.predicates.checked import SCREENING, Checked
+from countermark.statement.predicates.rows import LETTER, Letter
+from countermark.statement.statement import Statement
+
+THUMBNAIL = (96, 96)
+MOST_ROWS = 2000
+ASKS = "Please look at these rows, correct them, and deliver the corrected folder with `countermark deliver DIR --replace`."
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A row that a screening would set aside, and what was seen."""
+
+    row: Row
+    seen: str
+
+
+def newest_screening(desk: Desk) -> tuple[Slip, Checked]:
+    """The newest screening statement entered here.
+
+    Raises:
+        NothingToVerify: nothing was screened yet.
+    """
+    slips = book.entered(desk, SCREENING)
+    if not slips:
+        raise NothingToVerify("nothing was screened yet", mend="`countermark screen`")
+    return slips[-1], Checked.from_json(Statement.from_bytes(slips[-1].envelope.payload).predicate)
+
+
+def suspects(desk: Desk) -> list[Suspect]:
+    """Flagged rows of the newest screening, by supplier and path, each with the findings that name it."""
+    _, said = newest_screening(desk)
+    seen: dict[str, list[str]] = {}
+    for outcome in said.checks.values():
+        for finding in outcome.get("findings", []):
+            for row_id in finding["where"].get("rows", []):
+                seen.setdefault(row_id, []).append(f"{finding['check']}: {finding['what']}")
+    flagged = Fields(said.facts, "screening facts").texts("flagged")
+    by_id = {row.id: row for row in rows.all_rows(desk)}
+    out = [Suspect(by_id[i], "; ".join(seen.get(i, ["flagged"]))) for i in flagged if i in by_id]
+    return sorted(out, key=lambda s: (s.row.supplier, s.row.entry.path))
+
+
+def to_csv(listed: Sequence[Suspect]) -> str:
+    """CSV with a header; cells that a spreadsheet would run as formulas are disarmed."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["row", "supplier", "label", "path", "seen"])
+    for suspect in listed:
+        row = suspect.row
+        table.writerow([_plain(c) for c in (row.id, row.supplier, row.label, row.entry.path, suspect.seen)])
+    return text.getvalue()
+
+
+def _plain(cell: str) -> str:
+    return f"'{cell}" if cell[:1] in "=+-@\t\r" else cell
+
+
+def contact_sheet(desk: Desk, listed: Sequence[Suspect]) -> str:
+    """One self-contained HTML page of thumbnails with the commands to accept, relabel or reject each row.
+
+    Raises:
+        Unusable: more than 2,000 rows. MissingExtra: the screen extra is absent.
+    """
+    if len(listed) > MOST_ROWS:
+        raise Unusable(f"{len(listed)} rows are too many for one sheet", mend="`--supplier NAME` narrows it")
+    content = {row.id: data for row, data in rows.all_rows(desk).items()}
+    pictures = _thumbnails([content[s.row.id] for s in listed])
+    cards = [
+        {"id": s.row.id, "supplier": s.row.supplier, "label": s.row.label, "seen": s.seen, "picture": p}
+        for s, p in zip(listed, pictures, strict=True)
+    ]
+    return jinja2.Environment(autoescape=True).from_string(_SHEET).render(cards=cards, made=desk.stamp())
+
+
+def _thumbnails(pictures: Sequence[bytes]) -> list[str]:
+    """Data URIs of re-encoded PNG thumbnails; empty text where a picture does not decode."""
+    from PIL import Image
+
+    out: list[str] = []
+    with Decoder() as decoder:
+        for start in range(0, len(pictures), BATCH):
+            done = decoder.batch(pictures[start : start + BATCH], THUMBNAIL)
+            for pixels, error in zip(done.pixels, done.errors, strict=True):
+                png = io.BytesIO()
+                Image.fromarray(pixels).save(png, "PNG")
+                out.append("" if error else "data:image/png;base64," + base64.b64encode(png.getvalue()).decode())
+    return out
+
+
+def letter(desk: Desk, supplier: str, listed: Sequence[Suspect]) -> list[dsse.Envelope]:
+    """Signed letters to one supplier, one for each of its deliveries that has suspect rows.
+
+    Raises:
+        Unusable: none of the rows is this supplier's.
+    """
+    own = [s for s in listed if s.row.supplier == supplier]
+    if not own:
+        raise Unusable(f"no flagged row is {supplier}'s", mend="`countermark review` lists them")
+    out = []
+    for delivery in sorted({s.row.delivery for s in own}):
+        seen = tuple((s.row.entry.path, s.seen[:400]) for s in own if s.row.delivery == delivery)
+        predicate = Letter(desk.context(supplier), delivery, seen, ASKS)
+        tree = rows.standing(desk)[delivery].parcel
+        digest = tree.tree.digest if tree else delivery
+        out.append(desk.sign(Statement(f"letter to {supplier}", digest, LETTER, predicate.to_json())))
+    return out
+
+
+_SHEET = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>Contact sheet</title><style>
+:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem}
+main{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1rem}
+article{border:1px solid #8886;border-radius:.5rem;padding:.75rem;overflow-wrap:anywhere}
+img{width:96px;height:96px;image-rendering:pixelated;background:#8883}code{font-size:.8em;user-select:all;display:block}
+h2{font-size:1rem;margin:.25rem 0}small{opacity:.75}
+</style><h1>Contact sheet: {{ cards|length }} rows to look at</h1>
+<p>Made {{ made }}. For each row: <code>countermark decide ROW --accept</code><code>countermark decide ROW --relabel CLASS</code>
+<code>countermark decide ROW --reject</code> and <code>countermark decide ROW --undo</code> takes the newest back.
+A flagged row disagrees with all others; that does not prove intent.</p><main>
+{% for card in cards %}<article>{% if card.picture %}<img src="{{ card.picture }}" alt="">{% else %}<p>does not decode</p>{% endif %}
+<h2>{{ card.supplier }} &middot; {{ card.label }}</h2><code>{{ card.id }}</code><small>{{ card.seen }}</small></article>
+{% endfor %}</main></html>
+"""

@@ -170,6 +170,16 @@ def _expiry(desk: Desk) -> str:
     return (desk.now() + timedelta(days=TRUST_DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def name_policy(desk: Desk, digest: str) -> TrustDocument:
+    """Draft that a policy counts in this project; a passport can bring no other.
+
+    Args:
+        digest: SHA-256 hex of the policy file's bytes.
+    """
+    document = draft(desk)
+    return save_draft(desk, replace(document, policies=tuple(sorted({*document.policies, digest}))))
+
+
 def revoke(desk: Desk, party_id: str, *, key_id: str | None, reason: str, from_leaf: int) -> TrustDocument:
     """Draft the revocation of one key of a party, or of all its keys.
 

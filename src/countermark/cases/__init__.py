@@ -1,0 +1,1 @@
+"""Case studies, written against the lifecycle as any user would write them."""

@@ -1,0 +1,103 @@
+"""The parties of the factory, each in a folder of its own with only its own keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from countermark.keys.trust import EVERYTHING
+from countermark.lifecycle import enrol
+from countermark.lifecycle.desk import Desk
+from countermark.workspace.place import Workspace
+
+PROJECT = "part-recogniser"
+OWNER, PARTNER, TRAINER, REVIEWER, RISK, OPERATOR, PLANT = (
+    "manufacturer", "engineering", "trainer", "reviewer", "risk-office", "operator", "plant",
+)  # fmt: skip
+ROLES: dict[str, tuple[str, ...]] = {
+    OWNER: ("data-owner", "model-owner"),
+    PARTNER: ("model-owner",),
+    TRAINER: ("trainer",),
+    REVIEWER: ("reviewer",),
+    RISK: ("risk-owner",),
+    OPERATOR: ("operator",),
+    PLANT: ("licensee",),
+}
+THRESHOLD = 2
+
+
+def clock() -> datetime:
+    """Wall clock of this machine."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Parties:
+    """Everybody's desk, and the fingerprint that they were told.
+
+    Attributes:
+        root: folder that holds one folder per party. desks: party id -> desk.
+    """
+
+    root: Path
+    desks: dict[str, Desk] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    def __getitem__(self, party: str) -> Desk:
+        return self.desks[party]
+
+    def folder(self, party: str) -> Path:
+        """A party's own folder."""
+        return self.root / party
+
+    def join(self, party: str, name: str, roles: Sequence[str]) -> Desk:
+        """`countermark init PARTY`: a workspace with single-use keys."""
+        space = Workspace.create(self.folder(party), {"id": party, "name": name, "organisation": name})
+        for use in enrol.uses_for(roles, ledger=party == OWNER):
+            enrol.new_key(space, use, "ed25519", None)
+        self.desks[party] = Desk(space, party, clock)
+        return self.desks[party]
+
+    def chain(self) -> Path:
+        """The file of trust versions that the owner hands to everybody."""
+        return self[OWNER].space.home / "trust" / "chain.jsonl"
+
+    def publish(self) -> None:
+        """Both owners sign the draft; the second one hands it back to the first, who publishes it."""
+        enrol.sign_draft(self[OWNER])
+        draft = self[OWNER].space.home / "trust" / f"{enrol.DRAFT}.signed"
+        handed = self.folder(PARTNER) / "trust-draft.json"
+        handed.write_bytes(draft.read_bytes())
+        enrol.sign_draft(self[PARTNER], handed)
+        enrol.sign_draft(self[OWNER], handed)
+        self.fingerprint = self[OWNER].mark().fingerprint
+
+    def pin(self, *who: str) -> None:
+        """`countermark trust pin`: these parties take the newest trust versions."""
+        for party in who:
+            enrol.pin(self[party], self.fingerprint, self.chain())
+
+
+def found(root: Path, suppliers: Mapping[str, Sequence[str]], policy: str) -> Parties:
+    """Make the parties and version 1 of the trust document, signed by both owners.
+
+    Args:
+        suppliers: id -> classes it may deliver. policy: digest of the policy that counts.
+    """
+    parties = Parties(root)
+    for party, roles in ROLES.items():
+        parties.join(party, party.replace("-", " ").title(), roles)
+    for supplier in suppliers:
+        parties.join(supplier, supplier.replace("-", " ").title(), ("supplier",))
+    scopes = {OWNER: (EVERYTHING,), **suppliers}
+    enrolled = [
+        enrol.enrolment(desk).party(ROLES.get(party, ("supplier",)), scopes.get(party, ()))
+        for party, desk in parties.desks.items()
+    ]
+    enrol.first_draft(parties[OWNER], PROJECT, enrolled, threshold=THRESHOLD, ledger=OWNER)
+    enrol.name_policy(parties[OWNER], policy)
+    parties.publish()
+    parties.pin(*(p for p in parties.desks if p not in (OWNER,)))
+    return parties

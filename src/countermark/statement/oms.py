@@ -67,11 +67,11 @@ class Manifest:
         Raises:
             TreeRefused: a file is missing, differs, or was never signed; the message names it.
         """
-        found = dict(files)
-        if list(self.resources) == [SINGLE_FILE] and len(files) == 1:  # the reference signs no name for these
-            found = {SINGLE_FILE: next(iter(files.values()))}
+        found = {n: d for n, d in files.items() if n in self.resources or not _inside(n, exclude)}
+        if list(self.resources) == [SINGLE_FILE] and len(found) == 1:  # the reference signs no name for these
+            found = {SINGLE_FILE: next(iter(found.values()))}
         missing = sorted(self.resources.keys() - found.keys())
-        unsigned = sorted(name for name in found.keys() - self.resources.keys() if not _inside(name, exclude))
+        unsigned = sorted(found.keys() - self.resources.keys())
         changed = sorted(name for name, digest in self.resources.items() if found.get(name, digest) != digest)
         if missing or unsigned or changed:
             raise TreeRefused(
@@ -249,7 +249,7 @@ def _serialization(value: Any) -> tuple[str, tuple[str, ...]]:
         raise StatementRefused("the OMS serialization has unknown fields")
     if value.get("method") == "shards":
         raise Inconclusive("a sharded OMS bundle cannot be verified here", mend="ask for one by the method files")
-    if value.get("method") != "files" or "shard_size" in value or value.get("hash_type") not in _DIGEST_LENGTHS:
+    if value.get("method") != "files" or "shard_size" in value or value.get("hash_type") not in list(_DIGEST_LENGTHS):
         raise StatementRefused("the OMS serialization names an unknown method or hash")
     if value.get("allow_symlinks") is not False:
         raise StatementRefused(

@@ -166,17 +166,19 @@ class TrustDocument:
         keys = [k.key.id for p in self.parties for k in p.keys]
         for what, names in (("party", ids), ("key", keys)):
             if len(set(names)) != len(names):
-                raise StatementRefused(f"trust document names a {what} twice", mend="every key has one party and one use")
+                raise StatementRefused(
+                    f"trust document names a {what} twice", mend="every key has one party and one use"
+                )
         unknown = sorted({r for p in self.parties for r in p.roles} - set(ROLES))
         if unknown:
             raise StatementRefused(f"unknown role {unknown[0]!r}", mend=f"one of {', '.join(ROLES)}")
         owners = [p for p in self.parties if OWNERS & set(p.roles) and any(k.key.use == "root" for k in p.keys)]
         if self.threshold > len(owners):
-            raise StatementRefused(
-                f"threshold {self.threshold} is out of reach: {len(owners)} owners have a root key"
-            )
+            raise StatementRefused(f"threshold {self.threshold} is out of reach: {len(owners)} owners have a root key")
         if self.quorum != "none":
-            raise StatementRefused(f"witness quorum {self.quorum!r} is not known to this version", mend='quorum = "none"')
+            raise StatementRefused(
+                f"witness quorum {self.quorum!r} is not known to this version", mend='quorum = "none"'
+            )
         moment(self.issued), moment(self.expires)
 
     def party(self, party_id: str) -> Party:
@@ -233,9 +235,7 @@ def _enrolled(value: Any) -> EnrolledKey:
     fields = Fields(value, "enrolled key")
     key = PublicKey.from_json({n: fields.text(n) for n in ("use", "algorithm", "spki")})
     revoked = fields.optional("revoked")
-    out = EnrolledKey(
-        key, fields.base64("proof"), fields.optional_text("notAfter"), _revocation(revoked)
-    )
+    out = EnrolledKey(key, fields.base64("proof"), fields.optional_text("notAfter"), _revocation(revoked))
     fields.done()
     return out
 
@@ -314,7 +314,8 @@ def _unexpired(trust: Trust, now: datetime) -> Trust:
         )
     if now < moment(document.issued):
         raise TrustRefused(
-            f"trust version {document.version} is from the future ({document.issued})", mend="check this machine's clock"
+            f"trust version {document.version} is from the future ({document.issued})",
+            mend="check this machine's clock",
         )
     return trust
 

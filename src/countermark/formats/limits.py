@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from countermark.errors import FormatRefused
 
@@ -29,7 +30,7 @@ class ModelLimits:
     Attributes:
         header_bytes: safetensors JSON header. tensors: entries of any table of tensors.
         axes: dimensions of one tensor. depth: nested ONNX subgraphs. messages: protobuf messages walked.
-        members: zip entries. ratio: inflated over stored bytes of one entry. inflated_bytes: all entries together.
+        members: zip entries. ratio: inflated over stored bytes of one entry above 16 MiB. inflated_bytes: all entries together.
     """
 
     header_bytes: int = 32 << 20
@@ -38,7 +39,7 @@ class ModelLimits:
     depth: int = 16
     messages: int = 4 << 20
     members: int = 1 << 16
-    ratio: int = 1100
+    ratio: int = 250
     inflated_bytes: int = 1 << 36
 
 
@@ -48,7 +49,10 @@ class Malformed(FormatRefused):
     Attributes:
         rule: short stable name of the rule that it breaks, ``"png-crc"``.
         offset: byte where that shows, or None.
+        answer: ``refused``, or ``unproven`` where the reader stopped before it could know.
     """
+
+    answer: Literal["refused", "unproven"] = "refused"
 
     def __init__(self, rule: str, what: str, *, offset: int | None = None, why: str = "", mend: str = "") -> None:
         super().__init__(what if offset is None else f"{what} (byte {offset})", why=why, mend=mend)
@@ -63,7 +67,15 @@ class OverLimit(Malformed):
         budget: the limit's name.
     """
 
+    answer = "unproven"
+
     def __init__(self, budget: str, seen: int, limit: int, *, offset: int | None = None) -> None:
         what = f"{budget.replace('_', ' ')}: {seen} where the limit is {limit}"
         super().__init__(f"limit-{budget.replace('_', '-')}", what, offset=offset, why="reading stops at its limits")
         self.budget = budget
+
+
+class Unaccounted(Malformed):
+    """Bytes that this reader has no meaning for: nothing wrong was seen, and nothing is proven."""
+
+    answer = "unproven"

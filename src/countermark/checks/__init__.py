@@ -1,0 +1,1 @@
+"""Passive looks at an asset; each gives an outcome, none a verdict."""

@@ -1,0 +1,49 @@
+"""Runs in the confined child: find the check whose business a file is, and let it look."""
+
+from __future__ import annotations
+
+from countermark.checks.model import code, coverage, format_name, npy, onnx, pickle, safetensors
+from countermark.checks.model._check import HEAD, Check, Look, ModelFile
+from countermark.formats.source import Buffered
+from countermark.sandbox.task import Answer, Job, Source, task
+
+_BY_CONTENT: tuple[Check, ...] = (safetensors, npy, pickle, code, onnx, coverage)
+"""Asked in this order; the last one takes what is left."""
+VERSIONS: dict[str, int] = {check.ID: check.VERSION for check in _BY_CONTENT} | {format_name.ID: format_name.VERSION}
+"""Check id to version, of all that look at one file."""
+
+
+@task
+def look(job: Job) -> Answer:
+    """Look at one file. Request: ``path``. Source: the file."""
+    return Answer(look_at(job.request["path"], job.sources[0]).to_json())
+
+
+def look_at(path: str, source: Source) -> Look:
+    """Look at one file in this process.
+
+    Args:
+        path: relative, forward slashes. source: its bytes.
+    """
+    buffered = Buffered(source)
+    file = ModelFile(path, buffered, buffered.read(0, min(HEAD, buffered.size)))
+    said = next(module for module in _BY_CONTENT if module.looks_at(file)).look(file)
+    if said.format == "unknown" and said.check != coverage.ID:
+        said = coverage.look(file)  # a check that found a file to be none of its business
+    return _with_name(file, said)
+
+
+def _with_name(file: ModelFile, said: Look) -> Look:
+    """Add what the name claims falsely."""
+    lies = format_name.compare(file, said.format)
+    if not lies:
+        return said
+    return Look(
+        said.check,
+        said.format,
+        "refused",
+        f"{lies[0].what}; {said.why}",
+        (*said.findings, *lies),
+        said.claims,
+        said.counts,
+    )

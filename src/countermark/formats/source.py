@@ -1,0 +1,185 @@
+"""Bytes at rest, read in bounded windows: from memory, or from a file whose every window is the one that was hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from blake3 import blake3
+
+from countermark.errors import FormatRefused, Unusable
+from countermark.formats.limits import Malformed
+from countermark.sandbox.task import Source
+
+_WINDOW = 4 << 20
+_KEPT_WHOLE = 16 << 20
+_BLOCK = 1 << 18
+
+
+class Memory:
+    """A source over bytes that nobody else can change.
+
+    Attributes:
+        size: length in bytes. links: always 1. sha256: hex digest.
+    """
+
+    links = 1
+
+    def __init__(self, data: bytes | bytearray) -> None:
+        self._data = bytes(data)
+        self.size = len(data)
+        self.sha256 = hashlib.sha256(self._data).hexdigest()
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes at `offset`.
+
+        Raises:
+            Malformed: they are not there.
+        """
+        piece = self._data[offset : offset + count] if offset >= 0 and count >= 0 else b""
+        if len(piece) != count:
+            raise Malformed(
+                "truncated", f"{count} bytes at byte {offset} of {self.size}", offset=min(offset, self.size)
+            )
+        return piece
+
+
+class Buffered:
+    """Small reads of a source, served from one block; large ones pass through."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.size = source.size
+        self._at = 0
+        self._block = b""
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes at `offset`.
+
+        Raises:
+            Malformed: they are not there.
+        """
+        if offset < 0 or count < 0 or offset + count > self.size:
+            raise Malformed("truncated", f"{count} bytes at byte {offset} of {self.size}", offset=self.size)
+        if count >= _BLOCK:
+            return self._source.read(offset, count)
+        if offset < self._at or offset + count > self._at + len(self._block):
+            self._block = self._source.read(offset, min(_BLOCK, self.size - offset))
+            self._at = offset
+        start = offset - self._at
+        return self._block[start : start + count]
+
+
+class FileSource:
+    """A regular file, read and hashed once; a window that is read again must hash as it did then.
+
+    The BLAKE3 digest of each 4 MiB window is kept: another process that writes to the file between
+    hashing and parsing is found out. Small files are kept whole in private memory until `release`.
+
+    Attributes:
+        size: length in bytes. links: hard links to the file. sha256: hex digest of the whole file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open, hash and remember.
+
+        Args:
+            path: the file; its last component may not be a link.
+
+        Raises:
+            Unusable: it cannot be opened or read. Malformed: not a regular file.
+        """
+        self._path = path
+        self._whole: bytes | None = None
+        self._last: tuple[int, bytes] = (-1, b"")
+        self._digests: list[bytes] = []
+        self._descriptor = self._open()
+        try:
+            self._begin()
+        except BaseException:
+            self.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Close the file and forget its bytes; a later read opens it again and compares digests."""
+        self._whole, self._last = None, (-1, b"")
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes at `offset`, as they were when they were hashed.
+
+        Raises:
+            FormatRefused: they are not there, or the file was changed meanwhile.
+        """
+        if offset < 0 or count < 0 or offset + count > self.size:
+            raise Malformed("truncated", f"{count} bytes at byte {offset} of {self.size}", offset=self.size)
+        if self._whole is not None:
+            return self._whole[offset : offset + count]
+        first = offset // _WINDOW
+        last = (offset + count - 1) // _WINDOW if count else first - 1
+        pieces = b"".join(self._window(index) for index in range(first, last + 1))
+        start = offset - first * _WINDOW
+        return pieces[start : start + count]
+
+    def _open(self) -> int:
+        try:
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            return os.open(self._path, flags)
+        except OSError as error:
+            raise Unusable(f"{self._path} cannot be opened: {error.strerror}") from error
+
+    def _begin(self) -> None:
+        facts = os.fstat(self._descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise Malformed("not-a-file", f"{self._path} is not a regular file")
+        self.size, self.links = facts.st_size, facts.st_nlink
+        whole, kept = hashlib.sha256(), []
+        for offset in range(0, self.size, _WINDOW):
+            window = self._pread(offset, min(_WINDOW, self.size - offset))
+            whole.update(window)
+            self._digests.append(blake3(window).digest())
+            if self.size <= _KEPT_WHOLE:
+                kept.append(window)
+        if self.size <= _KEPT_WHOLE:
+            self._whole = b"".join(kept)
+        self.sha256 = whole.hexdigest()
+
+    def _window(self, index: int) -> bytes:
+        if self._last[0] != index:
+            if self._descriptor < 0:
+                self._descriptor = self._open()
+            offset = index * _WINDOW
+            window = self._pread(offset, min(_WINDOW, self.size - offset))
+            if blake3(window).digest() != self._digests[index]:
+                raise FormatRefused(
+                    f"{self._path} was changed while it was being read",
+                    why=f"the bytes from {offset} on differ from those that were hashed",
+                    mend="stop whatever writes to it and try again",
+                )
+            self._last = (index, window)
+        return self._last[1]
+
+    def _pread(self, offset: int, count: int) -> bytes:
+        pieces, left = [], count
+        while left:
+            try:
+                piece = os.pread(self._descriptor, left, offset + count - left)
+            except OSError as error:
+                raise Unusable(f"{self._path} cannot be read: {error.strerror}") from error
+            if not piece:
+                raise Malformed("truncated", f"{self._path} became shorter while it was being read", offset=offset)
+            pieces.append(piece)
+            left -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)

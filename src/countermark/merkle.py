@@ -13,12 +13,25 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from countermark.errors import LedgerRefused
 
 Span = tuple[int, int]
 MAX_SIZE = 1 << 63
+_COPIED_BYTES = 1024  # up to here one call over a copy is quicker than two over none
+
+
+class HashState(Protocol):
+    """The part of a `hashlib` object that is used here."""
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Take more bytes."""
+        ...
+
+    def digest(self) -> bytes:
+        """Hash of the bytes taken so far."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +45,23 @@ class Hashing:
 
     leaf_prefix: bytes
     node_prefix: bytes
-    new: Callable[..., Any]
+    new: Callable[[bytes], HashState]
 
     def leaf(self, data: bytes | memoryview) -> bytes:
         """Hash of one leaf's data; large data is not copied."""
+        if len(data) <= _COPIED_BYTES:
+            return self.new(self.leaf_prefix + data).digest()
         state = self.new(self.leaf_prefix)
         state.update(data)
-        return bytes(state.digest())
+        return state.digest()
 
     def node(self, left: bytes, right: bytes) -> bytes:
         """Hash of an inner node."""
-        return bytes(self.new(self.node_prefix + left + right).digest())
+        return self.new(self.node_prefix + left + right).digest()
 
     def empty(self) -> bytes:
         """Root of the tree without leaves: the hash of no bytes."""
-        return bytes(self.new(b"").digest())
+        return self.new(b"").digest()
 
 
 RFC6962 = Hashing(b"\x00", b"\x01", hashlib.sha256)

@@ -156,7 +156,7 @@ class Log:
         # A proof of a new leaf runs through tiles that are new themselves or lie on the edge: no reading back.
         near = edge.tiles() | tiles
         proofs = Tree(edge.size, lambda level, at: near[level, at]).inclusions(start, edge.size)
-        return [Receipt(start + at, tuple(proof), checkpoint.note) for at, proof in enumerate(proofs)]
+        return [Receipt(start + at, proof, checkpoint.note) for at, proof in enumerate(proofs)]
 
     def _bundles(self, leaves: list[bytes]) -> tuple[list[Object], list[bytes]]:
         """New or wider bundles, and the entries of the last, unfinished one."""
@@ -197,7 +197,7 @@ class Log:
                 mend="restore the folder from a copy; receipts already given stay valid",
             )
         self._tail = list(self._reader.entries(size - size % WIDTH, size, size=size))
-        if [merkle.RFC6962.leaf(entry) for entry in self._tail] != list(self._edge.levels[0] if size else ()):
+        if [merkle.RFC6962.leaf(entry) for entry in self._tail] != self._edge.hashes(0):
             raise LedgerRefused(f"the newest entries of log {checkpoint.origin!r} differ from its tree")
         # The checkpoint may have been written but not yet be durable when its writer died.
         self._publish([(CHECKPOINT_PATH, checkpoint.note)])

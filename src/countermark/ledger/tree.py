@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from countermark import merkle
 from countermark.errors import LedgerRefused
@@ -61,7 +62,7 @@ class Tree:
             return []
         return [self.span(span) for span in merkle.consistency_spans(old_size, self.size)]
 
-    def inclusions(self, start: int, end: int) -> list[list[bytes]]:
+    def inclusions(self, start: int, end: int) -> list[tuple[bytes, ...]]:
         """Inclusion proofs of leaves [start, end), cheaper than one by one.
 
         All leaves of one full tile share every hash above that tile.
@@ -71,22 +72,26 @@ class Tree:
         """
         if not 0 <= start <= end <= self.size:
             raise LedgerRefused(f"leaves {start} to {end} are not in a tree of {self.size}")
-        proofs: list[list[bytes]] = []
+        proofs: list[tuple[bytes, ...]] = []
         while start < end:
             tile = start // WIDTH
             stop = min(end, (tile + 1) * WIDTH)
             if tile_width(0, tile, self.size) == WIDTH:
-                shared = self.inclusion(start)[HEIGHT:]
-                rows = [self.fetch(0, tile).row(height) for height in range(HEIGHT)]
-                proofs += [_in_tile(rows, index % WIDTH) + shared for index in range(start, stop)]
+                shared = tuple(self.inclusion(start)[HEIGHT:])
+                inside = _proofs_in_tile(self.fetch(0, tile))[start % WIDTH : start % WIDTH + stop - start]
+                proofs += [proof + shared for proof in inside]
             else:
-                proofs += [self.inclusion(index) for index in range(start, stop)]
+                proofs += [tuple(self.inclusion(index)) for index in range(start, stop)]
             start = stop
         return proofs
 
 
-def _in_tile(rows: list[list[bytes]], position: int) -> list[bytes]:
-    return [row[(position >> height) ^ 1] for height, row in enumerate(rows)]
+# For each row of a full tile, the sibling on the way up from each of its 256 leaves.
+_SIBLINGS = [itemgetter(*((position >> height) ^ 1 for position in range(WIDTH))) for height in range(HEIGHT)]
+
+
+def _proofs_in_tile(tile: Tile) -> list[tuple[bytes, ...]]:
+    return list(zip(*(siblings(tile.row(height)) for height, siblings in enumerate(_SIBLINGS)), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +100,11 @@ class Edge:
 
     Attributes:
         size: number of leaves.
-        levels: for each tile level the 0 to 255 hashes that do not fill a tile yet.
+        levels: for each tile level the tile of 1 to 255 hashes that is not full yet, or None.
     """
 
     size: int
-    levels: tuple[tuple[bytes, ...], ...]
+    levels: tuple[Tile | None, ...]
 
     @classmethod
     def load(cls, size: int, fetch: FetchTile) -> Edge:
@@ -108,36 +113,37 @@ class Edge:
         for level in range(top_level(size) + 1 if size else 0):
             full = size >> HEIGHT * (level + 1)
             width = tile_width(level, full, size)
-            levels.append(tuple(fetch(level, full).hashes[:width]) if width else ())
+            levels.append(Tile(fetch(level, full).hashes[:width]) if width else None)
         return cls(size, tuple(levels))
+
+    def hashes(self, level: int) -> list[bytes]:
+        """Hashes at `level` that do not fill a tile yet, 0 to 255."""
+        tile = self.levels[level] if level < len(self.levels) else None
+        return tile.hashes if tile else []
+
+    def tiles(self) -> dict[TileKey, Tile]:
+        """The partial tiles by (level, index)."""
+        return {(at, self.size >> HEIGHT * (at + 1)): tile for at, tile in enumerate(self.levels) if tile}
 
     def root(self) -> bytes:
         """Root of the tree, from the edge alone."""
         peaks: list[bytes] = []
-        for hashes in reversed(self.levels):
-            tile = Tile(hashes)
-            peaks += [tile.row(height)[at] for height, at in merkle.perfect_subtrees((0, len(hashes)))]
+        for tile in reversed(self.levels):
+            if tile:
+                peaks += [tile.row(height)[at] for height, at in merkle.perfect_subtrees((0, len(tile.hashes)))]
         return merkle.fold(peaks) if peaks else merkle.RFC6962.empty()
 
     def grow(self, leaf_hashes: Sequence[bytes]) -> tuple[Edge, dict[TileKey, Tile]]:
         """The edge after appending, and every tile that the bigger tree has new or wider."""
         tiles: dict[TileKey, Tile] = {}
-        levels: list[tuple[bytes, ...]] = []
+        levels: list[Tile | None] = []
         rising: list[bytes] = list(leaf_hashes)
         level, first = 0, self.size // WIDTH
-        while rising or level < len(self.levels):
-            hashes = [*(self.levels[level] if level < len(self.levels) else ()), *rising]
-            changed = bool(rising)
-            rising = []
-            for at in range(0, len(hashes) if changed else 0, WIDTH):
-                tile = tiles[level, first + at // WIDTH] = Tile(hashes[at : at + WIDTH])
-                if len(tile.hashes) == WIDTH:
-                    rising.append(tile.row(HEIGHT)[0])
-            levels.append(tuple(hashes[len(hashes) // WIDTH * WIDTH :]))
+        while rising:
+            hashes = [*self.hashes(level), *rising]
+            grown = [Tile(hashes[at : at + WIDTH]) for at in range(0, len(hashes), WIDTH)]
+            tiles |= {(level, first + at): tile for at, tile in enumerate(grown)}
+            rising = [tile.row(HEIGHT)[0] for tile in grown if len(tile.hashes) == WIDTH]
+            levels.append(grown[-1] if len(grown[-1].hashes) < WIDTH else None)
             level, first = level + 1, first // WIDTH
-        return Edge(self.size + len(leaf_hashes), tuple(levels)), tiles
-
-    def tiles(self) -> dict[TileKey, Tile]:
-        """The partial tiles themselves, by (level, index)."""
-        found = ((level, self.size >> HEIGHT * (level + 1), hashes) for level, hashes in enumerate(self.levels))
-        return {(level, index): Tile(hashes) for level, index, hashes in found if hashes}
+        return Edge(self.size + len(leaf_hashes), (*levels, *self.levels[level:])), tiles

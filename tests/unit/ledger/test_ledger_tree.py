@@ -31,7 +31,7 @@ def test_proofs_equal_those_over_the_list(sizes: tuple[int, ...]) -> None:
         assert tree.inclusion(index) == merkle.inclusion_proof(HASHES[:size], index)
         if index:
             assert tree.consistency(index) == merkle.consistency_proof(HASHES[:size], index)
-    assert tree.inclusions(0, size) == [tree.inclusion(index) for index in range(size)]
+    assert tree.inclusions(0, size) == [tuple(tree.inclusion(index)) for index in range(size)]
     assert tree.consistency(0) == []
 
 

@@ -89,7 +89,7 @@ def _arguments(plan: Plan, mounts: Sequence[Mount], handed: tuple[int, Sequence[
 
 
 def _mount(mount: Mount) -> list[str]:
-    if mount.kind == "output":
+    if mount.kind in ("output", "scratch"):
         return ["--bind", str(mount.host), mount.guest]
     if mount.kind == "system" and mount.host.is_symlink():
         return ["--symlink", str(mount.host.readlink()), mount.guest]
@@ -160,5 +160,5 @@ def with_command(plan: Plan, command: Sequence[str], inputs: dict[Path, str], ou
     """The same confinement around another command: same system, same limits, own inputs and output."""
     return replace(
         plan, command=tuple(command), inputs=inputs, output=output, output_at="/probe/out", workdir="/probe",
-        environment={}, digests={},
+        environment={}, digests={}, scratch={},
     )  # fmt: skip

@@ -24,7 +24,7 @@ class Mount:
     """One thing that the script can see.
 
     Attributes:
-        host: where it lies. guest: where the script finds it. kind: ``input``, ``output`` or ``system``.
+        host: where it lies. guest: where the script finds it. kind: ``input``, ``output``, ``scratch`` or ``system``.
         digest: hex digest that the caller vouches for; empty where it gave none.
     """
 
@@ -89,6 +89,7 @@ class Plan:
         environment: the whole environment beyond PATH, HOME, TMPDIR and LC_ALL.
         system: host paths of the operating system and the interpreter, seen at the same place.
         digests: host path to hex digest, vouched for by the caller and repeated in the result.
+        scratch: host folders that the script may write to and that are thrown away; dry runs only.
     """
 
     command: tuple[str, ...]
@@ -100,6 +101,7 @@ class Plan:
     limits: ScriptLimits = field(default_factory=ScriptLimits)
     system: tuple[Path, ...] = field(default_factory=system_paths)
     digests: Mapping[Path, str] = field(default_factory=dict)
+    scratch: Mapping[Path, str] = field(default_factory=dict)
 
     def mounts(self) -> tuple[Mount, ...]:
         """Every mount, parents before children.
@@ -110,7 +112,8 @@ class Plan:
         """
         system = [Mount(p, str(p), "system", self._digest(p)) for p in self.system]
         inputs = [Mount(p, g, "input", self._digest(p)) for p, g in self.inputs.items()]
-        own = [*inputs, Mount(self.output, self.output_at, "output")]
+        scratch = [Mount(p, g, "scratch") for p, g in self.scratch.items()]
+        own = [*inputs, *scratch, Mount(self.output, self.output_at, "output")]
         _check_guests(own)
         _check_hosts(inputs)
         _check_places(own)

@@ -36,8 +36,8 @@ class Slip:
         """JSON object."""
         return {
             "envelope": json.loads(self.envelope.to_bytes()),
-            "opening": json.loads(self.opening.to_bytes()) if self.opening else None,
-            "receipt": self.receipt.decode() if self.receipt else None,
+            "opening": json.loads(self.opening.to_bytes()) if self.opening is not None else None,
+            "receipt": self.receipt.decode() if self.receipt is not None else None,
         }
 
     def to_bytes(self) -> bytes:
@@ -134,13 +134,13 @@ def verify(slip: Slip, trust: Trust, now: datetime, *, logged: bool = True) -> S
         raise LedgerRefused("a statement has no ledger receipt", mend="ask the ledger's operator for the slip")
     proven = (
         verify_receipt(slip.opening.leaf(), slip.receipt, ledger_note_key(trust))
-        if slip.opening and slip.receipt
+        if slip.opening is not None and slip.receipt is not None
         else None
     )
     statement = Statement.from_bytes(slip.envelope.payload)
     context = context_of(statement)
     signed = trust.verify(slip.envelope, "statement", now, leaf=proven.index if proven else None)
-    if proven and slip.opening:
+    if proven is not None and slip.opening is not None:
         record = open_leaf(proven.leaf, slip.opening)
         if record != record_for(slip.envelope, statement, signed.party.id):
             raise LedgerRefused("the ledger entry is about another statement", why=f"entry names {record.envelope}")

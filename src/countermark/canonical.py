@@ -1,7 +1,7 @@
 """The one deterministic byte form of anything hashed or signed, and a strict way back.
 
 Writing follows RFC 8785 (JSON Canonicalization Scheme). Reading is strict: duplicate keys,
-NaN and infinities, too much depth and too many bytes are refused before a value is built.
+NaN and infinities, half surrogate pairs, too much depth, too many values or bytes are refused.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
+import re
+from collections import Counter
 from typing import Any, NoReturn
 
 import rfc8785
@@ -17,6 +20,15 @@ from countermark.errors import StatementRefused
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 64
+MAX_VALUES = 2_000_000
+MAX_INTEGER = (1 << 53) - 1
+_BRACKETS = b"[]{}"
+_NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
+# An unclosed string runs to the end: one pass, whatever the bytes.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+# Controls (C0, DEL, C1), line separators, and the marks that turn the direction of writing.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def to_bytes(value: Any) -> bytes:
@@ -40,37 +52,48 @@ def _refuse_constant(text: str) -> NoReturn:
     raise StatementRefused(f"JSON holds {text}, which is not a number", mend="write a finite number or null")
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        _refuse_constant(text[:40])
+    return value
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     out = dict(pairs)
     if len(out) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise StatementRefused(
-            f"JSON object has the key {twice[0]!r} twice", why="readers disagree on which value counts"
-        )
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise StatementRefused(f"JSON object has the key {name!r:.80} twice", why="readers disagree on which counts")
     return out
 
 
-def _depth(data: bytes) -> int:
-    """Deepest nesting of brackets outside strings, counted without recursion."""
-    deepest = depth = 0
-    in_string = escaped = False
-    for byte in data:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"}]":
-            depth -= 1
-    return deepest
+def _refuse_unbounded(data: bytes, what: str) -> None:
+    """Refuse what would build too many values or nest too deep, before any value is built."""
+    opened = data.count(b"{") + data.count(b"[")
+    if opened + data.count(b",") > MAX_VALUES:
+        raise StatementRefused(f"{what} holds more than {MAX_VALUES} values")
+    if opened <= MAX_DEPTH:
+        return
+    depth = 0
+    for bracket in _STRING.sub(b"", data).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise StatementRefused(f"{what} is nested deeper than {MAX_DEPTH} levels")
+
+
+def _refuse_surrogates(value: Any, text: str, what: str) -> None:
+    """Half a surrogate pair is no character: it has no UTF-8 and no canonical form (RFC 8785, section 3.2.2.2)."""
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise StatementRefused(f"{what} holds half a surrogate pair", why="it has no UTF-8 form") from error
+
+
+def unprintable(text: str) -> str:
+    """The first character that hides or moves other text on a screen, as an escape; empty where there is none."""
+    found = None if text.isprintable() else _UNPRINTABLE.search(text)
+    return ascii(found.group())[1:-1] if found else ""
 
 
 def from_bytes(data: bytes, *, what: str = "document", max_bytes: int = MAX_BYTES) -> Any:
@@ -80,18 +103,19 @@ def from_bytes(data: bytes, *, what: str = "document", max_bytes: int = MAX_BYTE
         data: UTF-8 JSON. what: its name in messages. max_bytes: size limit checked before parsing.
 
     Raises:
-        StatementRefused: too large, too deep, not UTF-8, not JSON, duplicate keys, NaN.
+        StatementRefused: too large, too deep, too many values, not UTF-8, not JSON, duplicate keys, numbers
+            that are not finite, half a surrogate pair.
     """
     if len(data) > max_bytes:
         raise StatementRefused(f"{what} is {len(data)} bytes; the limit is {max_bytes}")
-    # Counting every byte in Python is slow; a document with few brackets cannot be deep.
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
-        raise StatementRefused(f"{what} is nested deeper than {MAX_DEPTH} levels")
+    _refuse_unbounded(data, what)
     try:
         text = data.decode("utf-8", "strict")
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, ValueError) as error:
         raise StatementRefused(f"{what} is not JSON", why=str(error)) from error
+    _refuse_surrogates(value, text, what)
+    return value
 
 
 def object_from_bytes(data: bytes, *, what: str = "document", max_bytes: int = MAX_BYTES) -> dict[str, Any]:
@@ -136,23 +160,31 @@ class Fields:
         return value
 
     def text(self, name: str, *, most: int = 4096) -> str:
-        """A string of at most `most` characters."""
+        """A string of at most `most` characters; newlines and tabs are the only control characters taken."""
         value: str = self._typed(name, str, "text")
         if len(value) > most:
             raise StatementRefused(
                 f"{self._what}: field {name!r} has {len(value)} characters, at most {most} are taken"
             )
+        self._printable(name, value)
         return value
+
+    def _printable(self, name: str, value: str) -> None:
+        if hidden := unprintable(value.replace("\n", "").replace("\t", "")):
+            raise StatementRefused(
+                f"{self._what}: field {name!r} holds the control character {hidden}",
+                why="it could hide or forge what a terminal shows",
+            )
 
     def optional_text(self, name: str) -> str | None:
         """A string, or null, or absent."""
         return None if self.optional(name) is None else self.text(name)
 
     def integer(self, name: str, *, least: int = 0) -> int:
-        """An integer >= `least`; floats are refused even where they are whole."""
+        """An integer from `least` to 2**53 - 1; floats are refused even where they are whole."""
         value: int = self._typed(name, int, "an integer")
-        if value < least:
-            raise StatementRefused(f"{self._what}: field {name!r} is {value}, less than {least}")
+        if not least <= value <= MAX_INTEGER:
+            raise StatementRefused(f"{self._what}: field {name!r} is {value!r:.40}, not from {least} to 2**53 - 1")
         return value
 
     def boolean(self, name: str) -> bool:
@@ -188,12 +220,13 @@ class Fields:
         values = self.items(name)
         if not all(isinstance(v, str) for v in values):
             raise StatementRefused(f"{self._what}: field {name!r} holds something that is not text")
+        self._printable(name, "".join(values))
         return tuple(values)
 
     def integers(self, name: str) -> tuple[int, ...]:
-        """A list of integers >= 0."""
+        """A list of integers from 0 to 2**53 - 1."""
         values = self.items(name)
-        if not all(type(v) is int and v >= 0 for v in values):
+        if not all(type(v) is int and 0 <= v <= MAX_INTEGER for v in values):
             raise StatementRefused(f"{self._what}: field {name!r} holds something that is no count")
         return tuple(values)
 

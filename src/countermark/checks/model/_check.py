@@ -38,9 +38,11 @@ class Check(Protocol):
 
     ID: str
     VERSION: int
+    NAMES: frozenset[str]
+    """Extensions of files that are this check's business where the content says nothing."""
 
     def looks_at(self, file: ModelFile) -> bool:
-        """True where the content, or for lack of a signature the name, is this check's business."""
+        """True where the content is this check's business."""
         ...
 
     def look(self, file: ModelFile) -> Look:

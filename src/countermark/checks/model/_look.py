@@ -27,9 +27,12 @@ def look_at(path: str, source: Source) -> Look:
     """
     buffered = Buffered(source)
     file = ModelFile(path, buffered, buffered.read(0, min(HEAD, buffered.size)))
-    said = next(module for module in _BY_CONTENT if module.looks_at(file)).look(file)
+    said = next(check for check in _BY_CONTENT if check.looks_at(file)).look(file)
     if said.format == "unknown" and said.check != coverage.ID:
         said = coverage.look(file)  # a check that found a file to be none of its business
+    if said.format in ("unknown", "text"):
+        by_name = next((check for check in _BY_CONTENT if file.extension in check.NAMES), None)
+        said = by_name.look(file) if by_name else said
     return _with_name(file, said)
 
 

@@ -12,7 +12,8 @@ _MAGIC = (
     (b"\xfe\xed\xfa\xcf", "Mach-O program"), (b"\xcf\xfa\xed\xfe", "Mach-O program"),
     (b"\xca\xfe\xba\xbe", "Java or Mach-O program"), (b"\0asm", "WebAssembly program"), (b"#!", "script"),
 )  # fmt: skip
-_NAMES = frozenset(
+NAMES: frozenset[str] = frozenset()
+_EXTENSIONS = frozenset(
     {"py", "pyc", "pyo", "pyd", "pyw", "so", "dll", "dylib", "exe", "sh", "bash", "bat", "cmd", "ps1", "js", "jar",
      "whl", "egg", "ipynb", "lua", "rb", "pl"}
 )  # fmt: skip
@@ -22,7 +23,7 @@ def _kind(file: ModelFile) -> str:
     for magic, name in _MAGIC:
         if file.head.startswith(magic):
             return name
-    return f".{file.extension} code" if file.extension in _NAMES else ""
+    return f".{file.extension} code" if file.extension in _EXTENSIONS else ""
 
 
 def looks_at(file: ModelFile) -> bool:

@@ -9,6 +9,7 @@ from countermark.formats.limits import Malformed
 
 ID = "model/coverage"
 VERSION = 1
+NAMES: frozenset[str] = frozenset()
 _UNREAD = (
     (b"GGUF", 0, "gguf"), (b"\x89HDF\r\n\x1a\n", 0, "hdf5"), (b"TFL3", 4, "tflite"),
     (b"7z\xbc\xaf\x27\x1c", 0, "7z"), (b"ustar", 257, "tar"), (b"\x1f\x8b", 0, "gzip"), (b"BZh", 0, "bzip2"),

@@ -8,12 +8,13 @@ from countermark.formats.limits import Malformed
 
 ID = "model/npy"
 VERSION = 1
+NAMES = frozenset({"npy", "npz"})
 
 
 def looks_at(file: ModelFile) -> bool:
-    """The magic of an array, a zip whose first member is one, or the name."""
+    """The magic of an array, or a zip whose first member is one."""
     first_member = file.head[:2] == b"PK" and b".npy" in file.head[30:400]
-    return file.head.startswith(npy.MAGIC) or file.extension in ("npy", "npz") or first_member
+    return file.head.startswith(npy.MAGIC) or first_member
 
 
 def look(file: ModelFile) -> Look:

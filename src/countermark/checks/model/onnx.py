@@ -10,11 +10,12 @@ from countermark.formats.limits import Malformed
 
 ID = "model/onnx"
 VERSION = 1
+NAMES = frozenset({"onnx"})
 
 
 def looks_at(file: ModelFile) -> bool:
-    """The first field of a model, or the name."""
-    return onnx.announces(file.head) or file.extension == "onnx"
+    """The first field of a model."""
+    return onnx.announces(file.head)
 
 
 def look(file: ModelFile) -> Look:

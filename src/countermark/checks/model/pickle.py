@@ -9,6 +9,7 @@ from countermark.formats.limits import Malformed
 
 ID = "model/pickle"
 VERSION = 1
+NAMES: frozenset[str] = frozenset()
 
 
 def looks_at(file: ModelFile) -> bool:

@@ -8,11 +8,12 @@ from countermark.formats.limits import Malformed
 
 ID = "model/safetensors"
 VERSION = 1
+NAMES = frozenset({"safetensors"})
 
 
 def looks_at(file: ModelFile) -> bool:
-    """The length and the opening brace, or the name."""
-    return safetensors.announces(file.head) or file.extension == "safetensors"
+    """The length and the opening brace."""
+    return safetensors.announces(file.head)
 
 
 def look(file: ModelFile) -> Look:

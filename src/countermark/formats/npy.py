@@ -121,7 +121,7 @@ def _literal(text: bytes, encoding: str, wrong: Any) -> dict[str, Any]:
             raise ValueError("too many brackets")
         value = ast.literal_eval(decoded)
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        raise wrong("npy-header", f"the header is not a literal: {str(error)[:100]}") from error
+        raise wrong("npy-header", "the header is not a plain literal") from error
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise wrong("npy-header", "the header is not a dictionary")
     return value

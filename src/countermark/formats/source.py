@@ -40,12 +40,9 @@ class Memory:
         Raises:
             Malformed: they are not there.
         """
-        piece = self._data[offset : offset + count] if offset >= 0 and count >= 0 else b""
-        if len(piece) != count:
-            raise Malformed(
-                "truncated", f"{count} bytes at byte {offset} of {self.size}", offset=min(offset, self.size)
-            )
-        return piece
+        if offset < 0 or count < 0 or offset + count > self.size:
+            raise Malformed("truncated", f"{count} bytes at byte {offset} of {self.size}", offset=self.size)
+        return self._data[offset : offset + count]
 
 
 class Buffered:

@@ -182,6 +182,9 @@ class Child:
         message = object_from_bytes(bytes(raw), what="the answer", max_bytes=self.limits.answer_bytes)
         match message:
             case {"budget": {"budget": str(budget), "limit": int() | float() as limit}}:
+                if budget == "memory_bytes":  # the child ends itself; do not wait to see it
+                    self._kill()
+                    self._process.wait()
                 raise BudgetExceeded(budget, limit)
             case {"refused": {"kind": str(kind), "what": str(what), "why": str(why), "mend": str(mend)}}:
                 raise _known(kind)(what, why=why, mend=mend)

@@ -1,0 +1,188 @@
+"""Digest and sign a folder beside `model_signing sign key`: wall, CPU and memory of whole processes.
+
+    python benchmarks/tree_sign.py [--files 50000] [--big-size 4G] [--rounds 3] [--peer .benchenv/bin/model_signing]
+
+The peer is installed in an environment of its own (`pip install model-signing pyOpenSSL`), never beside
+Countermark. Each round runs the sides turn about on the same warm files; start-up is part of every
+figure. "tree" is `cm-tree/v1` and an Ed25519 statement in a DSSE envelope, with the manifest written;
+"tree + oms" also hashes each file for an OMS bundle that the peer verifies (checked here once).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+SUFFIXES = {"M": 1 << 20, "G": 1 << 30}
+DEFAULT_PEER = Path(__file__).parents[1] / ".benchenv" / "bin" / "model_signing"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One process: wall and CPU seconds, peak resident MB."""
+
+    wall: float
+    cpu: float
+    rss: float
+
+
+def work(kind: str, folder: Path, place: Path) -> None:
+    """What a measured process of ours does; imports are part of the cost."""
+    from countermark import canonical, dsse
+    from countermark.artefact.folder import read_folder
+    from countermark.artefact.tree import DIGEST_NAME, TreeEntry
+    from countermark.keys import signer
+
+    digests: list[tuple[str, str]] = []
+
+    def keep(entry: TreeEntry, data: bytes) -> None:
+        digests.append((entry.path, hashlib.sha256(data).hexdigest()))
+
+    tree = read_folder(folder, sink=keep if kind == "oms" else None)
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": folder.name, "digest": {DIGEST_NAME: tree.digest}}],
+        "predicateType": "https://example.org/benchmark/v1",
+        "predicate": {"files": len(tree.entries), "bytes": tree.total_bytes},
+    }
+    envelope = signer.sign_envelope(dsse.IN_TOTO, canonical.to_bytes(statement), [signer.generate("statement")])
+    (place / "manifest").write_bytes(tree.manifest())
+    (place / "envelope.json").write_bytes(envelope.to_bytes())
+    if kind == "oms":
+        write_oms(folder, place, digests)
+
+
+def write_oms(folder: Path, place: Path, digests: list[tuple[str, str]]) -> None:
+    """The bundle and the key that the peer verifies it with."""
+    from countermark.keys import signer
+    from countermark.statement import oms
+
+    key = signer.generate("oms", "ecdsa-p256")
+    payload = oms.statement(digests, name=folder.name)
+    (place / "model.sig").write_bytes(oms.sign(payload, sign=key.sign, spki_pem=key.public.pem()))
+    (place / "oms.pem").write_bytes(key.public.pem())
+
+
+def measure(command: list[str | Path]) -> Cost:
+    """Run a process to its end.
+
+    Raises:
+        SystemExit: it failed; its error output is shown.
+    """
+    with tempfile.TemporaryFile() as errors:
+        begin = time.perf_counter()
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - begin
+        if child.returncode:
+            errors.seek(0)
+            raise SystemExit(f"{command[0]} failed: {errors.read().decode()[-2000:]}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def make_many(folder: Path, count: int) -> None:
+    """`count` files of 4 KiB in folders of a thousand."""
+    for number in range(count):
+        path = folder / f"{number // 1000:03d}" / f"{number % 1000:03d}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(4096))
+
+
+def make_big(folder: Path, size: int) -> None:
+    """One file of `size` bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "model.bin", "wb") as file:
+        for at in range(0, size, 1 << 24):
+            file.write(os.urandom(min(1 << 24, size - at)))
+
+
+def private_key(place: Path) -> Path:
+    """A P-256 key file for the peer."""
+    from countermark.keys import signer
+
+    path = place / "peer.pem"
+    if not path.exists():
+        signer.generate("oms", "ecdsa-p256").save(path)
+    return path
+
+
+def compare(folder: Path, kinds: list[str], options: argparse.Namespace, place: Path) -> None:
+    """Measure our kinds and the peer turn about, and print medians and ratios."""
+    sides: dict[str, list[str | Path]] = {
+        f"tree + {kind}" if kind != "tree" else kind: [sys.executable, __file__, "--worker", kind, folder, place]
+        for kind in kinds
+    }
+    if options.peer.exists():
+        sides["model-signing"] = [
+            options.peer, "sign", "key", folder, "--signature", place / "peer.sig",
+            "--private_key", private_key(place),
+        ]  # fmt: skip
+    costs: dict[str, list[Cost]] = {name: [] for name in sides}
+    for _ in range(options.rounds):
+        for name, command in sides.items():
+            costs[name].append(measure(command))
+    medians = {name: _median(runs) for name, runs in costs.items()}
+    for name, cost in medians.items():
+        walls = [run.wall for run in costs[name]]
+        line = f"  {name:<14} {cost.wall:6.2f} s wall [{min(walls):.2f}..{max(walls):.2f}]  {cost.cpu:6.2f} s CPU  {cost.rss:5.0f} MB"
+        peer = medians.get("model-signing")
+        if peer and name != "model-signing":
+            line += f"  | x{peer.wall / cost.wall:.1f} wall, x{peer.cpu / cost.cpu:.1f} CPU, x{peer.rss / cost.rss:.1f} memory"
+        print(line)
+
+
+def _median(runs: list[Cost]) -> Cost:
+    return Cost(*(statistics.median(values) for values in zip(*((r.wall, r.cpu, r.rss) for r in runs), strict=True)))
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--files", type=int, default=50_000)
+    parser.add_argument("--big-size", default="512M", help="such as 512M or 4G")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peer", type=Path, default=DEFAULT_PEER, help="model_signing of its own environment")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="on the disc to measure")
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(options.worker[0], Path(options.worker[1]), Path(options.worker[2]))
+        return 0
+    if not options.peer.exists():
+        print(f"model-signing is not at {options.peer}: only our side is measured")
+    print(json.dumps({"cores": os.cpu_count(), "load": os.getloadavg(), "rounds": options.rounds}))
+    with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
+        place = Path(temporary)
+        print(f"{options.files} files of 4 KiB")
+        make_many(place / "many", options.files)
+        compare(place / "many", ["tree", "oms"], options, place)
+        if options.peer.exists():
+            check = [
+                "verify",
+                "key",
+                place / "many",
+                "--signature",
+                place / "model.sig",
+                "--public_key",
+                place / "oms.pem",
+            ]
+            print(f"  the peer verifies our bundle: {measure([options.peer, *check]).wall:.2f} s")
+        size = int(options.big_size[:-1]) * SUFFIXES[options.big_size[-1]]
+        print(f"one file of {options.big_size}")
+        make_big(place / "big", size)
+        compare(place / "big", ["tree"], options, place)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,7 +19,7 @@ def looks_at(file: ModelFile) -> bool:
 
 def look(file: ModelFile) -> Look:
     """Account for every byte; members of an .npz are inflated in pieces and their CRC compared."""
-    zip_file = file.head[:2] == b"PK"
+    zip_file = file.head[:2] == b"PK" or (file.extension == "npz" and not file.head.startswith(npy.MAGIC))
     try:
         arrays = list(npy.read_npz(file.source).arrays.values()) if zip_file else [npy.read_npy(file.source)]
     except Malformed as error:

@@ -22,6 +22,8 @@ from countermark.passport.slip import Slip
 from countermark.policy.document import Policy
 from countermark.policy.evaluate import evaluate
 from countermark.policy.verdict import Verdict
+from countermark.sandbox.limits import BudgetExceeded, ChildFailed, Limits
+from countermark.sandbox.pipe import run_task
 from countermark.statement import oms
 from countermark.statement.predicates import verdict as predicates
 from countermark.statement.predicates.verdict import VerdictStatement
@@ -30,6 +32,8 @@ from countermark.statement.statement import EVERYBODY, Statement
 OMS_SUFFIX = ".oms.json"
 SHOWN_SIZES = "shown-sizes.json"
 MOST_SIZES = 64
+CEL_TASK = "countermark.policy._cel:evaluate_task"
+CEL_LIMITS = Limits(memory_bytes=512 << 20, cpu_seconds=10, wall_seconds=20.0, request_bytes=64 << 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,15 @@ def judge(desk: Desk, model: Path, policy: bytes) -> Judged:
     """
     document = Policy.from_bytes(policy)
     gathered = gather(desk, read_folder(model), model.name)
-    return Judged(evaluate(document, gathered.evidence, desk.now()), gathered, document)
+    return Judged(evaluate(document, gathered.evidence, desk.now(), in_child), gathered, document)
+
+
+def in_child(rules: dict[str, str], variables: dict[str, Any]) -> dict[str, Any]:
+    """Evaluate CEL in a confined child that is killed where it crosses a budget; that refuses every rule."""
+    try:
+        return run_task(CEL_TASK, {"rules": rules, "variables": variables}, limits=CEL_LIMITS).json
+    except (BudgetExceeded, ChildFailed) as error:
+        return dict.fromkeys(rules, f"the evaluation did not end within its bounds: {error.what}")
 
 
 def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, since: Sequence[int] = ()) -> Released:

@@ -13,6 +13,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ SINGLE_FILE = "."
 MAX_BUNDLE_BYTES = 256 << 20
 MAX_NAME_BYTES = 4096
 _DIGEST_LENGTHS = {"sha256": 64, "blake2b": 128, "blake3": 64}
+_HEX = re.compile("[0-9a-f]*")
+_NO_PARTS = frozenset({"", ".", ".."})
 _SHOWN = 5
 
 
@@ -287,7 +290,7 @@ def _checked_name(name: Any) -> str:
     if not isinstance(name, str) or not name.isprintable():
         raise StatementRefused("an OMS resource has no printable name", why=ascii(name)[:200])
     parts = name.split("/")
-    if any(part in ("", ".", "..") for part in parts) or any(char in name for char in "\\:"):
+    if not _NO_PARTS.isdisjoint(parts) or "\\" in name or ":" in name:
         raise StatementRefused(
             f"{name!r} cannot name a file inside a model", why="absolute, empty, '.', '..', backslash or colon in it"
         )
@@ -304,11 +307,7 @@ def _check_ignored(paths: list[Any]) -> list[str]:
 
 
 def _checked_digest(digest: Any, hash_type: str) -> str:
-    if (
-        not isinstance(digest, str)
-        or len(digest) != _DIGEST_LENGTHS[hash_type]
-        or not all(char in "0123456789abcdef" for char in digest)
-    ):
+    if not isinstance(digest, str) or len(digest) != _DIGEST_LENGTHS[hash_type] or not _HEX.fullmatch(digest):
         raise StatementRefused(f"not a {hash_type} digest in lower-case hex", why=repr(digest)[:100])
     return digest
 

@@ -18,6 +18,10 @@ from countermark.sandbox.task import Source
 _WINDOW = 4 << 20
 _KEPT_WHOLE = 16 << 20
 _BLOCK = 1 << 18
+# Windows has none of the last three, and opens no links or pipes by these names; it needs the fourth.
+_FLAGS = os.O_RDONLY
+for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+    _FLAGS |= getattr(os, _name, 0)
 
 
 class Memory:
@@ -132,8 +136,7 @@ class FileSource:
 
     def _open(self) -> int:
         try:
-            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-            return os.open(self._path, flags)
+            return os.open(self._path, _FLAGS)
         except OSError as error:
             raise Unusable(f"{self._path} cannot be opened: {error.strerror}") from error
 
@@ -172,7 +175,7 @@ class FileSource:
         pieces, left = [], count
         while left:
             try:
-                piece = os.pread(self._descriptor, left, offset + count - left)
+                piece = _pread(self._descriptor, left, offset + count - left)
             except OSError as error:
                 raise Unusable(f"{self._path} cannot be read: {error.strerror}") from error
             if not piece:
@@ -180,3 +183,10 @@ class FileSource:
             pieces.append(piece)
             left -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _pread(descriptor: int, count: int, offset: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, count, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, count)

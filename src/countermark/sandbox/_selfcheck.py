@@ -91,6 +91,9 @@ def misbehave(job: Job) -> Answer:
         case "garble":
             os.write(4, b"\xff" * 64)
             os._exit(0)
+        case "say":
+            os.write(4, bytes.fromhex(job.request["hex"]))
+            os._exit(0)
         case "refuse":
             raise FormatRefused("these bytes are bad", why="they were asked to be", mend="ask otherwise")
         case "long answer":

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -31,6 +32,7 @@ _STDERR_TAIL = 1 << 16
 _HELLO_BYTES = 1 << 16
 _START_SECONDS = 60.0
 _MAX_ARRAYS = 64
+_WATCH_SECONDS = 0.05
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
 
 
@@ -74,7 +76,9 @@ class Child:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self._timed_out = False
+        self._timed_out = self._busy = False
+        self._ends: float | None = None
+        self._closed = threading.Event()
         self._stderr = bytearray()
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-X", "utf8", "-m", "countermark.sandbox._child"],
@@ -87,6 +91,7 @@ class Child:
         )
         self._drain = threading.Thread(target=self._keep_stderr, daemon=True)
         self._drain.start()
+        threading.Thread(target=self._watch, daemon=True).start()
         self.confinement = self._handshake()
 
     def __enter__(self) -> Self:
@@ -98,7 +103,7 @@ class Child:
     @property
     def alive(self) -> bool:
         """True while the worker can take another request."""
-        return self._process.poll() is None and not self._timed_out
+        return self._process.poll() is None and not self._timed_out and not self._busy
 
     def ask(
         self, task: str, request: dict[str, Any], blobs: Sequence[bytes] = (), *, sources: Sequence[Source] = ()
@@ -113,7 +118,10 @@ class Child:
             raise BudgetExceeded("request_bytes", self.limits.request_bytes, what="the request")
         if sum(map(len, blobs)) > self.limits.blob_bytes:
             raise BudgetExceeded("blob_bytes", self.limits.blob_bytes, what="the request")
+        if not self.alive:
+            raise ChildFailed("the confined child is gone", mend="start a new one")
         with self._deadline(self.limits.wall_seconds):
+            self._busy = True  # until its answer is here; an exception on the way leaves it unusable
             wire.send(self._to, wire.REQUEST, raw)
             for blob in blobs:
                 wire.send(self._to, wire.BLOB, blob)
@@ -122,6 +130,7 @@ class Child:
 
     def close(self) -> None:
         """End the worker and everything in its process group."""
+        self._closed.set()
         self._kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
@@ -163,11 +172,12 @@ class Child:
         while True:
             kind, raw = wire.receive(self._from, allowed)
             if kind == wire.ANSWER:
+                self._busy = False
                 return self._unpack(raw)
             self._serve_read(raw, sources)
 
     def _serve_read(self, raw: bytearray, sources: Sequence[Source]) -> None:
-        index, offset, count = wire.READ.unpack(raw)
+        index, offset, count = wire.READ.unpack(raw) if len(raw) == wire.READ.size else (len(sources), 0, 0)
         if index >= len(sources) or offset + count > sources[index].size:
             raise wire.ProtocolError(f"a read of {count} bytes at {offset} of source {index}")
         try:
@@ -207,20 +217,22 @@ class Child:
 
     @contextlib.contextmanager
     def _deadline(self, seconds: float) -> Iterator[None]:
-        """Kill the group when the time is over; turn a broken conversation into a typed error."""
-        timer = threading.Timer(seconds, self._time_out)
-        timer.daemon = True
-        timer.start()
+        """Have the group killed when the time is over; turn a broken conversation into a typed error."""
+        self._ends = time.monotonic() + seconds
         try:
             yield
         except (wire.ProtocolError, BrokenPipeError, StatementRefused, KeyError, TypeError) as error:
             self._autopsy(error, seconds)
         finally:
-            timer.cancel()
+            self._ends = None
 
-    def _time_out(self) -> None:
-        self._timed_out = True
-        self._kill()
+    def _watch(self) -> None:
+        # One thread that looks now and then: starting a timer for each request costs more than the request.
+        while not self._closed.wait(_WATCH_SECONDS):
+            ends = self._ends
+            if ends is not None and time.monotonic() > ends:
+                self._timed_out = True
+                self._kill()
 
     def _kill(self) -> None:
         if self._process.poll() is not None:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from countermark.errors import FormatRefused, SandboxRefused
+from countermark.errors import FormatRefused, SandboxRefused, Unusable
 from countermark.sandbox.limits import BudgetExceeded, ChildFailed, Limits
 from countermark.sandbox.pipe import Child, run_task
 
@@ -115,6 +115,29 @@ def test_a_killed_child_is_gone_and_says_so():
         with pytest.raises(BudgetExceeded):
             worker.ask(CHECK + "misbehave", {"how": "sleep"})
         assert not worker.alive
+
+
+def test_a_source_that_breaks_leaves_the_child_unusable():
+    class Broken(Bytes):
+        def read(self, offset: int, count: int) -> bytes:
+            raise Unusable("the disk is gone")
+
+    with Child() as worker:
+        with pytest.raises(Unusable, match="the disk is gone"):
+            worker.ask(CHECK + "echo", {}, sources=[Broken(b"abc")])
+        assert not worker.alive
+        with pytest.raises(ChildFailed, match="gone"):
+            worker.ask(CHECK + "echo", {})
+
+
+def test_a_source_that_refuses_refuses_the_request(child):
+    class Changed(Bytes):
+        def read(self, offset: int, count: int) -> bytes:
+            raise FormatRefused("the file was changed", why="a window differs")
+
+    with pytest.raises(FormatRefused, match="the file was changed"):
+        child.ask(CHECK + "echo", {}, sources=[Changed(b"abc")])
+    assert child.ask(CHECK + "echo", {}, sources=[Bytes(b"abc")]).json["first"] == ["61"]
 
 
 @pytest.mark.parametrize(

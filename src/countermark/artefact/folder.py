@@ -19,11 +19,11 @@ from countermark.artefact.tree import Tree, TreeEntry
 from countermark.errors import TreeRefused, Unusable
 
 Sink = Callable[[TreeEntry, bytes], None]
+Wants = Callable[[str, int], bool]
 Progress = Callable[[int, int], None]
 SMALL_BYTES = 1 << 20
 MAX_DEPTH = 64
 CHUNK = tree.CHUNK_BYTES
-BATCH = 8
 _OPEN_FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _OPEN_DIR = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -37,43 +37,65 @@ class _Place:
     files: list[str]
 
 
-def read_folder(root: Path, *, sink: Sink | None = None, progress: Progress | None = None, threads: int = 2) -> Tree:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """How files are read: who takes their bytes, and the threads that hash large ones."""
+
+    sink: Sink | None
+    wants: Wants | None
+    pool: ThreadPoolExecutor
+    threads: int
+
+    def takes(self, path: str, size: int) -> bool:
+        """Whether the sink gets this file whole."""
+        return self.sink is not None and (self.wants is None or self.wants(path, size))
+
+
+def read_folder(
+    root: Path,
+    *,
+    sink: Sink | None = None,
+    wants: Wants | None = None,
+    progress: Progress | None = None,
+    threads: int = 2,
+) -> Tree:
     """Digest a folder, or a single file.
 
     Args:
         root: the folder; a regular file is a tree of one entry named after it.
-        sink: called with each entry and its private bytes (whole files; a caller that only wants the digest
-            leaves it out, and large files then stream in 4 MiB chunks over `threads` threads).
+        sink: called with each entry and its private bytes, the whole file.
+        wants: called with path and size in bytes before a file is read: whether the sink gets it. What the sink
+            does not get is never whole in memory; it streams in 4 MiB chunks over `threads` threads.
         progress: called with (files done, bytes done).
 
     Raises:
-        TreeRefused: links, devices, odd names, empty folders, no files.
+        TreeRefused: links, devices, odd names, empty folders, no files, a file that changed meanwhile.
         Unusable: something cannot be read.
     """
     entries: list[TreeEntry] = []
     done = 0
     with ThreadPoolExecutor(threads) as pool:
-        for entry in _entries(root, sink, pool):
+        for entry in _entries(root, _Reader(sink, wants, pool, threads)):
             entries.append(entry)
-            done += entry.size
             if progress:
+                done += entry.size
                 progress(len(entries), done)
     return tree.tree_of(entries)
 
 
-def _entries(root: Path, sink: Sink | None, pool: ThreadPoolExecutor) -> Iterator[TreeEntry]:
+def _entries(root: Path, reader: _Reader) -> Iterator[TreeEntry]:
     try:
         if root.is_file() and not root.is_symlink():
             descriptor = os.open(root.parent, os.O_RDONLY)
             try:
                 tree.check_path(root.name)
-                yield _entry(_Place(descriptor, "", [root.name]), root.name, sink, pool)
+                yield _entry(_Place(descriptor, "", [root.name]), root.name, reader)
             finally:
                 os.close(descriptor)
             return
         for place in _walk(os.open(root, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)), "", 0):
             for name in place.files:
-                yield _entry(place, name, sink, pool)
+                yield _entry(place, name, reader)
     except OSError as error:
         raise Unusable(f"cannot read {root}", why=str(error), mend="check the path and its permissions") from error
 
@@ -91,7 +113,8 @@ def _walk(descriptor: int, prefix: str, depth: int) -> Iterator[_Place]:
         if files:
             yield _Place(descriptor, prefix, files)
         for name in folders:
-            yield from _walk(os.open(name, _OPEN_DIR, dir_fd=descriptor), f"{prefix}{name}/", depth + 1)
+            below = _open(f"{prefix}{name}", name, descriptor, _OPEN_DIR)
+            yield from _walk(below, f"{prefix}{name}/", depth + 1)
     finally:
         os.close(descriptor)
 
@@ -99,20 +122,18 @@ def _walk(descriptor: int, prefix: str, depth: int) -> Iterator[_Place]:
 def _sorted_names(descriptor: int, prefix: str) -> tuple[list[str], list[str]]:
     files: list[str] = []
     folders: list[str] = []
+    short = len(prefix) * 4 + 255 <= tree.MAX_PATH_BYTES
     with os.scandir(descriptor) as listing:
         for item in listing:
-            path = prefix + item.name
-            try:
-                path.encode()
-            except UnicodeEncodeError as error:
-                raise TreeRefused(f"{os.fsencode(path)!r} is not UTF-8", mend="rename it") from error
-            tree.check_path(path)
+            name = item.name
+            if not (short and tree.is_plain(name)):  # a directory lists no "/", "." or ".."
+                tree.check_path(prefix + name)
             if item.is_file(follow_symlinks=False):
-                files.append(item.name)
+                files.append(name)
             elif item.is_dir(follow_symlinks=False):
-                folders.append(item.name)
+                folders.append(name)
             else:
-                _refuse_special(path, item.is_symlink())
+                _refuse_special(prefix + name, item.is_symlink())
     return sorted(files), sorted(folders)
 
 
@@ -121,24 +142,30 @@ def _refuse_special(path: str, is_link: bool) -> None:
     raise TreeRefused(f"{path} is {what}", why="it could lead outside or never end", mend="copy the real file here")
 
 
-def _entry(place: _Place, name: str, sink: Sink | None, pool: ThreadPoolExecutor) -> TreeEntry:
-    path = place.prefix + name
+def _open(path: str, name: str, parent: int, flags: int) -> int:
     try:
-        descriptor = os.open(name, _OPEN_FILE, dir_fd=place.descriptor)
+        return os.open(name, flags, dir_fd=parent)
     except OSError as error:
         raise Unusable(f"cannot read {path}", why=str(error), mend="check its permissions") from error
+
+
+def _entry(place: _Place, name: str, reader: _Reader) -> TreeEntry:
+    path = place.prefix + name
+    descriptor = _open(path, name, place.descriptor, _OPEN_FILE)
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+        mode, size = status.st_mode, status.st_size
+        if not stat.S_ISREG(mode):
             _refuse_special(path, False)
-        executable = bool(status.st_mode & stat.S_IXUSR)
-        if sink is None and status.st_size > SMALL_BYTES:
-            size, root = _stream(descriptor, pool)
-            return TreeEntry(path, size, executable, root)
-        data = _read_all(descriptor, status.st_size)
-        entry = TreeEntry(path, len(data), executable, tree.bytes_root(data))
-        if sink:
-            sink(entry, data)
+        executable = mode & stat.S_IXUSR != 0
+        takes = reader.sink is not None and reader.takes(path, size)
+        if size > SMALL_BYTES and not takes:
+            return TreeEntry(path, size, executable, _stream(descriptor, path, status, reader))
+        data = _read_all(descriptor, size)
+        root = tree.bytes_root(data) if len(data) <= CHUNK else _parallel_root(data, reader)
+        entry = TreeEntry(path, len(data), executable, root)
+        if takes and reader.sink is not None:
+            reader.sink(entry, data)
         return entry
     finally:
         os.close(descriptor)
@@ -155,32 +182,34 @@ def _read_all(descriptor: int, expected: int) -> bytes:
     return b"".join(parts)
 
 
-def _stream(descriptor: int, pool: ThreadPoolExecutor) -> tuple[int, bytes]:
-    """Size and chunk root of a large file: each 4 MiB window is read once and hashed by the pool."""
-    size = 0
-
-    def windows() -> Iterator[bytes]:
-        nonlocal size
-        while chunk := _window(descriptor):
-            size += len(chunk)
-            yield chunk
-
-    # At most a few windows are in memory at once: batches bound what `map` would read ahead.
-    hashes: list[bytes] = []
-    batch: list[bytes] = []
-    for chunk in windows():
-        batch.append(chunk)
-        if len(batch) == BATCH:
-            hashes += pool.map(tree.CHUNKS.leaf, batch)
-            batch = []
-    hashes += pool.map(tree.CHUNKS.leaf, batch)
-    return size, merkle.root(hashes, tree.CHUNKS)
+def _parallel_root(data: bytes, reader: _Reader) -> bytes:
+    view = memoryview(data)
+    chunks = [view[at : at + CHUNK] for at in range(0, len(view), CHUNK)]
+    return merkle.root(reader.pool.map(tree.CHUNKS.leaf, chunks), tree.CHUNKS)
 
 
-def _window(descriptor: int) -> bytes:
-    parts: list[bytes] = []
-    left = CHUNK
-    while left and (part := os.read(descriptor, left)):
-        parts.append(part)
-        left -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+def _stream(descriptor: int, path: str, before: os.stat_result, reader: _Reader) -> bytes:
+    """Chunk root of a large file: each thread reads and hashes every n-th window, one at a time in its memory."""
+    count = -(-before.st_size // CHUNK)
+
+    def every(first: int) -> list[bytes]:
+        return [tree.CHUNKS.leaf(_window(descriptor, at * CHUNK)) for at in range(first, count, reader.threads)]
+
+    hashes = [b""] * count
+    for first, part in enumerate(reader.pool.map(every, range(reader.threads))):
+        hashes[first :: reader.threads] = part
+    after = os.fstat(descriptor)
+    if (before.st_size, before.st_mtime_ns, before.st_ctime_ns) != (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+    ):
+        raise TreeRefused(f"{path} changed while it was read", mend="wait until its writer is done, then try again")
+    return merkle.root(hashes, tree.CHUNKS)
+
+
+def _window(descriptor: int, offset: int) -> bytes:
+    data = os.pread(descriptor, CHUNK, offset)
+    while len(data) < CHUNK and (part := os.pread(descriptor, CHUNK - len(data), offset + len(data))):
+        data += part
+    return data

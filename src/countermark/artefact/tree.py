@@ -13,7 +13,9 @@ import struct
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from json.encoder import encode_basestring
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from countermark import canonical, merkle
 from countermark.canonical import Fields
@@ -26,14 +28,17 @@ FILES = merkle.Hashing(b"\x20", b"\x21", hashlib.sha256)
 DIGEST_NAME = "cmTreeV1"
 MAX_FILES = 50_000_000
 MAX_PATH_BYTES = 4096
+MAX_FILE_BYTES = canonical.MAX_INTEGER
+MAX_TOTAL_BYTES = (1 << 64) - 1
+COPIED_BYTES = 64 << 10
+NO_BYTES = merkle.root((), CHUNKS)
 _DOMAIN = b"cm-tree/v1\0"
 _LEAF = struct.Struct(">I")
 _SIZE = struct.Struct(">QB")
 _TOTALS = struct.Struct(">QQ")
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """One file: path relative to the root with ``/``, size in bytes, executable bit, chunk root (32 bytes)."""
 
     path: str
@@ -44,11 +49,17 @@ class TreeEntry:
     def leaf(self) -> bytes:
         """Leaf hash in the file tree."""
         path = self.path.encode()
-        return FILES.leaf(_LEAF.pack(len(path)) + path + _SIZE.pack(self.size, self.executable) + self.root)
+        data = FILES.leaf_prefix + _LEAF.pack(len(path)) + path + _SIZE.pack(self.size, self.executable) + self.root
+        return hashlib.sha256(data).digest()
 
     def to_json(self) -> list[Any]:
         """``[path, size, executable, root hex]``: one line of a manifest."""
         return [self.path, self.size, self.executable, self.root.hex()]
+
+    def line(self) -> str:
+        """`to_json` in canonical form (RFC 8785), written by hand because there are as many as files."""
+        executable = "true" if self.executable else "false"
+        return f'[{encode_basestring(self.path)},{self.size},{executable},"{self.root.hex()}"]\n'
 
     @classmethod
     def from_json(cls, value: Any) -> TreeEntry:
@@ -58,8 +69,10 @@ class TreeEntry:
             StatementRefused, TreeRefused: malformed, or a name that no tree may hold.
         """
         match value:
-            case [str(path), int(size), bool(executable), str(root)] if not isinstance(size, bool) and size >= 0:
+            case [str(path), int(size), bool(executable), str(root)] if not isinstance(size, bool):
                 check_path(path)
+                if not 0 <= size <= MAX_FILE_BYTES:
+                    raise StatementRefused(f"{path!r:.120} has the size {size!r:.40}", why="0 to 2**53 - 1 are sizes")
                 return cls(path, size, executable, bytes.fromhex(Fields({"root": root}, "manifest line").hex("root")))
         raise StatementRefused("a manifest line is not [path, size, executable, root]", why=f"seen: {value!r:.80}")
 
@@ -82,59 +95,88 @@ class Tree:
 
     def manifest(self) -> bytes:
         """One canonical JSON line per file."""
-        return b"".join(canonical.to_bytes(e.to_json()) + b"\n" for e in self.entries)
+        return "".join(map(TreeEntry.line, self.entries)).encode()
 
 
 def check_path(path: str) -> None:
-    """Refuse names that systems disagree on or that leave the folder.
+    """Refuse names that systems disagree on, that leave the folder, or that forge what a screen shows.
 
     Raises:
-        TreeRefused: absolute, ``..``, empty part, backslash, NUL, too long, or not NFC.
+        TreeRefused: absolute, ``..``, empty part, backslash, control character, too long, not UTF-8 or not NFC.
     """
-    parts = path.split("/")
-    if not path or "\0" in path or "\\" in path or any(p in ("", ".", "..") for p in parts):
+    if is_plain(path) and "//" not in path and "/." not in path and path[0] not in "./" and path[-1] != "/":
+        return
+    if any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path:
         raise TreeRefused(f"{path!r:.120} is not a name inside a folder", mend="use plain relative names")
-    if len(path.encode()) > MAX_PATH_BYTES:
+    if hidden := canonical.unprintable(path):
+        raise TreeRefused(
+            f"{path!r:.120} holds the control character {hidden}", why="it could hide or forge what a screen shows",
+            mend="rename it",
+        )  # fmt: skip
+    try:
+        size = len(path.encode())
+    except UnicodeEncodeError as error:
+        raise TreeRefused(f"{path!r:.120} is not UTF-8", mend="rename it") from error
+    if size > MAX_PATH_BYTES:
         raise TreeRefused(f"{path[:60]!r}... is longer than {MAX_PATH_BYTES} bytes")
     if not unicodedata.is_normalized("NFC", path):
         raise TreeRefused(f"{path!r:.120} is not NFC", why="two systems would write it with different bytes",
                           mend="rename it in composed form")  # fmt: skip
 
 
+def is_plain(path: str) -> bool:
+    """Whether `path` is short printable ASCII without a backslash: nearly every path, and quickly told."""
+    return path.isascii() and path.isprintable() and 0 < len(path) <= MAX_PATH_BYTES and "\\" not in path
+
+
 def chunk_root(chunks: Iterable[bytes | memoryview]) -> bytes:
     """Merkle root over a file's chunks; an empty file has the root of zero chunks."""
-    return merkle.root((CHUNKS.leaf(bytes(c) if isinstance(c, memoryview) else c) for c in chunks), CHUNKS)
+    return merkle.root(map(CHUNKS.leaf, chunks), CHUNKS)
 
 
 def bytes_root(data: bytes | memoryview) -> bytes:
     """Chunk root of bytes that are already in private memory."""
-    if len(data) <= CHUNK_BYTES:
-        return CHUNKS.leaf(bytes(data)) if len(data) else merkle.root((), CHUNKS)
-    return chunk_root(data[i : i + CHUNK_BYTES] for i in range(0, len(data), CHUNK_BYTES))
+    if len(data) <= COPIED_BYTES:  # one call with a small copy beats two calls
+        return hashlib.sha256(CHUNKS.leaf_prefix + data).digest() if data else NO_BYTES
+    view = memoryview(data)
+    return chunk_root(view[i : i + CHUNK_BYTES] for i in range(0, len(view), CHUNK_BYTES))
 
 
 def tree_of(entries: Iterable[TreeEntry]) -> Tree:
     """Sort entries and digest them; the bytes behind them are not needed.
 
     Raises:
-        TreeRefused: no files, or names equal after NFC and case folding.
+        TreeRefused: no files, more bytes than 64 bits count, or names equal after NFC and case folding.
     """
-    ordered = tuple(sorted(entries, key=lambda e: e.path.encode()))
+    # Code points and UTF-8 bytes sort alike, and `check_path` has let no surrogate through.
+    ordered = tuple(sorted(entries, key=attrgetter("path")))
     if not ordered:
         raise TreeRefused("there are no files here", why="an empty folder says nothing", mend="check the path")
-    _refuse_twins(e.path for e in ordered)
-    root = merkle.root((e.leaf() for e in ordered), FILES)
-    totals = _TOTALS.pack(len(ordered), sum(e.size for e in ordered))
-    return Tree(ordered, hashlib.sha256(_DOMAIN + PROFILE_SHA256 + totals + root).hexdigest())
+    _refuse_twins([e.path for e in ordered])
+    total = sum(e.size for e in ordered)
+    if total > MAX_TOTAL_BYTES:
+        raise TreeRefused(f"these files have {total} bytes", why="a tree counts them in 64 bits")
+    root = merkle.root(map(TreeEntry.leaf, ordered), FILES)
+    digest = hashlib.sha256(_DOMAIN + PROFILE_SHA256 + _TOTALS.pack(len(ordered), total) + root)
+    return Tree(ordered, digest.hexdigest())
 
 
-def _refuse_twins(paths: Iterable[str]) -> None:
+def _refuse_twins(paths: list[str]) -> None:
+    """Names that are one file where neither case nor composition counts."""
+    if len(set(map(_folded, paths))) == len(paths):
+        return
     seen: dict[str, str] = {}
     for path in paths:
-        folded = path if path.isascii() and path.islower() else path.casefold()
+        folded = _folded(path)
         if folded in seen:
-            raise TreeRefused(f"{seen[folded]!r} and {path!r} are one file on some systems", mend="rename one of them")
+            raise TreeRefused(
+                f"{seen[folded]!r:.120} and {path!r:.120} are one file on some systems", mend="rename one of them"
+            )
         seen[folded] = path
+
+
+def _folded(path: str) -> str:
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path.casefold())
 
 
 def parse_manifest(lines: Iterable[bytes]) -> Iterator[TreeEntry]:
@@ -170,12 +212,14 @@ def compare(expected: Tree, seen: Tree) -> tuple[Difference, ...]:
     """File-level reasons why two trees have different digests; renames are recognised."""
     wanted = {e.path: e for e in expected.entries}
     found = {e.path: e for e in seen.entries}
-    missing = [wanted[p] for p in sorted(wanted.keys() - found.keys())]
-    extra = {p: found[p] for p in sorted(found.keys() - wanted.keys())}
     out = [_changed(wanted[p], found[p]) for p in sorted(wanted.keys() & found.keys()) if wanted[p] != found[p]]
-    for entry in missing:
-        twin = next((p for p, e in extra.items() if (e.root, e.size) == (entry.root, entry.size)), None)
-        if twin:
+    extra = {p: found[p] for p in sorted(found.keys() - wanted.keys())}
+    by_content: dict[tuple[bytes, int], list[str]] = {}
+    for path in reversed(extra):
+        by_content.setdefault((extra[path].root, extra[path].size), []).append(path)
+    for entry in (wanted[p] for p in sorted(wanted.keys() - found.keys())):
+        if twins := by_content.get((entry.root, entry.size)):
+            twin = twins.pop()
             del extra[twin]
             out.append(Difference(entry.path, "renamed", entry.path, twin))
         else:

@@ -180,3 +180,31 @@ def test_the_child_ends_with_its_parent(tmp_path):
                 return
         time.sleep(0.05)
     pytest.fail("the child outlived its parent by five seconds")
+
+
+@linux
+@pytest.mark.parametrize(
+    ("broken", "missing"),
+    [
+        ("_landlock.version = lambda: 0", "Landlock: the kernel has no Landlock"),
+        ("_seccomp.load = lambda program: 'Invalid argument'", "seccomp: Invalid argument"),
+        ("_seccomp.machine = lambda: ''", "seccomp: system calls of this machine not known"),
+        ("_seccomp.no_new_privileges = lambda: False", "no_new_privs: the kernel refused"),
+        ("sys.platform = 'freebsd14'", "Landlock and seccomp: freebsd14 has neither"),
+    ],
+)
+def test_what_the_platform_cannot_give_is_said(broken, missing):
+    import subprocess
+
+    code = (
+        "import sys\n"
+        "from countermark.sandbox import _landlock, _seccomp\n"
+        f"{broken}\n"
+        "from countermark.sandbox.confinement import confine\n"
+        "from countermark.sandbox.limits import Limits\n"
+        "done = confine(Limits())\n"
+        "print(done.complete, done.missing)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("False")
+    assert missing in done.stdout

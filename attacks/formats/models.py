@@ -231,12 +231,42 @@ def _gzip(data: bytes) -> bytes:
     return machine.compress(data) + machine.flush()
 
 
+def second_pickle() -> bytes:
+    """A safetensors file whose header length is an opcode: ``U`` skips into the metadata, where more of
+    them hop from one to the next until the last one lands among the tensors, on a pickle.
+    """
+    length, first = 0x4055, 0x40 + 2  # "U" and its count of bytes to skip, read as a little-endian length
+    pickle = b"cposix\nsystem\n(U\x0aecho ownedtR."
+    data = b"#" * 39 + pickle
+    start = b'{"__metadata__":{"a":"'
+    end = b'"},"b":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}' % (len(data), len(data))
+    header = bytearray(start + b"." * (length - len(start) - len(end)) + end)
+    at = first
+    while at + 128 + 2 < 8 + length - len(end):
+        header[at - 8 : at - 6] = b"U~"
+        at += 128
+    header[at - 8 : at - 6] = b"U@"
+    header[at + 58 : at + 60] = b"U~"
+    return struct.pack("<Q", length) + bytes(header) + data
+
+
 def _others() -> list[tuple[str, bytes, str, str]]:
+    clean = safetensors({"a": entry(0, 4)}, b"abcd")
+    carrier = zipped({"m/data.pkl": PICKLE_4})
+    two = safetensors({"a": entry(0, len(carrier))}, carrier)
     return [
+        ("two.safetensors", two, "polyglot", "tensors that end as a torch archive"),
+        ("hops.safetensors", second_pickle(), "polyglot", "tensors for one loader, a pickle for another"),
+        ("two.bin", two, "polyglot", "the same under a neutral name"),
+        ("two.onnx", onnx(field(1, node("Relu")) + field(5, tensor((len(carrier),), carrier, kind=2))), "polyglot",
+         "a graph that ends as a torch archive"),
+        ("config.json", b'{"auto_map": {"AutoModel": "modeling.Evil"}}', "names-code", "settings that fetch code"),
+        ("hydra.yaml", b"a: !!python/object/apply:os.system [echo]\n", "names-code", "settings that are a call"),
+        ("clean.png", clean, "mismatch", "weights called a picture"),
         ("modeling_custom.py", b"import os\n", "code-beside-model", "runs with trust_remote_code"),
         ("libops.so", b"\x7fELF" + bytes(60), "code-beside-model", "a custom operator's library"),
         ("weights.json", safetensors({"a": entry(0, 1)}, b"\0"), "mismatch", "weights called settings"),
-    ]
+    ]  # fmt: skip
 
 
 def attacks() -> dict[str, Attack]:

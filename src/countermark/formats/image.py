@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from countermark.formats import _bmp, _gif, _jpeg, _png, _webp
 from countermark.formats._picture import Flag, Walked
 from countermark.formats.limits import ImageLimits, Malformed, OverLimit
+from countermark.formats.polyglot import ends_as_zip
+from countermark.formats.source import Memory
 
 _READERS: tuple[tuple[str, bytes, int, Callable[[bytes], Walked]], ...] = (
     ("png", b"\x89PNG\r\n\x1a\n", 0, _png.walk),
@@ -33,7 +35,6 @@ _FOREIGN = (
     (b"7z\xbc\xaf\x27\x1c", "7z"), (b"\x1f\x8b\x08", "gzip"), (b"\x7fELF", "elf"), (b"MZ\x90\x00", "pe"),
     (b"<?php", "php"), (b"<script", "html"),
 )  # fmt: skip
-_ZIP_TAIL = 22 + 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +126,9 @@ def _polyglot_flags(data: bytes, end: int) -> tuple[Flag, ...]:
     at = data.find(b"%PDF-", 0, 1024)  # PDF readers look this far for their header
     if at >= 0:
         out.setdefault("pdf", Flag("polyglot-pdf", at, "a pdf header inside the picture"))
-    at = data.rfind(b"PK\x05\x06", max(0, len(data) - _ZIP_TAIL))
-    if at >= 0:
-        entries = int.from_bytes(data[at + 10 : at + 12], "little")
-        start = at - int.from_bytes(data[at + 12 : at + 16], "little")
-        if entries and start >= 0 and data[start : start + 4] == b"PK\x01\x02":
-            out.setdefault("zip", Flag("polyglot-zip", at, f"a zip directory of {entries} entries ends here"))
+    ends = ends_as_zip(Memory(data))
+    if ends is not None:
+        out.setdefault("zip", Flag("polyglot-zip", ends, "a zip archive ends here"))
     return tuple(out[name] for name in sorted(out))
 
 

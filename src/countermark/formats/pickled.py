@@ -14,10 +14,14 @@ from collections.abc import Callable
 
 from countermark.formats import zipped
 from countermark.formats.limits import Malformed, ModelLimits
+from countermark.formats.source import Buffered, Memory
 from countermark.sandbox.task import Source
 
 PEEK = 1 << 16
 _MAX_OPCODES = 1 << 14
+_MANY = 32
+_LINE = 2048
+_PIECE = 2 * _LINE + 16
 _TORCH_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa850192e")
 _FIXED = {
     b"K": 1, b"M": 2, b"J": 4, b"G": 8, b"q": 1, b"r": 4, b"h": 1, b"j": 4, b"\x80": 1, b"\x95": 8,
@@ -76,7 +80,7 @@ def is_pickle(data: bytes, *, whole: bool) -> bool:
         data: the file or its first bytes. whole: whether the file ends with `data`.
     """
     marked = data[:1] == b"\x80" and len(data) > 2 and data[1] <= 5
-    count, ended, named, at = _follow(data)
+    count, ended, named, at = _follow(Memory(data))
     if marked:
         return count >= 2 or bool(_GLOBAL.search(data[:256]))
     # Without the mark of protocol 2, text can look like opcodes: ask for a name, or for a perfect end.
@@ -84,39 +88,49 @@ def is_pickle(data: bytes, *, whole: bool) -> bool:
     return (named and count >= 2 and reached) or (count >= 2 and whole and ended == len(data))
 
 
-def _follow(data: bytes) -> tuple[int, int, bool, int]:
+def can_be_followed(source: Source) -> bool:
+    """True where opcodes lead through a whole file to a name, or on and on: what no file of numbers does.
+
+    Asked of formats whose first bytes are free enough to hide a jump.
+    """
+    count, _, named, _ = _follow(Buffered(source))
+    return named or count >= _MANY
+
+
+def _follow(file: Source) -> tuple[int, int, bool, int]:
     """Opcodes followed, the byte after STOP or -1, whether one names something, and how far it went."""
     at = count = 0
     named = False
-    while at < len(data) and count < _MAX_OPCODES:
-        code = data[at : at + 1]
-        after = _after(data, at, code)
-        if after < 0:
+    while at < file.size and count < _MAX_OPCODES:
+        piece = file.read(at, min(_PIECE, file.size - at))
+        code, size = piece[:1], _size(piece)
+        if size == 0:
             break
         count += 1
         named = named or code in _NAMING
+        at += size
         if code == b".":
-            return count, after, named, after
-        at = after
-    return count, -1, named, at if count < _MAX_OPCODES else len(data)
+            return count, at, named, at
+    return count, -1, named, at if count < _MAX_OPCODES else file.size
 
 
-def _after(data: bytes, at: int, code: bytes) -> int:
-    """First byte after an opcode and its argument; -1 where it is no opcode or its line does not end."""
+def _size(piece: bytes) -> int:
+    """Bytes of the opcode that `piece` starts with and its argument; 0 where it is none or its line does not end."""
+    code = piece[:1]
     if code in _BARE:
-        return at + 1
+        return 1
     if code in _FIXED:
-        return at + 1 + _FIXED[code]
+        return 1 + _FIXED[code]
     if code in _COUNTED:
         width = _COUNTED[code]
-        return at + 1 + width + int.from_bytes(data[at + 1 : at + 1 + width], "little")
-    at += 1
+        return 1 + width + int.from_bytes(piece[1 : 1 + width], "little")
+    at = 1
     for _ in range(_LINES.get(code, 0)):
-        end = data.find(b"\n", at, at + 4096)
-        if end < 0 or re.fullmatch(_ARGUMENT[code], data[at:end]) is None:
-            return -1
+        end = piece.find(b"\n", at, at + _LINE)
+        if end < 0 or re.fullmatch(_ARGUMENT[code], piece[at:end]) is None:
+            return 0
         at = end + 1
-    return at if code in _LINES else -1
+    return at if code in _LINES else 0
 
 
 def _in_zip(source: Source) -> str:

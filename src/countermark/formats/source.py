@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -28,7 +29,7 @@ class Memory:
     """A source over bytes that nobody else can change.
 
     Attributes:
-        size: length in bytes. links: always 1. sha256: hex digest.
+        size: length in bytes. links: always 1.
     """
 
     links = 1
@@ -36,7 +37,11 @@ class Memory:
     def __init__(self, data: bytes | bytearray) -> None:
         self._data = bytes(data)
         self.size = len(data)
-        self.sha256 = hashlib.sha256(self._data).hexdigest()
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the bytes."""
+        return hashlib.sha256(self._data).hexdigest()
 
     def read(self, offset: int, count: int) -> bytes:
         """Exactly `count` bytes at `offset`.
@@ -99,11 +104,10 @@ class FileSource:
         self._last: tuple[int, bytes] = (-1, b"")
         self._digests: list[bytes] = []
         self._descriptor = self._open()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.release)
             self._begin()
-        except BaseException:
-            self.release()
-            raise
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self

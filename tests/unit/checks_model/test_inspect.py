@@ -233,6 +233,30 @@ def test_the_same_files_give_the_same_bytes_in_any_order():
     assert len(entry["code"]) == 64
 
 
+def test_the_hopping_polyglot_is_real_on_both_sides():
+    import pickletools
+
+    data = models.second_pickle()
+    named = [str(argument) for code, argument, _ in pickletools.genops(data) if code.name == "GLOBAL"]
+    assert named == ["posix system"]
+    library = pytest.importorskip("safetensors", reason="safetensors is not installed")
+    assert [name for name, _ in library.deserialize(data)] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "answer"),
+    [
+        ("config.json", b'{"trust_remote_code": false, "auto_map": {}}', "not model content"),
+        ("config.json", b'{"a": [{"_target_": "os.system"}]}', "refused"),
+        ("config.json", b"not json {", "not model content"),
+        ("config.yaml", b"a: 1", "not model content"),
+        ("notes.md", b'"auto_map" is a key of some settings', "not model content"),
+    ],
+)
+def test_settings_that_name_code(path, data, answer):
+    assert both({path: data}).files[0].answer == answer
+
+
 def test_real_pickles_of_every_kind_are_recognised():
     joblib = pytest.importorskip("joblib", reason="needs the screen extra")
     for compress in (0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from countermark.checks.model import code, coverage, format_name, npy, onnx, pickle, safetensors
+from countermark.checks.model import code, config, coverage, format_name, npy, onnx, pickle, safetensors
 from countermark.checks.model._check import HEAD, Check, Look, ModelFile
 from countermark.formats.source import Buffered
 from countermark.sandbox.task import Answer, Job, Source, task
 
-_BY_CONTENT: tuple[Check, ...] = (safetensors, npy, pickle, code, onnx, coverage)
+_BY_CONTENT: tuple[Check, ...] = (safetensors, npy, pickle, code, onnx, config, coverage)
 """Asked in this order; the last one takes what is left."""
 VERSIONS: dict[str, int] = {check.ID: check.VERSION for check in _BY_CONTENT} | {format_name.ID: format_name.VERSION}
 """Check id to version, of all that look at one file."""
@@ -37,8 +37,10 @@ def look_at(path: str, source: Source) -> Look:
 
 
 def _with_name(file: ModelFile, said: Look) -> Look:
-    """Add what the name claims falsely."""
+    """Add what the name claims falsely, and what else the bytes are."""
     lies = format_name.compare(file, said.format)
+    if said.answer == "proven":
+        lies += format_name.second_meaning(file, said.format)
     if not lies:
         return said
     return Look(

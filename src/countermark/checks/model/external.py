@@ -9,6 +9,7 @@ from dataclasses import replace
 from countermark.checks.model._check import Claim, Look
 from countermark.errors import FormatRefused
 from countermark.finding import Finding, Where
+from countermark.formats.polyglot import ends_as_zip
 from countermark.sandbox.task import Source
 
 ID = "model/external-data"
@@ -71,6 +72,8 @@ def _covered(source: Source, look: Look, claims: list[Claim]) -> Look:
         return replace(look, why=error.what)
     if gap is not None:
         return replace(look, format="onnx external data", why=f"bytes {gap[0]} to {gap[1]} belong to no tensor")
+    if ends_as_zip(source) is not None:
+        return replace(look, format="onnx external data", why="the numbers end as a zip archive too")
     why = f"all {source.size} bytes belong to {len(claims)} tensors"
     return replace(look, check=ID, format="onnx external data", answer="proven", why=why)
 

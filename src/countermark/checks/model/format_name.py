@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from countermark.checks.model._check import ModelFile
 from countermark.finding import Finding, Where
+from countermark.formats.pickled import can_be_followed
+from countermark.formats.polyglot import ends_as_zip
 
 ID = "model/format-name"
 VERSION = 1
@@ -55,4 +57,28 @@ def compare(file: ModelFile, content: str) -> tuple[Finding, ...]:
             fix=f"deliver a real {promised[0]} file, or name it for what it is",
             cannot_tell="whether the name is a mistake or a disguise",
         ),
+    )  # fmt: skip
+
+
+def second_meaning(file: ModelFile, content: str) -> tuple[Finding, ...]:
+    """What else the bytes of a file of numbers are, to a reader that was told so.
+
+    Args:
+        content: the format that was proven; a zip of arrays has been read as a zip already.
+    """
+    if content not in ("safetensors", "onnx", "npy"):
+        return ()
+    ends = ends_as_zip(file.source)
+    if ends is not None:
+        return (_polyglot(file, content, "zip archive", ends),)
+    if content == "safetensors" and can_be_followed(file.source):  # the others start with no opcode of a pickle
+        return (_polyglot(file, content, "pickle", 0),)
+    return ()
+
+
+def _polyglot(file: ModelFile, content: str, other: str, offset: int) -> Finding:
+    return Finding(
+        ID, "polyglot", "high", 1.0, f"{content} and {other} at once", Where(path=file.path, offset=offset),
+        why="a loader that chooses by another sign would load something that was not inspected",
+        fix="write the model again with a library of its format", cannot_tell="which loader the file is meant for",
     )  # fmt: skip

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
@@ -64,8 +65,10 @@ class FileSigner:
         """Write PKCS#8 PEM, mode 0600, durably; an existing file is never replaced.
 
         Raises:
-            Unusable: the file exists or cannot be written.
+            Unusable: the file exists or cannot be written, or the passphrase is empty.
         """
+        if passphrase == b"":
+            raise Unusable("an empty passphrase protects nothing", mend="name one, or none at all")
         protect = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
         pem = self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protect)
         try:
@@ -73,11 +76,25 @@ class FileSigner:
         except FileExistsError as error:
             raise Unusable(f"{path} exists", why="a key is never overwritten", mend="name another file") from error
         except OSError as error:
-            raise Unusable(f"cannot write {path}", why=str(error)) from error
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
+            raise Unusable(f"cannot write {path}", why=str(error), mend="check the path") from error
+        try:
+            _write_durably(descriptor, pem, path.parent)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise Unusable(f"cannot write {path}", why=str(error), mend="make room, then try again") from error
+
+
+def _write_durably(descriptor: int, data: bytes, folder: Path) -> None:
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+    if os.name == "posix":
+        parent = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
 
 
 def generate(use: Use, algorithm: Algorithm = "ed25519") -> FileSigner:
@@ -100,22 +117,30 @@ def load(path: Path, use: Use, passphrase: bytes | None = None) -> FileSigner:
     except TypeError as error:
         needed = "no passphrase is needed" if passphrase else "it needs a passphrase"
         raise SignatureRefused(f"{path.name}: {needed}", mend="use --passphrase-file or answer the prompt") from error
-    except ValueError as error:
-        raise SignatureRefused(f"{path.name} is not a key, or the passphrase is wrong") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SignatureRefused(
+            f"{path.name} is not a key, or the passphrase is wrong", mend="`countermark key new` makes one"
+        ) from error
     if isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey):
         return FileSigner(key, use)
     raise SignatureRefused(f"{path.name} is neither an Ed25519 nor an ECDSA key")
 
 
 def _read_private(path: Path) -> bytes:
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = os.open(path, flags)
     except OSError as error:
         raise Unusable(f"cannot read the key {path}", why=str(error), mend="`countermark init` makes keys") from error
-    with os.fdopen(descriptor, "rb") as file:
-        if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise Unusable(f"{path} is not a file", mend="`countermark init` makes keys")
+        if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
             raise Unusable(f"{path} can be read by others", mend=f"chmod 600 {path}")
-        return file.read(MAX_PEM_BYTES)
+        return os.read(descriptor, MAX_PEM_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def sign_envelope(payload_type: str, payload: bytes, signers: Iterable[Signer]) -> dsse.Envelope:
@@ -126,8 +151,21 @@ def sign_envelope(payload_type: str, payload: bytes, signers: Iterable[Signer]) 
 
 
 def add_signature(envelope: dsse.Envelope, signer: Signer) -> dsse.Envelope:
-    """The same envelope with one more signature; signing twice with one key changes nothing."""
-    if any(s.keyid == signer.public.id for s in envelope.signatures):
+    """The same envelope with one more signature; signing twice with one key changes nothing.
+
+    A signature that only pretends to be by this key is replaced.
+    """
+    mine = [s for s in envelope.signatures if s.keyid == signer.public.id]
+    if mine and all(_holds(signer.public, envelope, s) for s in mine):
         return envelope
+    others = (s for s in envelope.signatures if s.keyid != signer.public.id)
     signature = dsse.Signature(signer.public.id, signer.sign(envelope.signed_bytes()))
-    return dsse.Envelope(envelope.payload_type, envelope.payload, (*envelope.signatures, signature))
+    return dsse.Envelope(envelope.payload_type, envelope.payload, (*others, signature))
+
+
+def _holds(key: PublicKey, envelope: dsse.Envelope, signature: dsse.Signature) -> bool:
+    try:
+        key.verify(envelope.signed_bytes(), signature.sig)
+    except SignatureRefused:
+        return False
+    return True

@@ -22,6 +22,20 @@ Use = Literal["root", "statement", "ledger", "witness", "guard", "licence", "oms
 USES: tuple[Use, ...] = get_args(Use)
 Algorithm = Literal["ed25519", "ecdsa-p256"]
 MAX_SPKI_BYTES = 1024
+# y-coordinates of the Ed25519 points of small order, unreduced ones included, without the sign bit (Bernstein et
+# al., "ed25519" and RFC 8032 5.1.3). Whoever enrols one lets anybody sign in his name.
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +67,7 @@ class PublicKey:
         for known in USES:
             if known == use:
                 return cls(known, _algorithm(spki), spki)
-        raise SignatureRefused(f"unknown key use {use!r}", mend=f"one of {', '.join(USES)}")
+        raise SignatureRefused(f"unknown key use {use!r:.40}", mend=f"one of {', '.join(USES)}")
 
     def raw(self) -> bytes:
         """The 32 bytes of an Ed25519 key, as signed notes carry them.
@@ -100,15 +114,17 @@ class PublicKey:
         Raises:
             SignatureRefused: malformed, or the algorithm differs from the key.
         """
-        if not isinstance(value, dict) or not isinstance(value.get("spki"), str):
+        if not isinstance(value, dict) or set(value) != {"use", "algorithm", "spki"}:
             raise SignatureRefused("a key is not an object with use, algorithm and spki")
+        if not all(isinstance(field, str) for field in value.values()):
+            raise SignatureRefused("a key's use, algorithm and spki are not all text")
         try:
             spki = base64.b64decode(value["spki"], validate=True)
         except ValueError as error:
             raise SignatureRefused("a key's spki is not base64") from error
-        key = cls.from_spki(str(value.get("use")), spki)
-        if key.algorithm != value.get("algorithm"):
-            raise SignatureRefused(f"key {key.id[:16]} says {value.get('algorithm')!r} but is {key.algorithm}")
+        key = cls.from_spki(value["use"], spki)
+        if key.algorithm != value["algorithm"]:
+            raise SignatureRefused(f"key {key.id[:16]} says {value['algorithm']!r:.40} but is {key.algorithm}")
         return key
 
 
@@ -120,10 +136,18 @@ def _algorithm(spki: bytes) -> Algorithm:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise SignatureRefused("these bytes are not a public key", why=str(error)) from error
     if isinstance(key, ed25519.Ed25519PublicKey):
+        raw = key.public_bytes_raw()
+        if raw[:31] + bytes([raw[31] & 0x7F]) in _SMALL_ORDER:
+            raise SignatureRefused("this Ed25519 key is a point of small order", why="anybody could sign for it")
         return "ed25519"
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-        return "ecdsa-p256"
-    raise SignatureRefused("only Ed25519 and ECDSA P-256 keys are taken")
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise SignatureRefused("only Ed25519 and ECDSA P-256 keys are taken")
+    if key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != spki:
+        raise SignatureRefused(
+            "this P-256 key is not in its canonical form", why="a second form would give one key two ids",
+            mend="write it uncompressed, as `openssl pkey -pubout` does",
+        )  # fmt: skip
+    return "ecdsa-p256"
 
 
 def verify_envelope(envelope: dsse.Envelope, keys: dict[str, PublicKey]) -> frozenset[str]:

@@ -1,12 +1,13 @@
 """Durable writes. Nothing is reported done before it would survive a power cut.
 
-The four primitives at the end are all that touches the disk; a test's twin overrides them to lose
-what was not synced, at any chosen point.
+The primitives at the end are all that changes the disk; a test's twin overrides them to stop, to fail,
+or to lose what was not synced, at any chosen point.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from countermark.errors import Unusable
 
 PRIVATE = 0o600
+PRIVATE_FOLDER = 0o700
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 
 
@@ -23,8 +25,12 @@ class Disk:
     """Writes that are whole and durable when a call returns, or did not happen.
 
     Guarantees: `write` replaces atomically; `add` leaves a synced file whose *name* is durable only after
-    `settle`; `move` renames atomically and durably. After any of them fails the old content is still there.
+    `settle`; `folder` and `move` are durable; `discard` takes a folder away in one step. After any of them
+    fails the old content is still there.
     """
+
+    def __init__(self) -> None:
+        self._durable: set[Path] = set()
 
     def write(self, path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
         """Create or replace `path` atomically: temporary file, sync, rename, sync the folder.
@@ -32,14 +38,14 @@ class Disk:
         Raises:
             Unusable: no space, no permission, a missing folder.
         """
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
         try:
             self._create(temporary, data, mode)
             self._rename(temporary, path)
             self._sync_folder(path.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
-                temporary.unlink()
+                self._unlink(temporary)
             raise _unusable(path, error) from error
 
     def add(self, path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
@@ -71,6 +77,7 @@ class Disk:
         Raises:
             Unusable: it cannot be renamed.
         """
+        self._durable.clear()
         try:
             self._rename(source, target)
             self._sync_folder(target.parent)
@@ -80,27 +87,70 @@ class Disk:
             raise _unusable(target, error) from error
 
     def folder(self, path: Path) -> Path:
-        """Make a private folder, and its parents; one that exists is fine.
+        """Make a private folder, and its parents, durably; one that exists is fine.
 
         Raises:
             Unusable: it cannot be made.
         """
+        if path in self._durable:
+            return path
+        missing = [path]
+        while not missing[-1].parent.is_dir():
+            missing.append(missing[-1].parent)
+        stood = path.is_dir()
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for new in reversed(missing):
+                self._make(new)
+                # Also where it stood already: whoever made it may have died before its name was durable.
+                # A parent that this user may not read was not made by such a one.
+                with contextlib.suppress(*([PermissionError] if stood else [])):
+                    self._sync_folder(new.parent)
         except OSError as error:
             raise _unusable(path, error) from error
+        self._durable.update(missing)
         return path
 
     def discard(self, folder: Path) -> None:
-        """Remove a staged folder and all below it; one that is gone is fine.
+        """Remove a folder and all below it; one that is gone is fine.
+
+        It loses its name first, durably, so that nobody ever finds half of it.
+
+        Raises:
+            Unusable: it cannot be removed.
+        """
+        self._durable.clear()
+        gone = folder.with_name(f".{secrets.token_hex(8)}.gone")
+        try:
+            self._rename(folder, gone)
+            self._sync_folder(folder.parent)
+            self._remove(gone)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _unusable(folder, error) from error
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file; one that is gone is fine. After a power cut it may be there again.
 
         Raises:
             Unusable: it cannot be removed.
         """
         try:
-            shutil.rmtree(folder)
+            self._unlink(path)
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise _unusable(path, error) from error
+
+    def sweep(self, folder: Path) -> None:
+        """Remove what calls that never returned left directly inside `folder`; only for its one writer.
+
+        Raises:
+            Unusable: it cannot be removed.
+        """
+        try:
+            for leftover in [*folder.glob(".*.tmp"), *folder.glob(".*.gone")]:
+                self._remove(leftover) if leftover.is_dir() else self._unlink(leftover)
         except OSError as error:
             raise _unusable(folder, error) from error
 
@@ -118,6 +168,15 @@ class Disk:
     def _rename(self, source: Path, target: Path) -> None:
         source.rename(target) if source.is_dir() else source.replace(target)
 
+    def _make(self, folder: Path) -> None:
+        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+    def _remove(self, folder: Path) -> None:
+        shutil.rmtree(folder)
+
+    def _unlink(self, path: Path) -> None:
+        path.unlink()
+
     def _sync_folder(self, folder: Path) -> None:
         if os.name != "posix":
             return  # Windows has no descriptor of a folder; NTFS journals the rename itself.
@@ -129,5 +188,6 @@ class Disk:
 
 
 def _unusable(path: Path, error: OSError) -> Unusable:
-    mend = "free some space and run the same command again" if error.errno == 28 else "check the path and permissions"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    mend = "free some space and run the same command again" if full else "check the path and permissions"
     return Unusable(f"cannot write {path}", why=error.strerror or str(error), mend=f"{mend}; nothing was lost")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hmac
 import os
+import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,7 @@ except ImportError:  # Windows: `lock` says so when it is asked for.
 HOME = ".countermark"
 FOLDERS = ("keys", "trust", "objects", "statements", "deliveries", "incoming", "refused", "sent", "ledger")
 MAX_OBJECT_BYTES = 256 << 20
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Workspace:
@@ -30,6 +33,8 @@ class Workspace:
         self.root = root
         self.home = root / HOME
         self.disk = disk or Disk()
+        self._threads = threading.RLock()
+        self._locked: set[str] = set()
 
     @classmethod
     def create(cls, root: Path, party: dict[str, str], disk: Disk | None = None) -> Workspace:
@@ -68,23 +73,44 @@ class Workspace:
         return self.disk.folder(self.home / name)
 
     @contextlib.contextmanager
-    def lock(self, *, wait: bool = True) -> Iterator[None]:
+    def lock(self, name: str = "lock", *, wait: bool = True) -> Iterator[None]:
         """Hold the workspace for one writer; the kernel lets go of it when the process dies.
+
+        Whoever holds it may enter again with the same workspace object.
+
+        Args:
+            name: which of the workspace's locks; ``"lock"`` is for all that concerns statements.
 
         Raises:
             Unusable: another process holds it and `wait` is false, or the platform has no such lock.
         """
         if fcntl is None:
             raise Unusable("this platform has no file locks that Countermark knows", mend="use Linux or macOS here")
-        descriptor = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
+        with self._threads:
+            if name in self._locked:
+                yield
+                return
+            descriptor = self._lock_file(name, wait=wait)
+            self._locked.add(name)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError as error:
-                raise Unusable(f"{self.root} is in use by another process", mend="try again when it is done") from error
-            yield
-        finally:
+                yield
+            finally:
+                self._locked.discard(name)
+                os.close(descriptor)
+
+    def _lock_file(self, name: str, *, wait: bool) -> int:
+        try:
+            descriptor = os.open(self.home / name, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except OSError as error:
+            raise Unusable(f"cannot lock {self.root}", why=str(error), mend="check the path and permissions") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
             os.close(descriptor)
+            if not isinstance(error, BlockingIOError):
+                raise Unusable(f"cannot lock {self.root}", why=str(error)) from error
+            raise Unusable(f"{self.root} is in use by another process", mend="try again when it is done") from error
+        return descriptor
 
     def put(self, data: bytes) -> str:
         """Keep bytes under their SHA-256; returns it as hex."""
@@ -98,7 +124,7 @@ class Workspace:
         """Bytes kept under a digest, checked against it.
 
         Raises:
-            NothingToVerify: no such object. StatementRefused: the object was changed on disk.
+            NothingToVerify: no such object. StatementRefused: no digest, or the object was changed on disk.
         """
         try:
             data = self._object(digest).read_bytes()
@@ -109,4 +135,6 @@ class Workspace:
         return data
 
     def _object(self, digest: str) -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise StatementRefused(f"{digest!r:.80} is not a SHA-256 in lower-case hex")
         return self.home / "objects" / digest[:2] / digest[2:]

@@ -226,7 +226,7 @@ def _published(desk: Desk, envelope: dsse.Envelope) -> bool:
     chain = read_chain(path) if document.version > 1 else ()
     first = chain[0].digest if chain else envelope.digest
     needed = [document, *([TrustDocument.from_bytes(chain[-1].payload)] if chain else [])]
-    if any(len(owners_signed(envelope, d)) < d.threshold for d in needed):
+    if any(len(owners_signed(envelope, d, document.issued)) < d.threshold for d in needed):
         return False
     verify_chain((*chain, envelope), first, desk.now())
     desk.space.disk.write(path, chain_bytes((*chain, envelope)))

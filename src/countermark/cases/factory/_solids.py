@@ -6,13 +6,21 @@ area. Axis of revolution is z.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Values = NDArray[np.float64]
+Colour = tuple[float, float, float]
+PLASTIC = 1.324717957244746  # the real root of x^3 = x + 1
+R2 = (1 / PLASTIC, 1 / PLASTIC**2)
+LAY = (2, 0, 1)
+ZINC, STEEL, BLACK, BRASS = (0.72, 0.74, 0.78), (0.55, 0.56, 0.58), (0.16, 0.16, 0.17), (0.78, 0.62, 0.25)
+COPPER, WHITE, GREEN, BLUE = (0.72, 0.45, 0.30), (0.90, 0.90, 0.88), (0.15, 0.50, 0.28), (0.15, 0.30, 0.62)
+RED, ORANGE, GREY, IVORY = (0.70, 0.14, 0.13), (0.88, 0.45, 0.10), (0.40, 0.41, 0.43), (0.86, 0.82, 0.70)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,7 @@ class Surface:
         return Surface(self.points + np.float32([x, y, z]), self.normals, self.colours)
 
     def turned(self, axes: Sequence[int]) -> Surface:
-        """The same surface with its axes permuted, ``(2, 1, 0)`` lays z along x."""
+        """The same surface with its axes permuted: ``(2, 0, 1)`` lays z along x."""
         order = list(axes)
         return Surface(self.points[:, order], self.normals[:, order], self.colours)
 
@@ -47,146 +55,162 @@ def join(parts: Sequence[Surface]) -> Surface:
     )
 
 
+def around(one: Surface, count: int, *, start: float = 0.0) -> list[Surface]:
+    """Copies of a surface, turned about z in equal steps from the angle `start` (radians)."""
+    out = []
+    for angle in start + np.arange(count) * 2 * np.pi / count:
+        c, s = np.cos(angle), np.sin(angle)
+        turn = np.float32([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+        out.append(Surface(one.points @ turn, one.normals @ turn, one.colours))
+    return out
+
+
 class Sampler:
-    """Samples surfaces at a density (points per mm2), all from one seed."""
+    """Samples surfaces evenly by area at a density (points per mm2), all from one seed.
 
-    def __init__(self, seed: int, density: float) -> None:
+    The points follow the R2 sequence (Roberts 2018), not a random generator: an additive recurrence in the
+    unit square that leaves no holes and no clumps, so that a third of the points covers a surface as well.
+    """
+
+    def __init__(self, seed: int, density: float, *, least: int = 24, most: int = 40_000) -> None:
         self._rng = np.random.default_rng(seed)
-        self._density = density
+        self._density, self._least, self._most = density, least, most
 
-    def _count(self, area: float) -> int:
-        return max(24, min(40_000, int(abs(area) * self._density)))
+    def _square(self, area: float) -> tuple[Values, Values]:
+        """As many points in the unit square as an area (mm2) deserves."""
+        n = max(self._least, min(self._most, int(abs(area) * self._density)))
+        start, steps = self._rng.random(2), np.arange(n)
+        u, v = start[0] + steps * R2[0], start[1] + steps * R2[1]
+        return u - np.floor(u), v - np.floor(v)
 
-    def _made(self, points: Array, normals: Array, colour: Sequence[float]) -> Surface:
-        colours = np.tile(np.float32(colour), (len(points), 1))
+    def _made(self, points: Values, normals: Values, colour: Colour) -> Surface:
+        colours = np.empty((len(points), 3), np.float32)
+        colours[:] = colour
         return Surface(points.astype(np.float32), normals.astype(np.float32), colours)
 
-    def tube(self, radius: float, z0: float, z1: float, colour: Sequence[float], *, inward: bool = False) -> Surface:
+    def tube(self, radius: float, z0: float, z1: float, colour: Colour, *, inward: bool = False) -> Surface:
         """Side of a cylinder; `inward` for the wall of a hole."""
         return self.cone(radius, radius, z0, z1, colour, inward=inward)
 
-    def cone(
-        self, r0: float, r1: float, z0: float, z1: float, colour: Sequence[float], *, inward: bool = False
-    ) -> Surface:
+    def cone(self, r0: float, r1: float, z0: float, z1: float, colour: Colour, *, inward: bool = False) -> Surface:
         """Side of a frustum from radius `r0` at `z0` to `r1` at `z1`."""
-        slant = float(np.hypot(z1 - z0, r1 - r0))
-        n = self._count(np.pi * (r0 + r1) * slant)
-        share = self._rng.random(n)
+        slant = max(float(np.hypot(z1 - z0, r1 - r0)), 1e-6)
+        share, round_ = self._square(np.pi * (r0 + r1) * slant)
         # Even by area: the inverse of the cumulated circumference along the slant.
         t = share if r0 == r1 else (-r0 + np.sqrt(r0 * r0 + share * (r1 * r1 - r0 * r0))) / (r1 - r0)
-        angle = self._rng.uniform(0, 2 * np.pi, n)
-        radius = r0 + t * (r1 - r0)
+        radius, angle = r0 + t * (r1 - r0), 2 * np.pi * round_
         c, s = np.cos(angle), np.sin(angle)
-        sign = -1.0 if inward else 1.0
-        tilt = (r0 - r1) / max(slant, 1e-6)
-        flat = (z1 - z0) / max(slant, 1e-6)
+        tilt, flat = (r0 - r1) / slant, (z1 - z0) / slant
         points = np.stack([radius * c, radius * s, z0 + t * (z1 - z0)], 1)
-        return self._made(points, np.stack([c * flat, s * flat, np.full(n, tilt)], 1) * sign, colour)
+        normals = np.stack([c * flat, s * flat, np.full(len(c), tilt)], 1)
+        return self._made(points, -normals if inward else normals, colour)
 
-    def ring(self, inner: float, outer: float, z: float, colour: Sequence[float], *, up: bool = True) -> Surface:
+    def ring(self, inner: float, outer: float, z: float, colour: Colour, *, up: bool = True) -> Surface:
         """Flat annulus at height `z`; `inner` 0 makes a disk."""
-        n = self._count(np.pi * (outer**2 - inner**2))
-        radius = np.sqrt(self._rng.uniform(inner**2, outer**2, n))
-        angle = self._rng.uniform(0, 2 * np.pi, n)
-        points = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.full(n, z)], 1)
-        normals = np.tile([0.0, 0.0, 1.0 if up else -1.0], (n, 1))
-        return self._made(points, normals, colour)
+        share, round_ = self._square(np.pi * (outer**2 - inner**2))
+        radius, angle = np.sqrt(inner**2 + share * (outer**2 - inner**2)), 2 * np.pi * round_
+        points = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.full(len(share), z)], 1)
+        return self._made(points, np.tile([0.0, 0.0, 1.0 if up else -1.0], (len(points), 1)), colour)
 
-    def pipe(self, inner: float, outer: float, z0: float, z1: float, colour: Sequence[float]) -> Surface:
+    def pipe(self, inner: float, outer: float, z0: float, z1: float, colour: Colour) -> Surface:
         """Hollow cylinder with both faces; `inner` 0 makes it solid."""
         faces = [
-            self.ring(inner, outer, z1, colour), self.ring(inner, outer, z0, colour, up=False),
+            self.ring(inner, outer, z1, colour),
+            self.ring(inner, outer, z0, colour, up=False),
             self.tube(outer, z0, z1, colour),
-        ]  # fmt: skip
+        ]
         return join([*faces, self.tube(inner, z0, z1, colour, inward=True)] if inner > 0 else faces)
 
-    def box(self, size: Sequence[float], colour: Sequence[float], centre: Sequence[float] = (0, 0, 0)) -> Surface:
-        """Cuboid around `centre`."""
+    def box(self, size: Sequence[float], colour: Colour, centre: Sequence[float] = (0, 0, 0)) -> Surface:
+        """Cuboid of `size` (x, y, z) around `centre`."""
         faces = []
         for axis in range(3):
             a, b = (i for i in range(3) if i != axis)
-            for side in (-0.5, 0.5):
-                n = self._count(size[a] * size[b])
-                points = np.zeros((n, 3))
-                points[:, a] = self._rng.uniform(-0.5, 0.5, n) * size[a]
-                points[:, b] = self._rng.uniform(-0.5, 0.5, n) * size[b]
-                points[:, axis] = side * size[axis]
-                normals = np.zeros((n, 3))
-                normals[:, axis] = np.sign(side)
+            for side in (-1.0, 1.0):
+                u, v = self._square(size[a] * size[b])
+                points, normals = np.zeros((len(u), 3)), np.zeros((len(u), 3))
+                points[:, a], points[:, b] = (u - 0.5) * size[a], (v - 0.5) * size[b]
+                points[:, axis], normals[:, axis] = side * size[axis] / 2, side
                 faces.append(self._made(points + np.asarray(centre), normals, colour))
         return join(faces)
 
-    def prism(
-        self, outline: NDArray[np.float64], z0: float, z1: float, colour: Sequence[float], *, hole: float = 0.0
-    ) -> Surface:
+    def prism(self, outline: Values, z0: float, z1: float, colour: Colour, *, hole: float = 0.0) -> Surface:
         """Extruded polygon (star-shaped around the origin, counter-clockwise, (m, 2)) with a round hole."""
-        following = np.roll(outline, -1, axis=0)
-        edges = following - outline
+        edges = np.roll(outline, -1, axis=0) - outline
         lengths = np.hypot(edges[:, 0], edges[:, 1])
-        n = self._count(float(lengths.sum()) * (z1 - z0))
-        pick = self._rng.choice(len(outline), n, p=lengths / lengths.sum())
-        along = self._rng.random(n)[:, None]
-        flat = outline[pick] + along * edges[pick]
-        normal = np.stack([edges[pick, 1], -edges[pick, 0]], 1) / lengths[pick, None]
-        wall = self._made(
-            np.column_stack([flat, self._rng.uniform(z0, z1, n)]), np.column_stack([normal, np.zeros(n)]), colour
-        )
+        share, height = self._square(float(lengths.sum()) * (z1 - z0))
+        pick, along = _spread(share, lengths)
+        flat = outline[pick] + along[:, None] * edges[pick]
+        normal = np.stack([edges[pick, 1], -edges[pick, 0], np.zeros(len(pick))], 1) / lengths[pick, None]
+        wall = self._made(np.column_stack([flat, z0 + height * (z1 - z0)]), normal, colour)
         caps = [self._cap(outline, z, colour, hole, up=up) for z, up in ((z1, True), (z0, False))]
         bore = [self.tube(hole, z0, z1, colour, inward=True)] if hole else []
         return join([wall, *caps, *bore])
 
-    def _cap(
-        self, outline: NDArray[np.float64], z: float, colour: Sequence[float], hole: float, *, up: bool
-    ) -> Surface:
+    def _cap(self, outline: Values, z: float, colour: Colour, hole: float, *, up: bool) -> Surface:
         following = np.roll(outline, -1, axis=0)
         areas = 0.5 * np.abs(outline[:, 0] * following[:, 1] - outline[:, 1] * following[:, 0])
-        n = self._count(float(areas.sum()))
-        pick = self._rng.choice(len(outline), n, p=areas / areas.sum())
-        u, v = np.sqrt(self._rng.random(n))[:, None], self._rng.random(n)[:, None]
-        flat = u * (1 - v) * outline[pick] + u * v * following[pick]
+        share, far = self._square(float(areas.sum()))
+        pick, along = _spread(share, areas)
+        out, v = np.sqrt(far)[:, None], along[:, None]
+        flat = out * ((1 - v) * outline[pick] + v * following[pick])
         flat = flat[np.hypot(flat[:, 0], flat[:, 1]) >= hole]
         points = np.column_stack([flat, np.full(len(flat), z)])
         return self._made(points, np.tile([0.0, 0.0, 1.0 if up else -1.0], (len(flat), 1)), colour)
 
-    def ball(self, radius: float, colour: Sequence[float]) -> Surface:
-        """Sphere around the origin."""
-        n = self._count(4 * np.pi * radius**2)
-        normals = self._rng.normal(size=(n, 3))
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    def ball(self, radius: float, colour: Colour, *, above: float = -1.0) -> Surface:
+        """Sphere around the origin; only its part with z >= `above` * radius."""
+        share, round_ = self._square(2 * np.pi * radius**2 * (1 - above))
+        z, angle = above + share * (1 - above), 2 * np.pi * round_
+        across = np.sqrt(np.maximum(1 - z * z, 0))
+        normals = np.stack([across * np.cos(angle), across * np.sin(angle), z], 1)
         return self._made(normals * radius, normals, colour)
 
-    def torus(self, radius: float, thickness: float, colour: Sequence[float], *, arc: float = 2 * np.pi) -> Surface:
+    def torus(self, radius: float, thickness: float, colour: Colour, *, arc: float = 2 * np.pi) -> Surface:
         """Ring of wire: `radius` to the wire's axis, `thickness` is the wire's diameter, `arc` how far round."""
-        return self.wire(lambda t: np.stack([radius * np.cos(t * arc), radius * np.sin(t * arc), 0 * t], 1),
-                         radius * arc, thickness, colour)  # fmt: skip
 
-    def wire(
-        self, path: object, length: float, thickness: float, colour: Sequence[float]
-    ) -> Surface:
+        def path(t: Values) -> Values:
+            return np.stack([radius * np.cos(t * arc), radius * np.sin(t * arc), 0 * t], 1)
+
+        return self.wire(path, radius * arc, thickness, colour)
+
+    def coil(self, radius: float, thickness: float, length: float, turns: float, colour: Colour) -> Surface:
+        """Helix of wire along z: `radius` to the wire's axis, `thickness` is the wire's diameter."""
+
+        def path(t: Values) -> Values:
+            angle = 2 * np.pi * turns * t
+            return np.stack([radius * np.cos(angle), radius * np.sin(angle), length * (t - 0.5)], 1)
+
+        return self.wire(path, float(np.hypot(2 * np.pi * radius * turns, length)), thickness, colour)
+
+    def wire(self, path: Callable[[Values], Values], length: float, thickness: float, colour: Colour) -> Surface:
         """Round wire along ``path(t)``, t in 0..1 as (n,) -> (n, 3); `length` and `thickness` in mm."""
-        if not callable(path):
-            raise TypeError("path is not callable")
-        n = self._count(np.pi * thickness * length)
-        t = self._rng.random(n)
-        centre = path(t)
+        t, round_ = self._square(np.pi * thickness * length)
         tangent = path(np.clip(t + 1e-4, 0, 1)) - path(np.clip(t - 1e-4, 0, 1))
         tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
         side = np.cross(tangent, [0.3, 0.2, 0.93])
         side /= np.linalg.norm(side, axis=1, keepdims=True)
-        other = np.cross(tangent, side)
-        angle = self._rng.uniform(0, 2 * np.pi, n)[:, None]
-        normals = np.cos(angle) * side + np.sin(angle) * other
-        return self._made(centre + normals * thickness / 2, normals, colour)
+        angle = 2 * np.pi * round_[:, None]
+        normals = np.cos(angle) * side + np.sin(angle) * np.cross(tangent, side)
+        return self._made(path(t) + normals * thickness / 2, normals, colour)
 
 
-def polygon(sides: int, across_flats: float) -> NDArray[np.float64]:
+def _spread(share: Values, sizes: Values) -> tuple[NDArray[np.intp], Values]:
+    """Values in 0..1 as (which of the pieces, how far along it), each piece by its size."""
+    ends = np.cumsum(sizes) / sizes.sum()
+    pick = np.minimum(np.searchsorted(ends, share, side="right"), len(sizes) - 1)
+    begins = np.concatenate([[0.0], ends[:-1]])
+    return pick, (share - begins[pick]) / np.maximum(ends[pick] - begins[pick], 1e-12)
+
+
+def polygon(sides: int, across_flats: float) -> Values:
     """Regular polygon by the width across its flats, (sides, 2)."""
     angle = 2 * np.pi * (np.arange(sides) + 0.5) / sides
     radius = across_flats / 2 / np.cos(np.pi / sides)
     return radius * np.stack([np.cos(angle), np.sin(angle)], 1)
 
 
-def toothed(teeth: int, root: float, tip: float, *, share: float = 0.5) -> NDArray[np.float64]:
+def toothed(teeth: int, root: float, tip: float, *, share: float = 0.5) -> Values:
     """Outline of a wheel with trapezoid teeth between the radii `root` and `tip`, (4 * teeth, 2)."""
     pitch = 2 * np.pi / teeth
     offsets = np.array([-0.5, -0.28, 0.28, 0.5]) * share * 2 * pitch / 2
@@ -194,3 +218,7 @@ def toothed(teeth: int, root: float, tip: float, *, share: float = 0.5) -> NDArr
     angle = (np.arange(teeth)[:, None] * pitch + offsets).ravel()
     radius = np.tile(radii, teeth)
     return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
+
+
+Build = Callable[[Sampler], Surface]
+Sized = tuple[str, Build]

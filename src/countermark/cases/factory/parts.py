@@ -1,7 +1,7 @@
 """Parts: which exist, how large they look, and which of them can be told apart.
 
-The camera stands at a fixed, calibrated distance, so that sizes differ in the picture. Each part is
-photographed with one of three fields of view, recorded in the contract.
+The camera stands at a fixed, calibrated distance, so that sizes differ in the picture. Each part is photographed
+with one of three fields of view, which the contract records.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from countermark.cases.factory._families import models
+from countermark.cases.factory._families import Model, models
 from countermark.cases.factory._solids import Sampler, Surface
 from countermark.errors import Unusable
 
@@ -22,7 +22,10 @@ FIELDS_MM = (40.0, 120.0, 400.0)
 PIXELS = 64
 FILL = 0.92
 LEAST_PX = 3.0
-POINTS = 14_000
+CELLS = 128  # the renderer's grid
+POINTS_PER_CELL = 1.2
+MOST_POINTS = 36_000
+VIEWS = ((0, 1), (0, 2), (1, 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Part:
 
     Attributes:
         label: class name. family: what kind it is. field_mm: side of the square that the camera sees.
-        surface: points in mm, centred.
+        surface: points in mm, centred on the middle of their bounding box.
     """
 
     label: str
@@ -40,60 +43,95 @@ class Part:
     surface: Surface
 
 
-def field_of(extent_mm: float) -> float:
-    """Smallest field of view that the part fits into.
+def field_of(surface: Surface) -> float:
+    """Smallest field of view (mm) that the surface fits into however it is turned on the table.
 
     Raises:
         Unusable: it is larger than the largest.
     """
+    x, y, z = (float(v) for v in surface.extents)
+    needed = max(float(np.hypot(x, y)) * 0.95, float(np.hypot(y, z)))
     for field in FIELDS_MM:
-        if extent_mm <= field * FILL:
+        if needed <= field * FILL:
             return field
-    raise Unusable(f"a part of {extent_mm:.0f} mm fits into no field of view", mend=f"at most {FIELDS_MM[-1] * FILL:.0f} mm")
+    raise Unusable(f"a part of {needed:.0f} mm fits no field of view", mend=f"at most {FIELDS_MM[-1] * FILL:.0f} mm")
 
 
 def of_surface(label: str, family: str, surface: Surface, field_mm: float | None = None) -> Part:
-    """A part from a surface: centred, thinned to `POINTS`, with its field of view."""
+    """A part from a surface: centred, thinned to `MOST_POINTS`, with its field of view."""
     middle = (surface.points.max(axis=0) + surface.points.min(axis=0)) / 2
     centred = surface.moved(*(-middle))
-    if len(centred.points) > POINTS:
-        keep = np.random.default_rng(zlib.crc32(label.encode())).choice(len(centred.points), POINTS, replace=False)
+    if len(centred.points) > MOST_POINTS:
+        keep = np.linspace(0, len(centred.points) - 1, MOST_POINTS).astype(np.intp)
         centred = Surface(centred.points[keep], centred.normals[keep], centred.colours[keep])
-    diagonal = float(np.linalg.norm(centred.extents[:2]))
-    return Part(label, family, field_mm or field_of(max(diagonal, float(centred.extents.max()))), centred)
+    return Part(label, family, field_mm or field_of(centred), centred)
+
+
+def build(model: Model) -> Part:
+    """A part from its family's recipe, sampled as densely as its field of view needs.
+
+    Raises:
+        Unusable: larger than the largest field.
+    """
+    seed = zlib.crc32(model.label.encode())
+    field = field_of(model.build(Sampler(seed, 0.0, least=48)))
+    surface = model.build(Sampler(seed, POINTS_PER_CELL * (CELLS / field) ** 2))
+    return of_surface(model.label, model.family, surface, field)
 
 
 @lru_cache(maxsize=1)
 def catalogue() -> tuple[Part, ...]:
-    """Every parametric part that fits a field of view, in a fixed order."""
+    """Every parametric part that fits on the photo table, in a fixed order."""
     out = []
     for model in models():
-        seed = zlib.crc32(model.label.encode())
-        size = float(np.linalg.norm(model.build(Sampler(seed, 0.0)).extents))
-        area = max(size * size, 1.0)
-        surface = model.build(Sampler(seed, POINTS * 0.9 / area))
-        if float(np.linalg.norm(surface.extents[:2])) <= FIELDS_MM[-1] * FILL:
-            out.append(of_surface(model.label, model.family, surface))
+        try:
+            out.append(build(model))
+        except Unusable:  # sizes at the end of a standard's table that no field of view takes in
+            continue
     return tuple(out)
 
 
-def outline_px(part: Part) -> NDArray[np.float64]:
-    """Width and height of the silhouette in the three axis views, in pixels at the part's field: (3, 2).
+def silhouettes(part: Part) -> NDArray[np.bool_]:
+    """What the part covers in the top, front and side view, at the scale of its pictures: (3, PIXELS, PIXELS)."""
+    at = np.floor(part.surface.points * (PIXELS / part.field_mm) + PIXELS / 2).astype(np.intp).clip(0, PIXELS - 1)
+    out = np.zeros((len(VIEWS), PIXELS, PIXELS), np.bool_)
+    for view, (a, b) in enumerate(VIEWS):
+        out[view, at[:, b], at[:, a]] = True
+    return out
 
-    Widths are taken between the 0.5 and 99.5 percentiles, so that a stray point does not decide.
+
+def grown(masks: NDArray[np.bool_], radius: float = LEAST_PX) -> NDArray[np.bool_]:
+    """Masks (..., h, w) with every pixel added that lies nearer than `radius` pixels to a set one."""
+    reach = int(np.ceil(radius))
+    edges = [(0, 0)] * (masks.ndim - 2) + [(reach, reach)] * 2
+    padded, out = np.pad(masks, edges), np.zeros_like(masks)
+    height, width = masks.shape[-2:]
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            if dx * dx + dy * dy < radius * radius:
+                out |= padded[..., reach + dy : reach + dy + height, reach + dx : reach + dx + width]
+    return out
+
+
+def alike(parts: Sequence[Part]) -> NDArray[np.bool_]:
+    """Which parts can not be told apart: (n, n).
+
+    Two parts are alike if in each of the three views the Hausdorff distance of their silhouettes, at the scale of
+    the pictures, is below `LEAST_PX`: neither then has a pixel outside the other one grown by that much.
     """
-    low, high = np.percentile(part.surface.points, [0.5, 99.5], axis=0)
-    x, y, z = (high - low) * PIXELS / part.field_mm
-    return np.array([[x, y], [x, z], [y, z]])
-
-
-def kind(part: Part) -> str:
-    """What the part is, without its size: ``hex-bolt`` of ``hex-bolt-m6x24``."""
-    return part.label.rsplit("-", 1)[0]
+    shapes = np.stack([silhouettes(part) for part in parts])
+    wider = grown(shapes)
+    same = np.ones((len(parts), len(parts)), np.bool_)
+    for view in range(len(VIEWS)):
+        inside = shapes[:, view].reshape(len(parts), -1).astype(np.float32)
+        outside = (~wider[:, view]).reshape(len(parts), -1).astype(np.float32)
+        sticks_out = inside @ outside.T > 0
+        same &= ~(sticks_out | sticks_out.T)
+    return same
 
 
 def choose(count: int = 200, seed: int = 0, parts: Sequence[Part] | None = None) -> list[Part]:
-    """Parts that can all be told apart: of one kind, some axis view differs by `LEAST_PX` pixels or more.
+    """Parts of which any two can be told apart (see `alike`), drawn in the order of the seed, sorted by label.
 
     Args:
         parts: from a library; default: the parametric catalogue.
@@ -102,16 +140,13 @@ def choose(count: int = 200, seed: int = 0, parts: Sequence[Part] | None = None)
         Unusable: fewer than `count` can be told apart.
     """
     pool = list(parts if parts is not None else catalogue())
-    order = np.random.default_rng(seed).permutation(len(pool))
-    chosen: list[Part] = []
-    seen: dict[str, list[NDArray[np.float64]]] = {}
-    for index in order:
+    same = alike(pool)
+    chosen: list[int] = []
+    for index in np.random.default_rng([seed, 7]).permutation(len(pool)):
         if len(chosen) == count:
             break
-        outline, alike = outline_px(pool[index]), seen.setdefault(kind(pool[index]), [])
-        if all(np.abs(outline - other).max() >= LEAST_PX for other in alike):
-            chosen.append(pool[index])
-            alike.append(outline)
+        if not same[index, chosen].any():
+            chosen.append(int(index))
     if len(chosen) < count:
         raise Unusable(f"only {len(chosen)} of {len(pool)} parts can be told apart", mend=f"ask for {len(chosen)}")
-    return sorted(chosen, key=lambda p: p.label)
+    return sorted((pool[i] for i in chosen), key=lambda part: part.label)

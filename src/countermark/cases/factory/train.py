@@ -20,8 +20,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from sklearn.cluster import MiniBatchKMeans
 
-SIDE, SHRINK, PATCH, STRIDE, POOL = 64, 2, 6, 1, 9
-WORDS, THRESHOLD, FLOOR, RIDGE = 96, 0.30, 12.0, 30.0
+SIDE, SHRINK, PATCH, STRIDE, POOL = 64, 2, 5, 3, 2
+WORDS, THRESHOLD, FLOOR, RIDGE = 48, 0.30, 12.0, 6.0
 FloatArray = NDArray[np.float32]
 
 

@@ -1,0 +1,1 @@
+"""Checks of training data: one file each; `battery` runs them and joins what they say."""

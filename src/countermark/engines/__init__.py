@@ -1,0 +1,1 @@
+"""How work is spread. Every engine gives the same results, in order."""

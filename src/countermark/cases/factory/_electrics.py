@@ -21,12 +21,19 @@ NEMA = {11: 28, 14: 35, 17: 42, 23: 57, 34: 86, 42: 110}
 
 def pin_header(m: Sampler, rows: int, pins: int) -> Surface:
     sites = [((i - (pins - 1) / 2) * 2.54, (j - (rows - 1) / 2) * 2.54) for i in range(pins) for j in range(rows)]
-    return join([m.box((2.54 * pins, 2.54 * rows, 2.54), BLACK), *(m.box((0.64, 0.64, 9), BRASS, (x, y, 1.8)) for x, y in sites)])
+    return join(
+        [
+            m.box((2.54 * pins, 2.54 * rows, 2.54), BLACK),
+            *(m.box((0.64, 0.64, 9), BRASS, (x, y, 1.8)) for x, y in sites),
+        ]
+    )
 
 
 def socket_header(m: Sampler, rows: int, pins: int) -> Surface:
     sites = [((i - (pins - 1) / 2) * 2.54, (j - (rows - 1) / 2) * 2.54) for i in range(pins) for j in range(rows)]
-    return join([m.box((2.54 * pins, 2.54 * rows, 8.5), BLACK), *(m.box((1, 1, 0.1), BRASS, (x, y, 4.3)) for x, y in sites)])
+    return join(
+        [m.box((2.54 * pins, 2.54 * rows, 8.5), BLACK), *(m.box((1, 1, 0.1), BRASS, (x, y, 4.3)) for x, y in sites)]
+    )
 
 
 def terminal_block(m: Sampler, poles: int, colour: Colour) -> Surface:
@@ -84,8 +91,13 @@ def disc_capacitor(m: Sampler, d: float) -> Surface:
 
 
 def resistor(m: Sampler, d: float, n: float) -> Surface:
-    bands = [m.pipe(0, d * 0.53, z * n - n * 0.04, z * n + n * 0.04, c) for z, c in ((-0.3, RED), (-0.1, BLACK), (0.1, ORANGE), (0.32, BRASS))]
-    return join([m.pipe(0, d / 2, -n / 2, n / 2, IVORY), m.pipe(0, d * 0.1, -n * 1.4, n * 1.4, ZINC), *bands]).turned(LAY)
+    bands = [
+        m.pipe(0, d * 0.53, z * n - n * 0.04, z * n + n * 0.04, c)
+        for z, c in ((-0.3, RED), (-0.1, BLACK), (0.1, ORANGE), (0.32, BRASS))
+    ]
+    return join([m.pipe(0, d / 2, -n / 2, n / 2, IVORY), m.pipe(0, d * 0.1, -n * 1.4, n * 1.4, ZINC), *bands]).turned(
+        LAY
+    )
 
 
 def power_resistor(m: Sampler, w: float, n: float) -> Surface:
@@ -106,7 +118,14 @@ def transformer(m: Sampler, w: float) -> Surface:
 
 def led(m: Sampler, d: float, colour: Colour) -> Surface:
     leads = [m.pipe(0, d * 0.05, -d * 2.6, 0, ZINC).moved(s * d * 0.22) for s in (-1, 1)]
-    return join([m.pipe(0, d / 2, 0, d * 0.9, colour), m.ball(d / 2, colour, above=0).moved(z=d * 0.9), m.pipe(0, d * 0.58, 0, d * 0.12, colour), *leads]).turned(LAY)
+    return join(
+        [
+            m.pipe(0, d / 2, 0, d * 0.9, colour),
+            m.ball(d / 2, colour, above=0).moved(z=d * 0.9),
+            m.pipe(0, d * 0.58, 0, d * 0.12, colour),
+            *leads,
+        ]
+    ).turned(LAY)
 
 
 def to_package(m: Sampler, w: float, h: float, legs: int) -> Surface:
@@ -119,22 +138,38 @@ def to_package(m: Sampler, w: float, h: float, legs: int) -> Surface:
 def dip(m: Sampler, pins: int, width: float) -> Surface:
     sites = [((i - (pins / 2 - 1) / 2) * 2.54, s * width / 2) for i in range(pins // 2) for s in (-1, 1)]
     notch = m.ring(0, 1.0, 2.1, GREY).moved(-pins * 0.635 + 1.2)
-    return join([m.box((1.27 * pins, width - 1.2, 4), BLACK), notch, *(m.box((0.9, 0.4, 5), ZINC, (x, y, -2)) for x, y in sites)])
+    return join(
+        [
+            m.box((1.27 * pins, width - 1.2, 4), BLACK),
+            notch,
+            *(m.box((0.9, 0.4, 5), ZINC, (x, y, -2)) for x, y in sites),
+        ]
+    )
 
 
 def quad_flat(m: Sampler, side: float, pins: int) -> Surface:
-    row = [m.box((side / pins * 0.55, 1.6, 0.3), ZINC).moved(x, side / 2 + 0.7, -0.6) for x in (np.arange(pins) + 0.5) * side / pins - side / 2]
+    row = [
+        m.box((side / pins * 0.55, 1.6, 0.3), ZINC).moved(x, side / 2 + 0.7, -0.6)
+        for x in (np.arange(pins) + 0.5) * side / pins - side / 2
+    ]
     return join([m.box((side, side, 1.6), BLACK), m.ring(0, side * 0.05, 0.85, WHITE).moved(-side * 0.4, side * 0.4),
                  *(p for r in row for p in around(r, 4))])  # fmt: skip
 
 
 def heat_sink(m: Sampler, w: float, d: float, h: float) -> Surface:
-    return join([m.box((w, d, h * 0.2), BLACK), *(m.box((w * 0.03, d, h), BLACK, (x * w, 0, h * 0.5)) for x in np.linspace(-0.47, 0.47, 9))])
+    return join(
+        [
+            m.box((w, d, h * 0.2), BLACK),
+            *(m.box((w * 0.03, d, h), BLACK, (x * w, 0, h * 0.5)) for x in np.linspace(-0.47, 0.47, 9)),
+        ]
+    )
 
 
 def relay(m: Sampler, w: float, h: float, t: float, pins: int) -> Surface:
     legs = [m.box((0.8, 0.8, 5), BRASS, ((i - (pins - 1) / 2) * w / pins, h * 0.3, -t / 2 - 2)) for i in range(pins)]
-    return join([m.box((w, h, t), ORANGE if w > 25 else BLUE), m.box((w * 0.7, h * 0.5, t * 0.08), WHITE, (0, 0, t / 2)), *legs])
+    return join(
+        [m.box((w, h, t), ORANGE if w > 25 else BLUE), m.box((w * 0.7, h * 0.5, t * 0.08), WHITE, (0, 0, t / 2)), *legs]
+    )
 
 
 def fuse(m: Sampler, d: float, n: float) -> Surface:
@@ -162,7 +197,14 @@ def motor(m: Sampler, d: float, n: float) -> Surface:
 
 def potentiometer(m: Sampler, d: float) -> Surface:
     legs = [m.box((d * 0.09, d * 0.6, d * 0.04), BRASS, (x * d * 0.3, -d * 0.75, d * 0.1)) for x in (-1, 0, 1)]
-    return join([m.pipe(0, d / 2, 0, d * 0.45, ZINC), m.pipe(0, d * 0.22, d * 0.45, d * 0.8, BRASS), m.pipe(0, d * 0.18, d * 0.8, d * 1.4, ZINC), *legs])
+    return join(
+        [
+            m.pipe(0, d / 2, 0, d * 0.45, ZINC),
+            m.pipe(0, d * 0.22, d * 0.45, d * 0.8, BRASS),
+            m.pipe(0, d * 0.18, d * 0.8, d * 1.4, ZINC),
+            *legs,
+        ]
+    )
 
 
 def toggle(m: Sampler, w: float) -> Surface:
@@ -171,7 +213,13 @@ def toggle(m: Sampler, w: float) -> Surface:
 
 
 def push_button(m: Sampler, d: float, colour: Colour) -> Surface:
-    return join([m.pipe(0, d / 2, 0, d * 0.25, BLACK), m.pipe(0, d * 0.36, d * 0.25, d * 0.45, colour), m.box((d * 0.75, d * 0.75, d * 0.8), GREY, (0, 0, -d * 0.4))])
+    return join(
+        [
+            m.pipe(0, d / 2, 0, d * 0.25, BLACK),
+            m.pipe(0, d * 0.36, d * 0.25, d * 0.45, colour),
+            m.box((d * 0.75, d * 0.75, d * 0.8), GREY, (0, 0, -d * 0.4)),
+        ]
+    )
 
 
 def rail_device(m: Sampler, modules: float, colour: Colour) -> Surface:
@@ -182,13 +230,22 @@ def rail_device(m: Sampler, modules: float, colour: Colour) -> Surface:
 
 
 def enclosure(m: Sampler, w: float, d: float, h: float) -> Surface:
-    screws = [m.ring(0, min(w, d) * 0.05, h * 0.63, BLACK).moved(x * w * 0.42, y * d * 0.42) for x in (-1, 1) for y in (-1, 1)]
+    screws = [
+        m.ring(0, min(w, d) * 0.05, h * 0.63, BLACK).moved(x * w * 0.42, y * d * 0.42) for x in (-1, 1) for y in (-1, 1)
+    ]
     return join([m.box((w, d, h), GREY), m.box((w * 0.9, d * 0.9, h * 0.1), IVORY, (0, 0, h * 0.55)), *screws])
 
 
 def sensor(m: Sampler, d: float, n: float) -> Surface:
     nuts = [m.prism(polygon(6, d * 1.5), z * n - d * 0.15, z * n + d * 0.15, ZINC) for z in (0.0, 0.22)]
-    return join([m.pipe(0, d / 2, -n / 2, n * 0.4, BRASS), m.pipe(0, d * 0.46, n * 0.4, n / 2, ORANGE), m.pipe(0, d * 0.25, -n * 0.7, -n / 2, BLACK), *nuts]).turned(LAY)
+    return join(
+        [
+            m.pipe(0, d / 2, -n / 2, n * 0.4, BRASS),
+            m.pipe(0, d * 0.46, n * 0.4, n / 2, ORANGE),
+            m.pipe(0, d * 0.25, -n * 0.7, -n / 2, BLACK),
+            *nuts,
+        ]
+    ).turned(LAY)
 
 
 def _connectors() -> Iterator[Sized]:
@@ -230,7 +287,13 @@ def _passives() -> Iterator[Sized]:
 def _semiconductors() -> Iterator[Sized]:
     for d, colour in ((3, RED), (5, GREEN), (8, ORANGE), (10, BLUE)):
         yield f"led-{d}", partial(led, d=d, colour=colour)
-    for name, w, h, legs in (("126", 8, 8, 3), ("220", 10, 9, 3), ("247", 16, 14, 3), ("220-5", 10, 9, 5), ("264", 20, 19, 3)):
+    for name, w, h, legs in (
+        ("126", 8, 8, 3),
+        ("220", 10, 9, 3),
+        ("247", 16, 14, 3),
+        ("220-5", 10, 9, 5),
+        ("264", 20, 19, 3),
+    ):
         yield f"to-{name}", partial(to_package, w=w, h=h, legs=legs)
     for pins, width in ((8, 7.6), (14, 7.6), (18, 7.6), (24, 15.2), (40, 15.2)):
         yield f"dip-{pins}", partial(dip, pins=pins, width=width)

@@ -51,7 +51,11 @@ def thread(m: Sampler, d: float, z0: float, z1: float, colour: Colour) -> Surfac
 def hex_bolt(m: Sampler, d: float, s: float, k: float, length: float) -> Surface:
     plain = max(0.0, length - 3 * d)
     shank = [m.pipe(0, d / 2, -plain, 0, ZINC)] if plain else []
-    head = [m.prism(polygon(6, s), 0, k * 0.85, ZINC), m.cone(s * 0.5, s * 0.44, k * 0.85, k, ZINC), m.ring(0, s * 0.44, k, ZINC)]
+    head = [
+        m.prism(polygon(6, s), 0, k * 0.85, ZINC),
+        m.cone(s * 0.5, s * 0.44, k * 0.85, k, ZINC),
+        m.ring(0, s * 0.44, k, ZINC),
+    ]
     return join([*head, *shank, thread(m, d, -length, -plain, ZINC)]).turned(LAY)
 
 
@@ -94,7 +98,9 @@ def eye_bolt(m: Sampler, d: float, inner: float, outer: float, length: float) ->
 
 
 def rivet(m: Sampler, d: float, length: float) -> Surface:
-    return join([m.ball(d * 0.85, BRASS, above=0.0), m.ring(0, d * 0.85, 0, BRASS), m.pipe(0, d / 2, -length, 0, BRASS)]).turned(LAY)
+    return join(
+        [m.ball(d * 0.85, BRASS, above=0.0), m.ring(0, d * 0.85, 0, BRASS), m.pipe(0, d / 2, -length, 0, BRASS)]
+    ).turned(LAY)
 
 
 def hex_nut(m: Sampler, d: float, s: float, h: float) -> Surface:
@@ -146,7 +152,10 @@ def tooth_washer(m: Sampler, inner: float, outer: float) -> Surface:
 
 
 def dowel(m: Sampler, d: float, length: float) -> Surface:
-    ends = [m.cone(d / 2, d * 0.38, length / 2, length / 2 + d * 0.15, STEEL), m.ring(0, d * 0.38, length / 2 + d * 0.15, STEEL)]
+    ends = [
+        m.cone(d / 2, d * 0.38, length / 2, length / 2 + d * 0.15, STEEL),
+        m.ring(0, d * 0.38, length / 2 + d * 0.15, STEEL),
+    ]
     return join([m.pipe(0, d / 2, -length / 2, length / 2, STEEL), *ends]).turned(LAY)
 
 
@@ -173,12 +182,17 @@ def woodruff(m: Sampler, b: float, d: float) -> Surface:
 
 def circlip(m: Sampler, d: float, inner: float) -> Surface:
     wide = max((d - inner) * 1.8, 0.9)
-    ears = [m.pipe(d * 0.02, d * 0.09, -0.5, 0.5, BLACK).moved(d * 0.47 * np.cos(a), d * 0.47 * np.sin(a)) for a in (0.0, 5.35)]
+    ears = [
+        m.pipe(d * 0.02, d * 0.09, -0.5, 0.5, BLACK).moved(d * 0.47 * np.cos(a), d * 0.47 * np.sin(a))
+        for a in (0.0, 5.35)
+    ]
     return join([m.torus(d / 2, wide, BLACK, arc=2 * np.pi * 0.85), *ears])
 
 
 def e_clip(m: Sampler, d: float) -> Surface:
-    prongs = [m.box((d * 0.32, d * 0.2, 1), STEEL).moved(d * 0.72 * np.cos(a), d * 0.72 * np.sin(a)) for a in (0.25, 2.6, 5.0)]
+    prongs = [
+        m.box((d * 0.32, d * 0.2, 1), STEEL).moved(d * 0.72 * np.cos(a), d * 0.72 * np.sin(a)) for a in (0.25, 2.6, 5.0)
+    ]
     return join([m.torus(d * 0.95, d * 0.24, STEEL, arc=2 * np.pi * 0.8), *prongs])
 
 
@@ -192,18 +206,31 @@ def spring(m: Sampler, wire: float, outer: float, length: float, turns: float) -
 
 def tension_spring(m: Sampler, wire: float, outer: float, length: float) -> Surface:
     body = m.coil((outer - wire) / 2, wire, length * 0.6, length * 0.6 / wire * 0.8, ZINC)
-    hooks = [m.torus((outer - wire) / 2, wire, ZINC, arc=1.7 * np.pi).turned((2, 0, 1)).moved(z=z * (length * 0.3 + outer / 2)) for z in (-1, 1)]
+    hooks = [
+        m.torus((outer - wire) / 2, wire, ZINC, arc=1.7 * np.pi)
+        .turned((2, 0, 1))
+        .moved(z=z * (length * 0.3 + outer / 2))
+        for z in (-1, 1)
+    ]
     return join([body, *hooks]).turned(LAY)
 
 
 def torsion_spring(m: Sampler, wire: float, outer: float, leg: float) -> Surface:
     body = m.coil((outer - wire) / 2, wire, wire * 5, 5, STEEL)
-    legs = [m.pipe(0, wire / 2, 0, leg, STEEL).turned((2, 0, 1)).moved(0, s * (outer - wire) / 2, s * wire * 2.5) for s in (-1, 1)]
+    legs = [
+        m.pipe(0, wire / 2, 0, leg, STEEL).turned((2, 0, 1)).moved(0, s * (outer - wire) / 2, s * wire * 2.5)
+        for s in (-1, 1)
+    ]
     return join([body, *legs])
 
 
 def disc_spring(m: Sampler, outer: float, inner: float, height: float) -> Surface:
-    return join([m.cone(outer / 2, inner / 2, 0, height, STEEL), m.cone(outer / 2, inner / 2, -0.4, height - 0.4, GREY, inward=True)])
+    return join(
+        [
+            m.cone(outer / 2, inner / 2, 0, height, STEEL),
+            m.cone(outer / 2, inner / 2, -0.4, height - 0.4, GREY, inward=True),
+        ]
+    )
 
 
 def _screws() -> Iterator[Sized]:
@@ -261,7 +288,19 @@ def _washers() -> Iterator[Sized]:
 
 
 def _pins() -> Iterator[Sized]:
-    for d, n in ((2, 12), (3, 20), (4, 30), (6, 40), (8, 50), (10, 80), (16, 100), (20, 160), (5, 60), (12, 36), (25, 60)):
+    for d, n in (
+        (2, 12),
+        (3, 20),
+        (4, 30),
+        (6, 40),
+        (8, 50),
+        (10, 80),
+        (16, 100),
+        (20, 160),
+        (5, 60),
+        (12, 36),
+        (25, 60),
+    ):
         yield f"dowel-{d}x{n}", partial(dowel, d=d, length=n)
     for d, n in ((4, 16), (6, 24), (8, 35), (12, 50), (20, 80)):
         yield f"clevis-pin-{d}x{n}", partial(clevis_pin, d=d, length=n)
@@ -291,7 +330,14 @@ def _springs() -> Iterator[Sized]:
         yield f"tension-spring-{wire}x{outer}x{n}", partial(tension_spring, wire=wire, outer=outer, length=n)
     for wire, outer, leg in ((1, 8, 14), (2, 18, 30), (3, 30, 60), (6, 60, 120)):
         yield f"torsion-spring-{wire}x{outer}", partial(torsion_spring, wire=wire, outer=outer, leg=leg)
-    for outer, inner, h in ((12, 6.2, 0.9), (20, 10.2, 1.6), (31.5, 16.3, 2.5), (60, 31, 5), (100, 51, 9), (200, 102, 16)):
+    for outer, inner, h in (
+        (12, 6.2, 0.9),
+        (20, 10.2, 1.6),
+        (31.5, 16.3, 2.5),
+        (60, 31, 5),
+        (100, 51, 9),
+        (200, 102, 16),
+    ):
         yield f"disc-spring-{outer}", partial(disc_spring, outer=outer, inner=inner, height=h)
 
 

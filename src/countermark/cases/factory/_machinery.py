@@ -20,7 +20,14 @@ BEARING = {"623": (3, 10, 4), "624": (4, 13, 5), "608": (8, 22, 7), "6000": (10,
            "6003": (17, 35, 10), "6204": (20, 47, 14), "6205": (25, 52, 15), "6306": (30, 72, 19),
            "6208": (40, 80, 18), "6210": (50, 90, 20), "6313": (65, 140, 33), "6018": (90, 140, 24),
            "6024": (120, 180, 28), "6320": (100, 215, 47)}  # fmt: skip
-LINEAR = {"lm6": (6, 12, 19), "lm8": (8, 15, 24), "lm12": (12, 21, 30), "lm20": (20, 32, 42), "lm30": (30, 45, 64), "lm50": (50, 80, 100)}
+LINEAR = {
+    "lm6": (6, 12, 19),
+    "lm8": (8, 15, 24),
+    "lm12": (12, 21, 30),
+    "lm20": (20, 32, 42),
+    "lm30": (30, 45, 64),
+    "lm50": (50, 80, 100),
+}
 # nominal bore: (outer diameter, bolt circle, bolt hole, bolts)
 FLANGE = {15: (95, 65, 14, 4), 25: (115, 85, 14, 4), 40: (150, 110, 18, 4), 65: (185, 145, 18, 8), 100: (220, 180, 18, 8),
           150: (285, 240, 22, 8), 200: (340, 295, 22, 12)}  # fmt: skip
@@ -31,13 +38,21 @@ GEARS = ((1, 12), (1, 20), (1, 32), (1.5, 18), (1.5, 40), (2, 16), (2, 30), (2.5
 def bearing(m: Sampler, bore: float, outer: float, width: float) -> Surface:
     wall = (outer - bore) * 0.13
     shield = m.ring(bore / 2 + wall, outer / 2 - wall, width * 0.92, BLUE if outer > 40 else BLACK)
-    return join([m.pipe(bore / 2, bore / 2 + wall, 0, width, ZINC), m.pipe(outer / 2 - wall, outer / 2, 0, width, ZINC), shield])
+    return join(
+        [m.pipe(bore / 2, bore / 2 + wall, 0, width, ZINC), m.pipe(outer / 2 - wall, outer / 2, 0, width, ZINC), shield]
+    )
 
 
 def thrust_bearing(m: Sampler, bore: float, outer: float, height: float) -> Surface:
     radius, ball = (bore + outer) / 4, height * 0.26
     balls = around(m.ball(ball, STEEL).moved(radius, 0, height / 2), max(6, int(np.pi * radius / ball * 0.85)))
-    return join([m.pipe(bore / 2, outer / 2, 0, height * 0.3, ZINC), m.pipe(bore / 2, outer / 2, height * 0.7, height, ZINC), *balls])
+    return join(
+        [
+            m.pipe(bore / 2, outer / 2, 0, height * 0.3, ZINC),
+            m.pipe(bore / 2, outer / 2, height * 0.7, height, ZINC),
+            *balls,
+        ]
+    )
 
 
 def linear_bearing(m: Sampler, bore: float, outer: float, length: float) -> Surface:
@@ -70,12 +85,17 @@ def bevel_gear(m: Sampler, module: float, teeth: int) -> Surface:
 
 def rack(m: Sampler, module: float, length: float) -> Surface:
     pitch = np.pi * module
-    teeth = [m.box((pitch * 0.5, 8 * module, 2 * module), STEEL, (x, 0, 4 * module)) for x in np.arange(-length / 2 + pitch / 2, length / 2, pitch)]
+    teeth = [
+        m.box((pitch * 0.5, 8 * module, 2 * module), STEEL, (x, 0, 4 * module))
+        for x in np.arange(-length / 2 + pitch / 2, length / 2, pitch)
+    ]
     return join([m.box((length, 8 * module, 6 * module), STEEL), *teeth])
 
 
 def worm(m: Sampler, d: float, length: float) -> Surface:
-    return join([m.pipe(0, d * 0.36, -length / 2, length / 2, STEEL), m.coil(d * 0.36, d * 0.2, length * 0.5, 5, BRASS)]).turned(LAY)
+    return join(
+        [m.pipe(0, d * 0.36, -length / 2, length / 2, STEEL), m.coil(d * 0.36, d * 0.2, length * 0.5, 5, BRASS)]
+    ).turned(LAY)
 
 
 def timing_pulley(m: Sampler, teeth: int) -> Surface:
@@ -87,7 +107,14 @@ def timing_pulley(m: Sampler, teeth: int) -> Surface:
 def v_pulley(m: Sampler, d: float) -> Surface:
     groove = [m.cone(d / 2, d * 0.38, 0, d * 0.09, GREY), m.cone(d * 0.38, d / 2, d * 0.09, d * 0.18, GREY)]
     rims = [m.pipe(d * 0.4, d / 2, -d * 0.03, 0, GREY), m.pipe(d * 0.4, d / 2, d * 0.18, d * 0.21, GREY)]
-    return join([*groove, *rims, m.pipe(d * 0.08, d * 0.4, d * 0.06, d * 0.12, GREY), m.pipe(d * 0.08, d * 0.16, 0, d * 0.28, STEEL)])
+    return join(
+        [
+            *groove,
+            *rims,
+            m.pipe(d * 0.08, d * 0.4, d * 0.06, d * 0.12, GREY),
+            m.pipe(d * 0.08, d * 0.16, 0, d * 0.28, STEEL),
+        ]
+    )
 
 
 def sprocket(m: Sampler, pitch: float, teeth: int) -> Surface:
@@ -97,7 +124,12 @@ def sprocket(m: Sampler, pitch: float, teeth: int) -> Surface:
 
 
 def collar(m: Sampler, bore: float, outer: float, width: float) -> Surface:
-    return join([m.pipe(bore / 2, outer / 2, 0, width, BLACK), m.ring(0, width * 0.2, 0, ZINC).turned((0, 2, 1)).moved(0, -outer * 0.5 - 0.1, width / 2)])
+    return join(
+        [
+            m.pipe(bore / 2, outer / 2, 0, width, BLACK),
+            m.ring(0, width * 0.2, 0, ZINC).turned((0, 2, 1)).moved(0, -outer * 0.5 - 0.1, width / 2),
+        ]
+    )
 
 
 def jaw_coupling(m: Sampler, d: float) -> Surface:
@@ -119,7 +151,9 @@ def flange(m: Sampler, dn: float, outer: float, circle: float, hole: float, bolt
 def elbow(m: Sampler, d: float) -> Surface:
     bend = m.torus(d * 1.3, d, COPPER, arc=np.pi / 2)
     ends = m.pipe(d * 0.4, d * 0.58, 0, d * 0.5, COPPER)
-    return join([bend, ends.turned((0, 2, 1)).moved(d * 1.3, -d * 0.5, 0), ends.turned((2, 0, 1)).moved(-d * 0.5, d * 1.3, 0)])
+    return join(
+        [bend, ends.turned((0, 2, 1)).moved(d * 1.3, -d * 0.5, 0), ends.turned((2, 0, 1)).moved(-d * 0.5, d * 1.3, 0)]
+    )
 
 
 def tee(m: Sampler, d: float) -> Surface:
@@ -133,7 +167,9 @@ def reducer(m: Sampler, d: float) -> Surface:
 
 
 def ball_valve(m: Sampler, d: float) -> Surface:
-    ends = [m.prism(polygon(6, d * 1.5), s * d * 1.2 - d * 0.3, s * d * 1.2 + d * 0.3, BRASS, hole=d * 0.4) for s in (-1, 1)]
+    ends = [
+        m.prism(polygon(6, d * 1.5), s * d * 1.2 - d * 0.3, s * d * 1.2 + d * 0.3, BRASS, hole=d * 0.4) for s in (-1, 1)
+    ]
     return join([m.ball(d * 0.85, BRASS), *(e.turned(LAY) for e in ends), m.pipe(0, d * 0.2, d * 0.7, d * 1.15, BRASS),
                  m.box((d * 2.6, d * 0.4, d * 0.14), RED, (d, 0, d * 1.15))])  # fmt: skip
 
@@ -161,12 +197,19 @@ def channel(m: Sampler, h: float, w: float, t: float, length: float) -> Surface:
 
 def hinge(m: Sampler, length: float, width: float) -> Surface:
     leaves = [m.box((length, width / 2, width * 0.05), BRASS, (0, s * width * 0.28, 0)) for s in (-1, 1)]
-    holes = [m.ring(0, width * 0.06, width * 0.03, BLACK).moved(x * length * 0.33, y * width * 0.32) for x in (-1, 0, 1) for y in (-1, 1)]
+    holes = [
+        m.ring(0, width * 0.06, width * 0.03, BLACK).moved(x * length * 0.33, y * width * 0.32)
+        for x in (-1, 0, 1)
+        for y in (-1, 1)
+    ]
     return join([*leaves, *holes, m.pipe(0, width * 0.08, -length / 2, length / 2, BRASS).turned(LAY)])
 
 
 def profile(m: Sampler, side: float, length: float) -> Surface:
-    slots = [m.box((length, side * 0.26, 0.2), BLACK, (0, 0, side / 2 + 0.1)), m.box((length, 0.2, side * 0.26), BLACK, (0, -side / 2 - 0.1, 0))]
+    slots = [
+        m.box((length, side * 0.26, 0.2), BLACK, (0, 0, side / 2 + 0.1)),
+        m.box((length, 0.2, side * 0.26), BLACK, (0, -side / 2 - 0.1, 0)),
+    ]
     end = [m.box((0.2, side * 0.3, side * 0.3), BLACK, (s * (length / 2 + 0.1), 0, 0)) for s in (-1, 1)]
     return join([m.box((length, side, side), ZINC), *slots, *end])
 
@@ -177,13 +220,17 @@ def shaft(m: Sampler, d: float, length: float) -> Surface:
 
 
 def star_knob(m: Sampler, d: float) -> Surface:
-    return join([m.prism(toothed(6, d * 0.36, d / 2, share=0.6), 0, d * 0.35, BLACK), m.pipe(0, d * 0.18, -d * 0.3, 0, BRASS)])
+    return join(
+        [m.prism(toothed(6, d * 0.36, d / 2, share=0.6), 0, d * 0.35, BLACK), m.pipe(0, d * 0.18, -d * 0.3, 0, BRASS)]
+    )
 
 
 def handwheel(m: Sampler, d: float) -> Surface:
     spokes = [m.box((d * 0.88, d * 0.07, d * 0.04), GREY), m.box((d * 0.07, d * 0.88, d * 0.04), GREY)]
     grip = m.pipe(0, d * 0.05, 0, d * 0.25, RED).moved(d * 0.46)
-    return join([m.torus(d * 0.46, d * 0.08, BLACK), m.pipe(d * 0.05, d * 0.13, -d * 0.06, d * 0.06, STEEL), *spokes, grip])
+    return join(
+        [m.torus(d * 0.46, d * 0.08, BLACK), m.pipe(d * 0.05, d * 0.13, -d * 0.06, d * 0.06, STEEL), *spokes, grip]
+    )
 
 
 def clamp_lever(m: Sampler, d: float, arm: float) -> Surface:
@@ -203,7 +250,13 @@ def pull_handle(m: Sampler, span: float, d: float) -> Surface:
 
 def caster(m: Sampler, d: float) -> Surface:
     fork = [m.box((d * 0.3, d * 0.06, d * 0.75), ZINC, (0, s * d * 0.22, d * 0.3)) for s in (-1, 1)]
-    return join([m.pipe(d * 0.08, d / 2, -d * 0.15, d * 0.15, BLACK).turned((0, 2, 1)), *fork, m.box((d, d * 0.8, d * 0.06), ZINC, (0, 0, d * 0.68))])
+    return join(
+        [
+            m.pipe(d * 0.08, d / 2, -d * 0.15, d * 0.15, BLACK).turned((0, 2, 1)),
+            *fork,
+            m.box((d, d * 0.8, d * 0.06), ZINC, (0, 0, d * 0.68)),
+        ]
+    )
 
 
 def _bearings() -> Iterator[Sized]:
@@ -242,7 +295,10 @@ def _pipework() -> Iterator[Sized]:
     for dn, (outer, circle, hole, bolts) in FLANGE.items():
         yield f"flange-dn{dn}", partial(flange, dn=dn, outer=outer, circle=circle, hole=hole, bolts=bolts)
         if dn in (15, 40, 100, 200):
-            yield f"blind-flange-dn{dn}", partial(flange, dn=dn, outer=outer, circle=circle, hole=hole, bolts=bolts, blind=True)
+            yield (
+                f"blind-flange-dn{dn}",
+                partial(flange, dn=dn, outer=outer, circle=circle, hole=hole, bolts=bolts, blind=True),
+            )
     for d in (8, 12, 18, 28, 42, 60):
         yield f"elbow-{d}", partial(elbow, d=d)
         yield f"tee-{d}", partial(tee, d=d)

@@ -116,7 +116,13 @@ def plan_digest(made: Plan, variant: str, seed: int) -> str:
 
 
 def take_photos(
-    out_dir: Path, made: Plan, variant: str = "rig", seed: int | None = None, *, workers: int = 2, progress: Progress | None = None
+    out_dir: Path,
+    made: Plan,
+    variant: str = "rig",
+    seed: int | None = None,
+    *,
+    workers: int = 2,
+    progress: Progress | None = None,
 ) -> Path:
     """Render every delivery and the owner's own test split into a folder, or find them there.
 
@@ -140,14 +146,16 @@ def take_photos(
     digest = plan_digest(made, variant, seed)
     known = _known(out_dir, digest)
     todo = [part for part in made.parts if known.get(part.label) != _class_digest(out_dir, made, part.label)]
-    digests = dict(known)
+    digests = {label: content for label, content in known.items() if label not in {part.label for part in todo}}
+    record = {"format": FORMAT, "variant": variant, "plan": digest, "classes": digests}
     if todo:
+        _write_record(out_dir, record)  # first, so that a run that was cut short is known for what it is
         jobs = [(part, _makers(made, part.label), made.tests, variant, seed, out_dir) for part in todo]
         for count, (label, content) in enumerate(_rendered(jobs, workers), 1):
             digests[label] = content
             if progress:
                 progress(count, len(jobs))
-        _write_record(out_dir, {"format": FORMAT, "variant": variant, "plan": digest, "classes": digests})
+        _write_record(out_dir, record)
     return out_dir
 
 
@@ -170,6 +178,7 @@ def _known(home: Path, digest: str) -> dict[str, str]:
 
 
 def _write_record(home: Path, record: dict[str, Any]) -> None:
+    home.mkdir(parents=True, exist_ok=True)
     temporary = home / f".{RECORD}.new"
     temporary.write_bytes(json.dumps(record, sort_keys=True, indent=1).encode())
     temporary.replace(home / RECORD)
@@ -201,7 +210,9 @@ def _rendered(jobs: Sequence[Job], workers: int) -> Iterator[tuple[str, str]]:
             yield future.result()
 
 
-def _photograph_class(part: Part, makers: dict[str, int], tests: int, variant: str, seed: int, home: Path) -> tuple[str, str]:
+def _photograph_class(
+    part: Part, makers: dict[str, int], tests: int, variant: str, seed: int, home: Path
+) -> tuple[str, str]:
     """Write all pictures of one class; its label and digest."""
     total = hashlib.sha256()
     for who, count in [*makers.items(), (TEST, tests)]:

@@ -156,15 +156,15 @@ def _table(rig_: Rig) -> Image:
     return np.asarray(light[:, :, None] * np.float32(rig_.table), np.float32)
 
 
-def _shadow(
-    points: Image, pose: Image, camera: Image, rig_: Rig, scale: float, centre: NDArray[np.float64]
-) -> Image:
+def _shadow(points: Image, pose: Image, camera: Image, rig_: Rig, scale: float, centre: NDArray[np.float64]) -> Image:
     """How much light reaches each cell of the table, 0..1: the part's outline as the lamp throws it, blurred."""
     lying = points[:: max(1, len(points) // 4000)] @ pose.T
     lamp = camera.T @ np.float32(rig_.light)
     ground = lying[:, 2].min()
     reach = (lying[:, 2] - ground)[:, None]
-    fallen = np.column_stack([lying[:, :2] - reach * (lamp[:2] / max(float(lamp[2]), 0.3)), np.full(len(lying), ground)])
+    fallen = np.column_stack(
+        [lying[:, :2] - reach * (lamp[:2] / max(float(lamp[2]), 0.3)), np.full(len(lying), ground)]
+    )
     cells = _cells(fallen @ camera[:2].T * scale + centre) // SUPERSAMPLING
     dark = np.zeros((PIXELS, PIXELS), np.float32)
     inside = ((cells >= 0) & (cells < PIXELS)).all(axis=1)

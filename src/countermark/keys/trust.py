@@ -8,6 +8,7 @@ the SHA-256 of version 1. Bytes and a clock reading in, a `Trust` handle or an e
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,8 @@ FORMAT = 1
 ROLES = ("data-owner", "model-owner", "supplier", "trainer", "reviewer", "operator", "licensee", "risk-owner")
 OWNERS = frozenset({"data-owner", "model-owner"})
 EVERYTHING = "*"
+_PARTY_ID = re.compile(r"[a-z0-9-]{1,64}")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +163,16 @@ class TrustDocument:
         """Refuse a document that contradicts itself.
 
         Raises:
-            StatementRefused: doubled party or key, unknown role, threshold out of reach, bad times.
+            StatementRefused: a party id that is no plain name, a doubled party or key, an unknown role, a
+                threshold out of reach, bad times.
         """
         ids = [p.id for p in self.parties]
+        for party_id in ids:
+            if not _PARTY_ID.fullmatch(party_id):
+                raise StatementRefused(
+                    f"{party_id!r:.80} cannot be a party's id", why="ids become file names everywhere",
+                    mend="use a-z, 0-9 and hyphens, at most 64",
+                )  # fmt: skip
         keys = [k.key.id for p in self.parties for k in p.keys]
         for what, names in (("party", ids), ("key", keys)):
             if len(set(names)) != len(names):
@@ -201,18 +211,17 @@ class TrustDocument:
 
 
 def moment(text: str) -> datetime:
-    """Parse an RFC 3339 UTC time such as ``2026-11-23T10:00:00Z``.
+    """Parse the one form of RFC 3339 that is written here: ``2026-11-23T10:00:00Z``.
 
     Raises:
-        StatementRefused: another form, or not UTC.
+        StatementRefused: another form, or no such time.
     """
     try:
-        value = datetime.fromisoformat(text)
+        if _MOMENT.fullmatch(text):
+            return datetime.fromisoformat(text)
     except ValueError as error:
-        raise StatementRefused(f"{text!r:.40} is not a time", mend="write 2026-11-23T10:00:00Z") from error
-    if value.utcoffset() is None or value.utcoffset():
-        raise StatementRefused(f"{text!r:.40} is not UTC", mend="write 2026-11-23T10:00:00Z")
-    return value
+        raise StatementRefused(f"{text!r:.40} is not a time", why=str(error)) from error
+    raise StatementRefused(f"{text!r:.40} is not a UTC time in whole seconds", mend="write 2026-11-23T10:00:00Z")
 
 
 def _party(value: Any) -> Party:
@@ -270,8 +279,8 @@ def verify_chain(
     """Verify all versions of a trust document, oldest first.
 
     1. version 1 has the pinned fingerprint;
-    2. each version follows its predecessor (number, digest, project);
-    3. each is signed by the threshold of its own root keys;
+    2. each version follows its predecessor (number, digest, project, time);
+    3. each is signed by the threshold of its own root keys that are neither revoked nor ended when it is issued;
     4. and by the threshold of its predecessor's;
     5. the newest is not older than the one remembered, and not expired.
 
@@ -293,9 +302,9 @@ def verify_chain(
             raise TrustRefused("this envelope is not a trust document", why=envelope.payload_type)
         document = TrustDocument.from_bytes(envelope.payload)
         _follows(document, newest, digest)
-        _threshold_met(envelope, document, f"version {document.version}'s own owners")
+        _threshold_met(envelope, document, document.issued, f"version {document.version}'s own owners")
         if newest:
-            _threshold_met(envelope, newest, f"the owners of version {newest.version}")
+            _threshold_met(envelope, newest, document.issued, f"the owners of version {newest.version}")
         newest, digest = document, envelope.digest
     if newest is None or newest.version < least_version:
         raise TrustRefused(
@@ -329,28 +338,38 @@ def _follows(document: TrustDocument, before: TrustDocument | None, digest: str 
         )
     if before and document.project != before.project:
         raise TrustRefused(f"trust version {document.version} is of another project")
+    if before and moment(document.issued) < moment(before.issued):
+        raise TrustRefused(
+            f"trust version {document.version} says it was issued before version {before.version}",
+            mend="the owners check their clocks and sign a new draft",
+        )
 
 
-def owners_signed(envelope: dsse.Envelope, document: TrustDocument) -> frozenset[str]:
-    """Ids of the owners of `document` whose root keys signed the envelope.
-
-    Raises:
-        SignatureRefused: a signature that names one of their keys does not verify, or none of them signed.
-    """
-    roots = {
+def root_keys(document: TrustDocument, issued: str) -> dict[str, tuple[PublicKey, str]]:
+    """Key id -> root key and party id of the owners who may sign a version issued at that time."""
+    return {
         k.key.id: (k.key, p.id)
         for p in document.parties
         if OWNERS & set(p.roles)
         for k in p.keys
-        if k.key.use == "root" and not k.revoked
+        if k.key.use == "root" and not k.revoked and (k.not_after is None or moment(issued) < moment(k.not_after))
     }
+
+
+def owners_signed(envelope: dsse.Envelope, document: TrustDocument, issued: str) -> frozenset[str]:
+    """Ids of the owners of `document` whose root keys signed the envelope of a version issued at that time.
+
+    Raises:
+        SignatureRefused: a signature that names one of their keys does not verify, or none of them signed.
+    """
+    roots = root_keys(document, issued)
     signed = verify_envelope(envelope, {key_id: key for key_id, (key, _) in roots.items()})
     return frozenset(roots[key_id][1] for key_id in signed)
 
 
-def _threshold_met(envelope: dsse.Envelope, document: TrustDocument, whose: str) -> None:
+def _threshold_met(envelope: dsse.Envelope, document: TrustDocument, issued: str, whose: str) -> None:
     try:
-        parties = owners_signed(envelope, document)
+        parties = owners_signed(envelope, document, issued)
     except SignatureRefused as error:
         raise TrustRefused(f"trust document is not signed by {whose}", why=error.what) from error
     if len(parties) < document.threshold:

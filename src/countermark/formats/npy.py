@@ -116,7 +116,7 @@ def _facts(head: bytes, size: int, bounds: ModelLimits, who: str, at: int = 0) -
 
 def _literal(text: bytes, encoding: str, wrong: Any) -> dict[str, Any]:
     try:
-        decoded = text.decode(encoding).strip()
+        decoded = text.decode(encoding).strip(" \n")
         if decoded.count("(") + decoded.count("[") + decoded.count("{") > 1000:
             raise ValueError("too many brackets")
         value = ast.literal_eval(decoded)

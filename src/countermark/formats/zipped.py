@@ -28,6 +28,7 @@ _SMALL = 16 << 20
 _ENCRYPTED, _DESCRIPTOR, _PATCHED, _STRONG, _UTF8, _MASKED = 1, 1 << 3, 1 << 5, 1 << 6, 1 << 11, 1 << 13
 _KNOWN_FLAGS = 0b110 | _DESCRIPTOR | _UTF8
 _STORED, _DEFLATED = 0, 8
+_NEWEST = 63
 _ZIP64 = 0x0001
 _HARMLESS_EXTRA = {0x5455, 0x7875, 0x5855, 0x4246, 0x000A, 0xD935, 0xCAFE}
 """Extra fields that only tell times and owners, or pad (torch uses 0x4246, aligners 0xD935)."""
@@ -68,8 +69,7 @@ class _Entry:
     """A central entry beside what its local header must repeat."""
 
     member: Member
-    flags: int
-    method: int
+    coding: tuple[int, int, int]
     raw_name: bytes
 
 
@@ -187,13 +187,13 @@ def _central(raw: bytes, count: int, base: int) -> list[_Entry]:
 
 
 def _central_entry(raw: bytes, at: int, base: int) -> tuple[_Entry, int]:
-    (magic, _, _, flags, method, _, _, crc, stored, size, name_size, extra_size, comment, disk, _, mode, offset) = (
+    (magic, _, version, flags, method, _, _, crc, stored, size, name_size, extra_size, comment, disk, _, mode, offset) = (
         _CENTRAL.unpack_from(raw, at)
-    )
+    )  # fmt: skip
     where = base + at
-    if magic != b"PK\x01\x02" or comment or disk not in (0, _FULL16):
+    if magic != b"PK\x01\x02" or comment or disk:
         raise Malformed("zip-directory", "an entry is malformed, or has a comment", offset=where)
-    _check_coding(flags, method, where)
+    _check_coding(version, flags, method, where)
     end = at + _CENTRAL.size + name_size + extra_size
     if end > len(raw):
         raise Malformed("zip-directory", "an entry leaves the directory", offset=where)
@@ -204,10 +204,12 @@ def _central_entry(raw: bytes, at: int, base: int) -> tuple[_Entry, int]:
         raise Malformed("zip-special", f"{name!r} is a link or device", offset=where)
     wide = _extra(raw[end - extra_size : end], where)
     size, stored, offset = _widen(wide, [size, stored, offset], where)
-    return _Entry(Member(name, size, stored, crc, method == _DEFLATED, offset), flags, method, raw_name), end
+    return _Entry(Member(name, size, stored, crc, method == _DEFLATED, offset), (version, flags, method), raw_name), end
 
 
-def _check_coding(flags: int, method: int, where: int) -> None:
+def _check_coding(version: int, flags: int, method: int, where: int) -> None:
+    if version > _NEWEST:
+        raise Malformed("zip-version", f"a member needs version {version / 10:g} of a reader", offset=where)
     if flags & (_ENCRYPTED | _STRONG | _MASKED):
         raise Malformed("zip-encrypted", "an encrypted member", offset=where)
     if flags & ~_KNOWN_FLAGS:
@@ -287,9 +289,9 @@ def _local(file: Buffered, entry: _Entry, directory: int) -> tuple[Member, int]:
     """Compare a local header with its central entry; give the member and the first byte after it."""
     member, at = entry.member, entry.member.header_at
     head = _LOCAL.unpack(file.read(at, _LOCAL.size))
-    magic, _, flags, method, _, _, crc, stored, size, name_size, extra_size = head
+    magic, version, flags, method, _, _, crc, stored, size, name_size, extra_size = head
     raw = file.read(at + _LOCAL.size, name_size + extra_size)
-    if magic != b"PK\x03\x04" or raw[:name_size] != entry.raw_name or (flags, method) != (entry.flags, entry.method):
+    if magic != b"PK\x03\x04" or raw[:name_size] != entry.raw_name or (version, flags, method) != entry.coding:
         raise Malformed("zip-local", f"the local header of {member.name!r} differs from the directory", offset=at)
     size, stored = (
         _widen(_extra(raw[name_size:], at), [size, stored], at) if _FULL in (size, stored) else (size, stored)

@@ -264,3 +264,14 @@ def test_real_pickles_of_every_kind_are_recognised():
         joblib.dump({"weights": list(range(1000))}, out, compress=compress)
         seen = inspect_files([("m.joblib", Memory(out.getvalue()))], confined=False)
         assert [f.rule for f in seen.findings] == ["pickle"], compress
+
+
+def test_every_check_has_its_file_and_its_page():
+    package = Path(inspect.__file__).parent
+    pages = Path(__file__).parents[3] / "docs" / "reference" / "checks"
+    for check in CHECKS:
+        name = check.removeprefix("model/")
+        assert (package / f"{name.replace('-', '_')}.py").is_file(), check
+        text = (pages / f"{check}.md").read_text()
+        assert f"# `{check}`" in text
+        assert "**Cannot tell:**" in text

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from countermark.checks.model import coverage, external, format_name
+from countermark.checks.model import coverage, external_data, format_name
 from countermark.checks.model import files as plain
 from countermark.checks.model._check import Answer, Look, look_from_json
 from countermark.checks.model._look import VERSIONS, look_at
@@ -27,7 +27,7 @@ from countermark.sandbox.limits import BudgetExceeded, ChildFailed, Limits
 from countermark.sandbox.pipe import Child
 from countermark.sandbox.task import Source
 
-CHECKS: dict[str, int] = VERSIONS | {plain.ID: plain.VERSION, external.ID: external.VERSION}
+CHECKS: dict[str, int] = VERSIONS | {plain.ID: plain.VERSION, external_data.ID: external_data.VERSION}
 """Check id to version, of everything that an inspection reports."""
 _EVERY_FILE = (plain.ID, format_name.ID)
 _TASK = "countermark.checks.model._look:look"
@@ -158,7 +158,7 @@ def inspect_files(
             seen[path] = (source, inspector.look(path, source))
     finally:
         inspector.close()
-    settled = external.settle({path: (source, source.links, look) for path, (source, look) in seen.items()})
+    settled = external_data.settle({path: (source, source.links, look) for path, (source, look) in seen.items()})
     looks = [settled[path] for path in sorted(settled)]
     answers = tuple(
         FileAnswer(path, look.format, look.answer, look.why, seen[path][0].size, seen[path][0].sha256)

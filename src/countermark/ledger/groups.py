@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from countermark.errors import Unusable
+from countermark.errors import CountermarkError, Unusable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 class _Ticket(Generic[Item, Result]):
     items: Sequence[Item]
     results: list[Result] | None = None
-    error: Exception | None = None
+    error: CountermarkError | None = None
 
     @property
     def done(self) -> bool:
@@ -61,7 +61,8 @@ class GroupCommit(Generic[Item, Result]):
         """Commit `items`, perhaps together with those of other threads.
 
         Raises:
-            whatever `commit` raised for the group that held these items.
+            CountermarkError: as `commit` raised it for the group that held these items; where it raised
+                anything else, its own thread sees that and the others see Unusable.
         """
         ticket: _Ticket[Item, Result] = _Ticket(items)
         with self._arrived:
@@ -103,18 +104,20 @@ class GroupCommit(Generic[Item, Result]):
 
     def _run(self, group: list[_Ticket[Item, Result]]) -> None:
         results: Sequence[Result] = ()
-        # Stands where even `except Exception` is not reached, such as an interrupt in this thread.
-        error: Exception | None = Unusable("the write was interrupted", mend="reopen and look what was kept")
+        # What the others are told when this thread leaves with something unforeseen, such as an interrupt.
+        error: CountermarkError | None = Unusable("the write was interrupted", mend="reopen and look what was kept")
         try:
             results = self._commit([item for ticket in group for item in ticket.items])
             error = None
-        except Exception as raised:  # noqa: BLE001 - handed to every caller of the group, none is lost
+        except CountermarkError as raised:
             error = raised
         finally:
             with self._ended:
                 self._settle(group, results, error)
 
-    def _settle(self, group: list[_Ticket[Item, Result]], results: Sequence[Result], error: Exception | None) -> None:
+    def _settle(
+        self, group: list[_Ticket[Item, Result]], results: Sequence[Result], error: CountermarkError | None
+    ) -> None:
         at = 0
         for ticket in group:
             ticket.error = error

@@ -123,7 +123,8 @@ class Decoder:
                 readable.append((index, sniff(image, self._images)))
             except FormatRefused as error:
                 pictures[index] = _Picture(error=error.what)
-        for group in _groups(readable, images):
+        self._restarts = 0
+        for group in _groups(readable, images, size):
             for (index, _), picture in zip(group, self._group(group, images, size), strict=True):
                 pictures[index] = picture
         return pictures
@@ -167,17 +168,21 @@ def decode_batch(
         return decoder.batch(images, size)
 
 
-def _groups(readable: list[tuple[int, ImageFacts]], images: Sequence[bytes]) -> Iterator[list[tuple[int, ImageFacts]]]:
+def _groups(
+    readable: list[tuple[int, ImageFacts]], images: Sequence[bytes], wanted: tuple[int, int] | None
+) -> Iterator[list[tuple[int, ImageFacts]]]:
     group: list[tuple[int, ImageFacts]] = []
     size = pixels = 0
+    least = wanted[0] * wanted[1] if wanted else 0
     for index, facts in readable:
+        weight = max(facts.declared_pixels, least)
         full = len(group) >= _BATCH_IMAGES or size + len(images[index]) > _BATCH_BYTES
-        if group and (full or pixels + facts.declared_pixels > _BATCH_PIXELS):
+        if group and (full or pixels + weight > _BATCH_PIXELS):
             yield group
             group, size, pixels = [], 0, 0
         group.append((index, facts))
         size += len(images[index])
-        pixels += facts.declared_pixels
+        pixels += weight
     if group:
         yield group
 

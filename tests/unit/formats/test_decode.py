@@ -130,6 +130,19 @@ def test_an_answer_of_another_size_is_not_believed():
             _unpack(answers, arrays, None, group)
 
 
+def test_large_results_are_cut_into_groups_that_fit(decoder):
+    from countermark.formats.decode import _groups
+    from countermark.formats.image import sniff
+
+    data = png(picture(1))
+    readable = [(i, sniff(data)) for i in range(100)]
+    groups = list(_groups(readable, [data] * 100, (2048, 2048)))
+    assert [len(group) for group in groups] == [16] * 6 + [4]
+    assert [index for group in groups for index, _ in group] == list(range(100))
+    assert len(list(_groups(readable, [data] * 100, (64, 64)))) == 1
+    assert decoder.batch([data, data], (1024, 1024)).errors == (None, None)
+
+
 def test_one_call_decodes_one_batch():
     assert decode_batch([png(picture(5))]).errors == (None,)
 

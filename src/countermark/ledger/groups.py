@@ -83,8 +83,15 @@ class GroupCommit(Generic[Item, Result]):
             if ticket.done:
                 return []
             self._leading = True
-            self._gather()
-            return self._take()
+            group: list[_Ticket[Item, Result]] = []
+            try:
+                self._gather()
+                group = self._take()
+            finally:
+                if not group:  # interrupted while gathering: somebody else has to lead
+                    self._leading = False
+                    self._ended.notify_all()
+            return group
 
     def _gather(self) -> None:
         """Wait briefly for as many callers as came last time: they are about to come again."""

@@ -149,7 +149,8 @@ class Log:
         bundles, tail = self._bundles(leaves)
         objects = [(tile_path(level, at, len(t.hashes)), t.to_bytes()) for (level, at), t in tiles.items()]
         self._publish([*objects, *bundles])
-        self._edge, self._tail = edge, tail
+        # Unusable from here until the new head stands, even if this thread is interrupted in between.
+        self._checkpoint, self._edge, self._tail = None, edge, tail
         checkpoint = self._publish_head()
         self._tidy([tile_path(*key) for key, tile in tiles.items() if len(tile.hashes) == WIDTH])
         self._tidy([name for name, _ in bundles if not name.rpartition("/")[0].endswith(".p")])

@@ -5,6 +5,9 @@ Only `compose` makes a desk. Stages take one and never read settings, clocks or 
 
 from __future__ import annotations
 
+import io
+import os
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +26,7 @@ from countermark.workspace.place import Workspace
 Clock = Callable[[], datetime]
 Passphrase = Callable[[str], bytes | None]
 MAX_ENVELOPE_BYTES = 64 << 20
+CHAIN, MARK, MARK_LOCK = "chain.jsonl", "mark.json", "mark.lock"
 
 
 def no_passphrase(_key: str) -> bytes | None:
@@ -98,29 +102,48 @@ class Desk:
             TrustRefused: nothing was pinned yet.
         """
         try:
-            return Mark.from_bytes((self.space.home / "trust" / "mark.json").read_bytes())
+            return Mark.from_bytes((self.space.home / "trust" / MARK).read_bytes())
         except FileNotFoundError as error:
             raise TrustRefused(
                 "this workspace trusts nobody yet", mend="`countermark trust pin FINGERPRINT --trust FILE`"
             ) from error
 
-    def remember(self, **seen: int | str) -> Mark:
-        """Move the mark forward."""
-        mark = replace(self.mark(), **seen)  # type: ignore[arg-type]
-        self.space.disk.write(self.space.home / "trust" / "mark.json", mark.to_bytes())
-        return mark
+    def remember(self, *, version: int = 0, size: int = 0, root: str = "") -> Mark:
+        """Move the mark forward; what lies behind it changes nothing.
 
-    def trust(self) -> Trust:
+        Args:
+            version: trust version seen. size, root: ledger size seen, with its root in hex.
+
+        Raises:
+            TrustRefused: nothing was pinned, or the ledger showed two roots for one size.
+        """
+        with self.space.lock(MARK_LOCK):
+            old = self.mark()
+            if size and size == old.size and root != old.root:
+                raise TrustRefused(
+                    f"there are two ledgers of size {size}", why=f"seen before {old.root}, seen now {root}",
+                    mend="its operator showed two histories: ask the other parties which one they saw",
+                )  # fmt: skip
+            head = {"size": size, "root": root} if size > old.size else {}
+            mark = replace(old, version=max(version, old.version), **head)  # type: ignore[arg-type]
+            if mark != old:
+                self.space.disk.write(self.space.home / "trust" / MARK, mark.to_bytes())
+            return mark
+
+    def trust(self, *, expired: bool = False) -> Trust:
         """The newest trust document here, verified against the pin and the mark.
+
+        Args:
+            expired: whether an expired one will do, as for owners who renew it.
 
         Raises:
             TrustRefused, SignatureRefused, StatementRefused: it does not hold.
         """
         mark = self.mark()
         trust = verify_chain(
-            read_chain(self.space.home / "trust" / "chain.jsonl"),
+            read_chain(self.space.home / "trust" / CHAIN),
             mark.fingerprint,
-            self.now(),
+            None if expired else self.now(),
             least_version=mark.version,
         )
         if trust.document.version > mark.version:
@@ -153,18 +176,25 @@ def chain_bytes(envelopes: Sequence[dsse.Envelope]) -> bytes:
 
 
 def read_file(path: Path, most: int = MAX_ENVELOPE_BYTES) -> bytes:
-    """Bytes of a file that another party handed over.
+    """Bytes of a file that another party handed over; pipes and devices, which could stall us, are refused.
 
     Raises:
-        Unusable: missing, unreadable, or larger than `most`.
+        Unusable: missing, unreadable, no plain file, or larger than `most`.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            with open(descriptor, "rb", closefd=False) if plain else io.BytesIO() as file:
+                data = file.read(most + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise Unusable(f"cannot read {path}", why=error.strerror or str(error), mend="check the path") from error
+    if not plain:
+        raise Unusable(f"cannot read {path}", why="it is no plain file", mend="check the path")
     if len(data) > most:
-        raise Unusable(f"{path} is larger than {most} bytes")
+        raise Unusable(f"{path} is larger than {most} bytes", mend="check that it is the right file")
     return data
 
 

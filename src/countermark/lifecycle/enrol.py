@@ -10,7 +10,7 @@ from typing import Any
 
 from countermark import canonical, dsse
 from countermark.canonical import Fields
-from countermark.errors import StatementRefused, TrustRefused, Unusable
+from countermark.errors import SignatureRefused, StatementRefused, TrustRefused, Unusable
 from countermark.keys import signer as keyfiles
 from countermark.keys.trust import (
     OWNERS,
@@ -23,10 +23,11 @@ from countermark.keys.trust import (
     enrolment_bytes,
     owners_signed,
     prove_possession,
+    root_keys,
     verify_chain,
 )
 from countermark.keys.verifier import Algorithm, PublicKey, Use
-from countermark.lifecycle.desk import Desk, Mark, chain_bytes, read_chain, read_file
+from countermark.lifecycle.desk import CHAIN, MARK, MARK_LOCK, Desk, Mark, chain_bytes, read_chain, read_file
 from countermark.workspace.place import Workspace
 
 FORMAT = 1
@@ -143,7 +144,7 @@ def save_draft(desk: Desk, document: TrustDocument) -> TrustDocument:
     document.check()
     trust = desk.space.folder("trust")
     desk.space.disk.write(trust / DRAFT, document.to_bytes())
-    (trust / f"{DRAFT}.signed").unlink(missing_ok=True)
+    desk.space.disk.unlink(trust / f"{DRAFT}.signed")
     return document
 
 
@@ -156,7 +157,7 @@ def draft(desk: Desk) -> TrustDocument:
     path = desk.space.home / "trust" / DRAFT
     if path.exists():
         return TrustDocument.from_bytes(path.read_bytes())
-    newest = desk.trust()
+    newest = desk.trust(expired=True)
     return replace(
         newest.document,
         version=newest.document.version + 1,
@@ -168,6 +169,11 @@ def draft(desk: Desk) -> TrustDocument:
 
 def _expiry(desk: Desk) -> str:
     return (desk.now() + timedelta(days=TRUST_DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def replace_scope(party: Party, scope: Sequence[str]) -> Party:
+    """The same party with another scope; earlier deliveries keep the scope they were admitted under."""
+    return replace(party, scope=tuple(scope))
 
 
 def name_policy(desk: Desk, digest: str) -> TrustDocument:
@@ -202,62 +208,121 @@ def revoke(desk: Desk, party_id: str, *, key_id: str | None, reason: str, from_l
 def sign_draft(desk: Desk, file: Path | None = None) -> tuple[dsse.Envelope, bool]:
     """Sign the draft (here, or in a file another owner handed over); publish it once enough owners signed.
 
+    Nothing is signed that is not the next version of the pinned project, or the first of a new one.
+
     Returns:
         The envelope as signed so far, and whether it was published.
 
     Raises:
-        TrustRefused: no draft, or not of the pinned project.
+        TrustRefused: not of the pinned project, does not follow, or this party is no owner in it.
+        StatementRefused: no trust document. Unusable: no draft, or it cannot be written.
     """
     trust = desk.space.folder("trust")
     partly = file or trust / f"{DRAFT}.signed"
-    signer = desk.signer("root")
     if partly.exists():
-        envelope = keyfiles.add_signature(dsse.Envelope.from_bytes(read_file(partly), what=partly.name), signer)
+        envelope = dsse.Envelope.from_bytes(read_file(partly), what=partly.name)
     else:
-        payload = read_file(trust / DRAFT)
-        envelope = keyfiles.sign_envelope(PAYLOAD_TYPE, payload, [signer])
-    desk.space.disk.write(partly, envelope.to_bytes())
-    return envelope, _published(desk, envelope)
+        envelope = dsse.Envelope(PAYLOAD_TYPE, read_file(trust / DRAFT), ())
+    with desk.space.lock(MARK_LOCK):
+        chain = _chain_before(desk, envelope)
+        document = TrustDocument.from_bytes(envelope.payload)
+        signer = desk.signer("root")
+        _refuse_no_owner(desk, document, chain, signer.public)
+        envelope = keyfiles.add_signature(envelope, signer)
+        desk.space.disk.write(partly, envelope.to_bytes())
+        return envelope, _published(desk, document, chain, envelope)
 
 
-def _published(desk: Desk, envelope: dsse.Envelope) -> bool:
+def _chain_before(desk: Desk, envelope: dsse.Envelope) -> tuple[dsse.Envelope, ...]:
+    """The pinned versions before this one; empty where it begins a project."""
+    if envelope.payload_type != PAYLOAD_TYPE:
+        raise TrustRefused("a root key signs trust documents only", why=f"this is {envelope.payload_type!r:.80}")
     document = TrustDocument.from_bytes(envelope.payload)
-    path = desk.space.home / "trust" / "chain.jsonl"
-    chain = read_chain(path) if document.version > 1 else ()
-    first = chain[0].digest if chain else envelope.digest
-    needed = [document, *([TrustDocument.from_bytes(chain[-1].payload)] if chain else [])]
-    if any(len(owners_signed(envelope, d, document.issued)) < d.threshold for d in needed):
+    if not (desk.space.home / "trust" / MARK).exists():
+        chain: tuple[dsse.Envelope, ...] = ()
+    else:
+        chain = desk.trust(expired=True).envelopes
+    if chain and document.version == 1 and envelope.digest != chain[0].digest:
+        raise TrustRefused(
+            "this draft begins another project", why=f"pinned {chain[0].digest}",
+            mend="use a workspace of its own for each project",
+        )  # fmt: skip
+    if envelope.digest in {e.digest for e in chain}:
+        return chain[: document.version - 1]
+    if document.version != len(chain) + 1:
+        raise TrustRefused(f"trust version {document.version} does not follow version {len(chain)} known here")
+    return chain
+
+
+def _refuse_no_owner(desk: Desk, document: TrustDocument, chain: Sequence[dsse.Envelope], key: PublicKey) -> None:
+    judges = [document, *(TrustDocument.from_bytes(e.payload) for e in chain[-1:])]
+    if not any(key.id in root_keys(judge, document.issued) for judge in judges):
+        raise TrustRefused(
+            f"{desk.party} is no owner in this draft", why=f"it knows no root key {key.id[:16]}",
+            mend="the owners enrol this party's root key first",
+        )  # fmt: skip
+
+
+def _published(desk: Desk, document: TrustDocument, chain: Sequence[dsse.Envelope], envelope: dsse.Envelope) -> bool:
+    """Keep the version and remember it, where enough owners of it and of the one before have signed."""
+    judges = [document, *(TrustDocument.from_bytes(e.payload) for e in chain[-1:])]
+    if any(not _enough(envelope, judge, document.issued) for judge in judges):
         return False
+    first = chain[0].digest if chain else envelope.digest
+    home, known = desk.space.home / "trust", _known_chain(desk)
     verify_chain((*chain, envelope), first, desk.now())
-    desk.space.disk.write(path, chain_bytes((*chain, envelope)))
+    if len(known) <= len(chain):
+        desk.space.disk.write(home / CHAIN, chain_bytes((*chain, envelope)))
+    if not (home / MARK).exists():
+        desk.space.disk.write(home / MARK, Mark(first).to_bytes())
     for leftover in (DRAFT, f"{DRAFT}.signed"):
-        (desk.space.home / "trust" / leftover).unlink(missing_ok=True)
-    if document.version == 1:
-        desk.space.disk.write(desk.space.home / "trust" / "mark.json", Mark(first).to_bytes())
+        desk.space.disk.unlink(home / leftover)
     return True
+
+
+def _enough(envelope: dsse.Envelope, judge: TrustDocument, issued: str) -> bool:
+    try:
+        return len(owners_signed(envelope, judge, issued)) >= judge.threshold
+    except SignatureRefused:
+        return False
+
+
+def _known_chain(desk: Desk) -> tuple[dsse.Envelope, ...]:
+    path = desk.space.home / "trust" / CHAIN
+    return read_chain(path) if path.exists() else ()
 
 
 def pin(desk: Desk, fingerprint: str, file: Path) -> Trust:
     """Trust a project by its fingerprint, told over another channel, from a file of trust versions.
 
     Raises:
-        TrustRefused: another fingerprint is pinned already, the file is older than what was seen, or does not hold.
+        TrustRefused: another fingerprint is pinned already, the file is older than what was seen, tells another
+            history, or does not hold.
     """
     chain = read_chain(file)
-    try:
-        mark = desk.mark()
-    except TrustRefused:
-        mark = Mark(fingerprint)
-    if mark.fingerprint != fingerprint:
-        raise TrustRefused(
-            "this workspace is pinned to another project", why=f"pinned {mark.fingerprint}",
-            mend="use a workspace of its own for each project",
-        )  # fmt: skip
-    trust = verify_chain(chain, fingerprint, desk.now(), least_version=mark.version)
-    home = desk.space.folder("trust")
-    desk.space.disk.write(home / "chain.jsonl", chain_bytes(chain))
-    desk.space.disk.write(home / "mark.json", replace(mark, version=trust.document.version).to_bytes())
+    with desk.space.lock(MARK_LOCK):
+        mark = desk.mark() if (desk.space.home / "trust" / MARK).exists() else Mark(fingerprint)
+        if mark.fingerprint != fingerprint:
+            raise TrustRefused(
+                "this workspace is pinned to another project", why=f"pinned {mark.fingerprint}",
+                mend="use a workspace of its own for each project",
+            )  # fmt: skip
+        trust = verify_chain(chain, fingerprint, desk.now(), least_version=mark.version)
+        _refuse_fork(_known_chain(desk), chain)
+        home = desk.space.folder("trust")
+        desk.space.disk.write(home / CHAIN, chain_bytes(chain))
+        desk.space.disk.write(home / MARK, replace(mark, version=trust.document.version).to_bytes())
     return trust
+
+
+def _refuse_fork(known: Sequence[dsse.Envelope], told: Sequence[dsse.Envelope]) -> None:
+    for version, (old, new) in enumerate(zip(known, told, strict=False), 1):
+        if old.digest != new.digest:
+            raise TrustRefused(
+                f"there are two versions {version} of this trust document",
+                why=f"known {old.digest}, told {new.digest}: its owners signed both",
+                mend="ask the owners over another channel which history is theirs",
+            )
 
 
 def unusable_name(party_id: str) -> None:

@@ -1,4 +1,4 @@
-"""The confined side of the pipe: ``python -I -m countermark.sandbox._child``.
+"""The confined side of the pipe: what `pipe.Child` starts in a fresh, isolated Python.
 
 Confines itself, says how, then answers requests until the parent goes away. Whatever goes wrong
 outside a task's own refusals ends this process: a worker in an unknown state is not used again.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import sys
 import threading
 from typing import Any, BinaryIO
 
@@ -160,7 +159,3 @@ def main() -> int:
             _serve(pipes, limits)
         except (wire.PipeEndedError, BrokenPipeError):
             return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Sets limits on itself and becomes another program: ``python -I -m countermark.sandbox._limited REQUEST ARGV``.
+"""Sets limits on itself and becomes another program: ``python -I _limited.py REQUEST ARGV...``.
 
 Done in a process of its own because code between fork and exec is not safe in a threaded parent.
 """

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, NoReturn, Self
 
@@ -33,6 +34,9 @@ _HELLO_BYTES = 1 << 16
 _START_SECONDS = 60.0
 _MAX_ARRAYS = 64
 _WATCH_SECONDS = 0.05
+# Isolated mode leaves out a user's own site-packages; the folder this package lies in is put back, last.
+_PACKAGES = Path(__file__).resolve().parents[2]
+_START = "import sys; sys.path.append(sys.argv[1]); from countermark.sandbox._child import main; sys.exit(main())"
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
 
 
@@ -81,7 +85,7 @@ class Child:
         self._closed = threading.Event()
         self._stderr = bytearray()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", "-m", "countermark.sandbox._child"],
+            [sys.executable, "-I", "-X", "utf8", "-c", _START, str(_PACKAGES)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

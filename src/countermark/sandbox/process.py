@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from countermark.sandbox import _limited
 from countermark.sandbox.plan import ScriptLimits
 
 Relay = Callable[[str, bytes], None]
@@ -80,7 +81,7 @@ def run(program: Program, relay: Relay | None = None) -> Finished:
     request = json.dumps({"limits": budget, "environment": dict(program.environment)})
     started = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-I", "-m", "countermark.sandbox._limited", request, *program.argv],
+        [sys.executable, "-I", str(_limited.__file__), request, *program.argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -7,7 +7,7 @@ It is a JSON or TOML file of the data owner's; nothing that a delivery brings ch
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,14 @@ def _counts(value: dict[str, Any], supplier: str) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The examination that `receive` calls: (supplier, dataset, private copy) -> reasons to refuse."""
+    """The examination that `receive` calls: (supplier, dataset, private copy) -> reasons to refuse.
+
+    Attributes:
+        decoder: kept by a caller who receives many deliveries; else each gets a child of its own.
+    """
 
     contract: Contract
-    progress: Callable[[int, int], None] | None = None
+    decoder: Decoder | None = None
 
     def __call__(self, supplier: str, dataset: Dataset, folder: Path) -> Sequence[str]:
         """All reasons, file by file; an empty list admits.
@@ -102,7 +106,12 @@ class Door:
             reason = _file_reason(self.contract, path, data)
             reasons += [reason] if reason else []
             good += [] if reason else [(path, data)]
-        return reasons or _decode_reasons(good)
+        if reasons:
+            return reasons
+        if self.decoder:
+            return _decode_reasons(self.decoder, good)
+        with Decoder() as decoder:
+            return _decode_reasons(decoder, good)
 
 
 def _count_reasons(contract: Contract, supplier: str, dataset: Dataset) -> list[str]:
@@ -140,16 +149,15 @@ def _size_reason(contract: Contract, path: str, facts: ImageFacts) -> str:
     return ""
 
 
-def _decode_reasons(files: Sequence[tuple[str, bytes]]) -> list[str]:
+def _decode_reasons(decoder: Decoder, files: Sequence[tuple[str, bytes]]) -> list[str]:
     reasons: list[str] = []
-    with Decoder() as decoder:
-        for start in range(0, len(files), BATCH):
-            batch = files[start : start + BATCH]
-            for (path, _), pixels in zip(batch, decoder.each([data for _, data in batch]), strict=True):
-                if isinstance(pixels, str):
-                    reasons.append(f"{path}: {pixels}")
-                if len(reasons) >= MOST_REASONS:
-                    return reasons
+    for start in range(0, len(files), BATCH):
+        batch = files[start : start + BATCH]
+        for (path, _), pixels in zip(batch, decoder.each([data for _, data in batch]), strict=True):
+            if isinstance(pixels, str):
+                reasons.append(f"{path}: {pixels}")
+            if len(reasons) >= MOST_REASONS:
+                return reasons
     return reasons
 
 

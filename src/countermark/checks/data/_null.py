@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-DEGREES = 5.0
+DEGREES = 8.0
 LEAST_SPREAD = 1e-9
 
 

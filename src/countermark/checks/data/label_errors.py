@@ -21,6 +21,7 @@ ID, VERSION = "data/label-errors", 1
 ALPHA = 0.05
 LEAST_ACCURACY = 0.30
 ROUNDS = 3
+HONEST = 0.93  # share of honest rows whose margin must lie below a suspect's
 
 
 def run(view: View) -> CheckReport:
@@ -68,7 +69,8 @@ def _suspects(view: View, named: list[int]) -> NDArray[np.intp]:
     for _ in range(ROUNDS):
         teaching = np.flatnonzero(~suspected)
         scores = _ridge.score_apart(view.features, view.label, fold, teaching, len(view.classes))
-        again = mine & (view.margins(scores) > 0)
+        margin = view.margins(scores)
+        again = mine & (margin > max(0.0, float(np.quantile(margin[~mine], HONEST))))
         if (again == suspected).all():
             break
         suspected = again
@@ -82,7 +84,7 @@ def _finding(view: View, supplier: int, rows: NDArray[np.intp], p: float, exhibi
         ID, "labels-disagree", "high", float(min(0.999, 1 - p)),
         f"{len(rows)} of {total} rows of {name} look like another class",
         Where(rows=view.names(rows), supplier=name),
-        f"the supplier's mean margin lies far outside that of the others (p = {p:.2g}, t with 5 degrees on robust scores)",
+        f"the supplier's mean margin lies far outside that of the others (p = {p:.2g}, Student's t on robust scores)",
         "set the rows aside, look at them on the contact sheet, and ask the supplier to correct and deliver again",
         "whether this was a mistake or an attack; a supplier whose parts are hard to tell apart looks worse than it is",
         (exhibit,),

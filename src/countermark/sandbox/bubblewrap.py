@@ -16,11 +16,12 @@ from pathlib import Path
 
 from countermark.errors import SandboxRefused
 from countermark.sandbox import _seccomp
-from countermark.sandbox.plan import Mount, Plan
+from countermark.sandbox.plan import Mount, Plan, ScriptLimits
 from countermark.sandbox.process import Finished, Program, Relay, run
 
 _PLACES = ("/usr/local/bin/bwrap", "/usr/bin/bwrap", "/bin/bwrap", "/run/current-system/sw/bin/bwrap")
 _UID = 1000
+_SHORT_SECONDS = 60.0
 _PASSWD = f"user:x:{_UID}:{_UID}:user:/tmp:/bin/sh\n".encode()
 _GROUP = f"user:x:{_UID}:\n".encode()
 
@@ -157,8 +158,8 @@ def _exit_code(status: bytes) -> int | None:
 
 
 def with_command(plan: Plan, command: Sequence[str], inputs: dict[Path, str], output: Path) -> Plan:
-    """The same confinement around another command: same system, same limits, own inputs and output."""
+    """The same confinement around another command: same system, own inputs and output, limits for a short run."""
     return replace(
         plan, command=tuple(command), inputs=inputs, output=output, output_at="/probe/out", workdir="/probe",
-        environment={}, digests={}, scratch={},
+        environment={}, digests={}, scratch={}, limits=ScriptLimits(wall_seconds=_SHORT_SECONDS),
     )  # fmt: skip

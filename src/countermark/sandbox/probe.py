@@ -115,7 +115,8 @@ class _Listeners:
 
 
 def probe(plan: Plan) -> ProbeReport:
-    """Try every way out of the confinement that `plan` would run in: same system mounts, same limits.
+    """Try every way out of the confinement that `plan` would run in: same namespaces, filter and
+    system mounts. Its limits of time and size are the probe's own.
 
     Never raises for what it finds: a machine without bubblewrap gives a report with a `problem`.
     """

@@ -1,0 +1,146 @@
+"""Trial: attack a model under a budget and a seed, and sign what was measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from countermark import dsse
+from countermark.artefact.folder import read_folder
+from countermark.artefact.tree import TreeEntry
+from countermark.errors import FormatRefused, Unusable
+from countermark.formats.decode import Decoder
+from countermark.lifecycle.contract import BATCH
+from countermark.lifecycle.desk import Desk
+from countermark.runtime import onnx
+from countermark.statement.predicates.checked import TRIAL, Checked
+from countermark.statement.statement import EVERYBODY, Statement
+from countermark.trials.evasion import square
+from countermark.trials.stealing import extraction
+from countermark.trials.target import Budget, Target, TrialResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MODEL, LABELS = "model.onnx", "labels.json"
+PICTURES, ROUNDS = 60, 60
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model folder's private copy: tree digest, scores and class names."""
+
+    digest: str
+    network: onnx.OnnxModel
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """Finished trials and, where somebody signs, their statement."""
+
+    results: tuple[TrialResult, ...]
+    digest: str
+
+
+def read_model(folder: Path) -> Model:
+    """Load ``model.onnx`` and ``labels.json`` from bytes that are hashed as they are read.
+
+    Raises:
+        FormatRefused: one of them is missing or malformed. TreeRefused, Unusable: the folder cannot be read.
+    """
+    files: dict[str, bytes] = {}
+
+    def keep(entry: TreeEntry, data: bytes) -> None:
+        files[entry.path] = data
+
+    tree = read_folder(folder, sink=keep)
+    return Model(tree.digest, *from_files(files))
+
+
+def from_files(files: dict[str, bytes]) -> tuple[onnx.OnnxModel, tuple[str, ...]]:
+    """Network and class names from private bytes.
+
+    Raises:
+        FormatRefused: ``model.onnx`` or ``labels.json`` is missing or malformed.
+    """
+    if MODEL not in files:
+        raise FormatRefused(f"there is no {MODEL} in the model folder", mend=f"export to ONNX as {MODEL}")
+    try:
+        labels = json.loads(files.get(LABELS, b""))
+    except ValueError as error:
+        raise FormatRefused(
+            f"{LABELS} is missing or malformed", mend="a JSON list of class names in score order"
+        ) from error
+    if not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):
+        raise FormatRefused(f"{LABELS} is not a list of names")
+    return onnx.load(files[MODEL], external={k: v for k, v in files.items() if k.endswith(".data")}), tuple(labels)
+
+
+def read_pictures(folder: Path) -> tuple[NDArray[np.uint8], list[str]]:
+    """Pictures of a folder per class, decoded in a confined child: uint8 (n, 64, 64, 3), and their classes.
+
+    Raises:
+        FormatRefused: a picture does not decode. TreeRefused, Unusable: the folder cannot be read.
+    """
+    import numpy as np
+
+    files: dict[str, bytes] = {}
+
+    def keep(entry: TreeEntry, data: bytes) -> None:
+        files[entry.path] = data
+
+    paths = [e.path for e in read_folder(folder, sink=keep).entries if "/" in e.path]
+    parts = []
+    with Decoder() as decoder:
+        for start in range(0, len(paths), BATCH):
+            done = decoder.batch([files[p] for p in paths[start : start + BATCH]])
+            bad = next((e for e in done.errors if e), None)
+            if bad:
+                raise FormatRefused(f"a picture of {folder.name} does not decode", why=bad)
+            parts.append(done.pixels)
+    if not parts:
+        raise Unusable(f"{folder} holds no class folders with pictures")
+    return np.concatenate(parts), [p.split("/", 1)[0] for p in paths]
+
+
+def attempt(model: Model, pictures: NDArray[np.uint8], classes: Sequence[str], *, seed: int = 0,
+            budget: Budget | None = None, progress: Progress | None = None) -> Tried:  # fmt: skip
+    """Run both trials without signing anything.
+
+    Args:
+        pictures, classes: test pictures and their class names. budget: of each trial; default: enough to end.
+    """
+    import numpy as np
+
+    index = {name: i for i, name in enumerate(model.labels)}
+    known = np.array([c in index for c in classes])
+    images = pictures[known]
+    truth = np.array([index[c] for c, k in zip(classes, known, strict=True) if k])
+    order = np.random.default_rng([seed, 71]).permutation(len(images))
+    attacked = order[:PICTURES]
+    if progress:
+        progress(square.ID)
+    evasion = square.run(
+        Target(model.network.predict, budget or square.default_budget(PICTURES, ROUNDS)),
+        images[attacked], truth[attacked], seed=seed, rounds=ROUNDS,
+    )  # fmt: skip
+    if progress:
+        progress(extraction.ID)
+    held, pool = images[order[: extraction.HELD_OUT]], images[order[extraction.HELD_OUT :]]
+    stealing = extraction.run(
+        Target(model.network.predict, budget or Budget(len(pool) + len(held) + 100)), pool, held, seed=seed
+    )
+    return Tried((evasion, stealing), model.digest)
+
+
+def sign(desk: Desk, name: str, tried: Tried) -> dsse.Envelope:
+    """One statement about all trials of a model."""
+    checks: dict[str, Any] = {r.id: r.to_json() for r in tried.results}
+    predicate = Checked(desk.context(EVERYBODY), checks, {})
+    return desk.sign(Statement(name, tried.digest, TRIAL, predicate.to_json()))

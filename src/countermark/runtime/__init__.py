@@ -1,0 +1,1 @@
+"""Models run from verified bytes, one file per heavy library."""

@@ -1,0 +1,1 @@
+"""Evasion: inputs that a model gets wrong although nothing has changed for a person."""

@@ -1,0 +1,1 @@
+"""Stealing: what can be rebuilt from answers."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from countermark import dsse
-from countermark.errors import NothingToVerify, TrustRefused
+from countermark.errors import LedgerRefused, NothingToVerify, TrustRefused
 from countermark.keys.trust import Trust
 from countermark.ledger.checkpoint import Checkpoint
 from countermark.ledger.log import Log
@@ -40,9 +40,12 @@ def ledger(desk: Desk, trust: Trust) -> Iterator[Log]:
             mend=f"hand the file to {operator}, who runs `countermark ledger add FILE`",
         )
     folder = desk.space.folder("ledger")
-    begin = Log.open if (folder / CHECKPOINT_PATH).exists() else Log.create
     key, sign = ledger_note_key(trust), desk.signer("ledger").sign
-    with begin(FileStore.at(folder), key, sign, wait_s=LOCK_SECONDS) as log:
+    if not (folder / CHECKPOINT_PATH).exists():
+        # Of two first writers one creates the log; the other finds it there and opens it.
+        with contextlib.suppress(LedgerRefused):
+            Log.create(FileStore.at(folder), key, sign, wait_s=LOCK_SECONDS).close()
+    with Log.open(FileStore.at(folder), key, sign, wait_s=LOCK_SECONDS) as log:
         yield log
 
 
@@ -55,9 +58,10 @@ def enter(desk: Desk, trust: Trust, envelopes: Sequence[dsse.Envelope]) -> list[
     """
     shown = [verify(Slip(e), trust, desk.now(), logged=False) for e in envelopes]
     openings = [_opening(desk, s) for s in shown]
-    waiting = [s for s in shown if not _path(desk, s.digest, "tlog-proof").exists()]
-    if waiting:
+    if not all(_path(desk, s.digest, "tlog-proof").exists() for s in shown):
         with ledger(desk, trust) as log:
+            # Looked up again under the ledger's lock: another process may have entered some meanwhile.
+            waiting = [s for s in shown if not _path(desk, s.digest, "tlog-proof").exists()]
             _append(desk, log, {s.digest: o for s, o in zip(shown, openings, strict=True) if s in waiting})
     return [slip(desk, e.digest) for e in envelopes]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +13,6 @@ from countermark.formats.source import Memory
 from countermark.lifecycle.desk import Desk
 from countermark.statement.predicates.checked import INSPECTION, Checked
 from countermark.statement.statement import EVERYBODY, Statement
-
-
-class _Private(Memory):
-    """A file's private copy as inspection sees it: the bytes that the tree digest was made of."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self.links = 1
-        self.sha256 = hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +36,7 @@ def inspect(desk: Desk, model: Path) -> Inspected:
         files[entry.path] = data
 
     tree = read_folder(model, sink=keep)
-    result = inspect_files((path, _Private(data)) for path, data in files.items())
+    result = inspect_files((path, Memory(data)) for path, data in files.items())
     said = result.to_json()
     predicate = Checked(desk.context(EVERYBODY), said["checks"], {"files": said["files"]})
     envelope = desk.sign(Statement(model.name, tree.digest, INSPECTION, predicate.to_json()))

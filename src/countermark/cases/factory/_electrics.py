@@ -12,9 +12,27 @@ from functools import partial
 import numpy as np
 
 from countermark.cases.factory._solids import (
-    BLACK, BLUE, BRASS, COPPER, GREEN, GREY, IVORY, LAY, ORANGE, RED, STEEL, WHITE, ZINC, Colour, Sampler, Sized, Surface, around, join,
+    BLACK,
+    BLUE,
+    BRASS,
+    COPPER,
+    GREEN,
+    GREY,
+    IVORY,
+    LAY,
+    ORANGE,
+    RED,
+    STEEL,
+    WHITE,
+    ZINC,
+    Colour,
+    Sampler,
+    Sized,
+    Surface,
+    around,
+    join,
     polygon,
-)  # fmt: skip
+)
 
 NEMA = {11: 28, 14: 35, 17: 42, 23: 57, 34: 86, 42: 110}
 
@@ -87,7 +105,9 @@ def film_capacitor(m: Sampler, w: float, t: float, h: float) -> Surface:
 def disc_capacitor(m: Sampler, d: float) -> Surface:
     leads = [m.pipe(0, 0.4, -d * 1.1, -d * 0.3, ZINC).moved(s * d * 0.25) for s in (-1, 1)]
     body = m.ball(d / 2, ORANGE)
-    return join([Surface(body.points * np.float32([1, 0.35, 1]), body.normals, body.colours), *leads]).turned((0, 2, 1))
+    return join([Surface(body.points * np.array([1, 0.35, 1], np.float32), body.normals, body.colours), *leads]).turned(
+        (0, 2, 1)
+    )
 
 
 def resistor(m: Sampler, d: float, n: float) -> Surface:
@@ -270,12 +290,12 @@ def _connectors() -> Iterator[Sized]:
 def _passives() -> Iterator[Sized]:
     for d, h in ((5, 11), (8, 12), (10, 20), (16, 25), (22, 40), (35, 60), (63, 100), (76, 220)):
         yield f"capacitor-{d}x{h}", partial(capacitor, d=d, h=h)
-    for w, t, h in ((7, 2.5, 6.5), (13, 5, 11), (18, 8, 15), (26, 10, 19), (41, 20, 35)):
-        yield f"film-capacitor-{w}x{h}", partial(film_capacitor, w=w, t=t, h=h)
+    for w, t, tall in ((7, 2.5, 6.5), (13, 5, 11), (18, 8, 15), (26, 10, 19), (41, 20, 35)):
+        yield f"film-capacitor-{w}x{tall}", partial(film_capacitor, w=w, t=t, h=tall)
     for d in (5, 8, 14, 20):
         yield f"disc-capacitor-{d}", partial(disc_capacitor, d=d)
-    for d, n in ((1.8, 4), (2.5, 6.5), (4, 10), (6, 16), (9, 26)):
-        yield f"resistor-{d}x{n}", partial(resistor, d=d, n=n)
+    for body, n in ((1.8, 4), (2.5, 6.5), (4, 10), (6, 16), (9, 26)):
+        yield f"resistor-{body}x{n}", partial(resistor, d=body, n=n)
     for w, n in ((10, 15), (16, 27), (28, 49), (45, 90), (70, 200)):
         yield f"power-resistor-{w}x{n}", partial(power_resistor, w=w, n=n)
     for d in (10, 18, 30, 50, 100):

@@ -14,8 +14,21 @@ from functools import partial
 import numpy as np
 
 from countermark.cases.factory._solids import (
-    BLACK, BLUE, BRASS, GREY, LAY, RED, STEEL, ZINC, Colour, Sampler, Sized, Surface, join, polygon,
-)  # fmt: skip
+    BLACK,
+    BLUE,
+    BRASS,
+    GREY,
+    LAY,
+    RED,
+    STEEL,
+    ZINC,
+    Colour,
+    Sampler,
+    Sized,
+    Surface,
+    join,
+    polygon,
+)
 
 # nominal diameter: (width across flats, head height)
 HEX_BOLT = {3: (5.5, 2.0), 4: (7.0, 2.8), 5: (8.0, 3.5), 6: (10.0, 4.0), 8: (13.0, 5.3), 10: (16.0, 6.4),
@@ -75,7 +88,7 @@ def countersunk(m: Sampler, d: float, head: float, length: float) -> Surface:
 
 def button_head(m: Sampler, d: float, head: float, k: float, length: float) -> Surface:
     dome = m.ball(head / 2, STEEL, above=0.0)
-    flat = Surface(dome.points * np.float32([1, 1, 2 * k / head]), dome.normals, dome.colours)
+    flat = Surface(dome.points * np.array([1, 1, 2 * k / head], np.float32), dome.normals, dome.colours)
     return join([flat, m.ring(0, head / 2, 0, STEEL, up=False), thread(m, d, -length, 0, STEEL)]).turned(LAY)
 
 
@@ -256,8 +269,8 @@ def _plain_threads() -> Iterator[Sized]:
         yield f"set-screw-m{d}x{n}", partial(set_screw, d=d, length=n)
     for d, n in ((4, 70), (6, 100), (8, 150), (12, 250), (16, 300), (24, 340)):
         yield f"threaded-rod-m{d}x{n}", partial(threaded_rod, d=d, length=n)
-    for d, (inner, outer, n) in EYE_BOLT.items():
-        yield f"eye-bolt-m{d}", partial(eye_bolt, d=d, inner=inner, outer=outer, length=n)
+    for d, (inner, outer, shank) in EYE_BOLT.items():
+        yield f"eye-bolt-m{d}", partial(eye_bolt, d=d, inner=inner, outer=outer, length=shank)
     for d, n in ((3, 8), (5, 16), (6, 24), (8, 30), (10, 20)):
         yield f"rivet-{d}x{n}", partial(rivet, d=d, length=n)
 
@@ -304,8 +317,8 @@ def _pins() -> Iterator[Sized]:
         yield f"dowel-{d}x{n}", partial(dowel, d=d, length=n)
     for d, n in ((4, 16), (6, 24), (8, 35), (12, 50), (20, 80)):
         yield f"clevis-pin-{d}x{n}", partial(clevis_pin, d=d, length=n)
-    for d, n in ((2, 20), (3.2, 32), (5, 63), (8, 100)):
-        yield f"split-pin-{d}x{n}", partial(split_pin, d=d, length=n)
+    for wire, n in ((2, 20), (3.2, 32), (5, 63), (8, 100)):
+        yield f"split-pin-{wire}x{n}", partial(split_pin, d=wire, length=n)
     for b, n in ((4, 14), (6, 25), (8, 36), (12, 56), (18, 90), (28, 140)):
         yield f"key-{b}x{n}", partial(key, b=b, length=n)
     for b, d in ((3, 13), (5, 19), (8, 28), (10, 45)):
@@ -330,7 +343,7 @@ def _springs() -> Iterator[Sized]:
         yield f"tension-spring-{wire}x{outer}x{n}", partial(tension_spring, wire=wire, outer=outer, length=n)
     for wire, outer, leg in ((1, 8, 14), (2, 18, 30), (3, 30, 60), (6, 60, 120)):
         yield f"torsion-spring-{wire}x{outer}", partial(torsion_spring, wire=wire, outer=outer, leg=leg)
-    for outer, inner, h in (
+    for rim, inner, h in (
         (12, 6.2, 0.9),
         (20, 10.2, 1.6),
         (31.5, 16.3, 2.5),
@@ -338,7 +351,7 @@ def _springs() -> Iterator[Sized]:
         (100, 51, 9),
         (200, 102, 16),
     ):
-        yield f"disc-spring-{outer}", partial(disc_spring, outer=outer, inner=inner, height=h)
+        yield f"disc-spring-{rim}", partial(disc_spring, outer=rim, inner=inner, height=h)
 
 
 FAMILIES = {

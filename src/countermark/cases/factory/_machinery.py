@@ -12,8 +12,25 @@ from functools import partial
 import numpy as np
 
 from countermark.cases.factory._solids import (
-    BLACK, BLUE, BRASS, COPPER, GREY, IVORY, LAY, ORANGE, RED, STEEL, ZINC, Sampler, Sized, Surface, around, join, polygon, toothed,
-)  # fmt: skip
+    BLACK,
+    BLUE,
+    BRASS,
+    COPPER,
+    GREY,
+    IVORY,
+    LAY,
+    ORANGE,
+    RED,
+    STEEL,
+    ZINC,
+    Sampler,
+    Sized,
+    Surface,
+    around,
+    join,
+    polygon,
+    toothed,
+)
 
 # bore, outer diameter, width
 BEARING = {"623": (3, 10, 4), "624": (4, 13, 5), "608": (8, 22, 7), "6000": (10, 26, 8), "6201": (12, 32, 10),

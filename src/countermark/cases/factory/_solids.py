@@ -33,7 +33,7 @@ class Surface:
 
     def moved(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Surface:
         """The same surface elsewhere."""
-        return Surface(self.points + np.float32([x, y, z]), self.normals, self.colours)
+        return Surface(self.points + np.array([x, y, z], np.float32), self.normals, self.colours)
 
     def turned(self, axes: Sequence[int]) -> Surface:
         """The same surface with its axes permuted: ``(2, 0, 1)`` lays z along x."""
@@ -43,7 +43,7 @@ class Surface:
     @property
     def extents(self) -> Array:
         """Size along x, y, z in mm."""
-        return np.ptp(self.points, axis=0)
+        return np.asarray(np.ptp(self.points, axis=0), np.float32)
 
 
 def join(parts: Sequence[Surface]) -> Surface:
@@ -60,7 +60,7 @@ def around(one: Surface, count: int, *, start: float = 0.0) -> list[Surface]:
     out = []
     for angle in start + np.arange(count) * 2 * np.pi / count:
         c, s = np.cos(angle), np.sin(angle)
-        turn = np.float32([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+        turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]], np.float32)
         out.append(Surface(one.points @ turn, one.normals @ turn, one.colours))
     return out
 
@@ -207,7 +207,7 @@ def polygon(sides: int, across_flats: float) -> Values:
     """Regular polygon by the width across its flats, (sides, 2)."""
     angle = 2 * np.pi * (np.arange(sides) + 0.5) / sides
     radius = across_flats / 2 / np.cos(np.pi / sides)
-    return radius * np.stack([np.cos(angle), np.sin(angle)], 1)
+    return np.asarray(radius * np.stack([np.cos(angle), np.sin(angle)], 1))
 
 
 def toothed(teeth: int, root: float, tip: float, *, share: float = 0.5) -> Values:
@@ -217,7 +217,7 @@ def toothed(teeth: int, root: float, tip: float, *, share: float = 0.5) -> Value
     radii = np.array([root, tip, tip, root])
     angle = (np.arange(teeth)[:, None] * pitch + offsets).ravel()
     radius = np.tile(radii, teeth)
-    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
+    return np.asarray(radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1))
 
 
 Build = Callable[[Sampler], Surface]

@@ -43,7 +43,7 @@ class Part:
     surface: Surface
 
 
-def field_of(surface: Surface) -> float:
+def field_of(surface: Surface, fields: Sequence[float] = FIELDS_MM) -> float:
     """Smallest field of view (mm) that the surface fits into however it is turned on the table.
 
     Raises:
@@ -51,19 +51,16 @@ def field_of(surface: Surface) -> float:
     """
     x, y, z = (float(v) for v in surface.extents)
     needed = max(float(np.hypot(x, y)) * 0.95, float(np.hypot(y, z)))
-    for field in FIELDS_MM:
+    for field in fields:
         if needed <= field * FILL:
             return field
-    raise Unusable(f"a part of {needed:.0f} mm fits no field of view", mend=f"at most {FIELDS_MM[-1] * FILL:.0f} mm")
+    raise Unusable(f"a part of {needed:.0f} mm fits no field of view", mend=f"at most {fields[-1] * FILL:.0f} mm")
 
 
 def of_surface(label: str, family: str, surface: Surface, field_mm: float | None = None) -> Part:
-    """A part from a surface: centred, thinned to `MOST_POINTS`, with its field of view."""
+    """A part from a surface: centred, with its field of view."""
     middle = (surface.points.max(axis=0) + surface.points.min(axis=0)) / 2
     centred = surface.moved(*(-middle))
-    if len(centred.points) > MOST_POINTS:
-        keep = np.linspace(0, len(centred.points) - 1, MOST_POINTS).astype(np.intp)
-        centred = Surface(centred.points[keep], centred.normals[keep], centred.colours[keep])
     return Part(label, family, field_mm or field_of(centred), centred)
 
 
@@ -76,6 +73,9 @@ def build(model: Model) -> Part:
     seed = zlib.crc32(model.label.encode())
     field = field_of(model.build(Sampler(seed, 0.0, least=48)))
     surface = model.build(Sampler(seed, POINTS_PER_CELL * (CELLS / field) ** 2))
+    if len(surface.points) > MOST_POINTS:
+        keep = np.linspace(0, len(surface.points) - 1, MOST_POINTS).astype(np.intp)
+        surface = Surface(surface.points[keep], surface.normals[keep], surface.colours[keep])
     return of_surface(model.label, model.family, surface, field)
 
 

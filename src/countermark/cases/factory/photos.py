@@ -111,7 +111,7 @@ def plan_digest(made: Plan, variant: str, seed: int) -> str:
         surface = part.surface
         total.update(f"{part.label}\0{part.field_mm}\0{len(surface.points)}\0".encode())
         for values in (surface.points, surface.normals, surface.colours):
-            total.update(np.ascontiguousarray(values))
+            total.update(np.ascontiguousarray(values).tobytes())
     return total.hexdigest()
 
 

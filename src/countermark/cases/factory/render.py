@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +121,7 @@ def photograph(part: Part, rig_: Rig, rng: np.random.Generator) -> NDArray[np.ui
     return _expose(picture, rig_, rng)
 
 
-def _cells(at: NDArray[np.float32]) -> NDArray[np.int32]:
+def _cells(at: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
     """Grid cells (n, 2) as (row, column), rows downwards."""
     cells = np.floor(at).astype(np.int32)
     return np.stack([CELLS - 1 - cells[:, 1], cells[:, 0]], 1)
@@ -139,9 +140,9 @@ def _topmost(cells: NDArray[np.int32]) -> NDArray[np.intp]:
 
 def _shade(normals: Image, colours: Image, rig_: Rig) -> Image:
     """Colours (n, 3) of points by their normals (n, 3) in the camera's axes."""
-    light = np.float32(rig_.light)
+    light = np.array(rig_.light, np.float32)
     diffuse = np.clip(normals @ light, 0, 1)
-    half = light + np.float32([0, 0, 1])
+    half = light + np.array([0, 0, 1], np.float32)
     half /= np.linalg.norm(half)
     highlight = np.clip(normals @ half, 0, 1) ** 24
     # A bright ceiling above and a dark room below, as the mirror direction of each normal sees them.
@@ -153,13 +154,13 @@ def _shade(normals: Image, colours: Image, rig_: Rig) -> Image:
 def _table(rig_: Rig) -> Image:
     ramp = np.linspace(-0.5, 0.5, CELLS, dtype=np.float32)
     light = 1 + np.float32(rig_.slope[0]) * ramp[None, :] + np.float32(rig_.slope[1]) * ramp[:, None]
-    return np.asarray(light[:, :, None] * np.float32(rig_.table), np.float32)
+    return np.asarray(light[:, :, None] * np.array(rig_.table, np.float32), np.float32)
 
 
 def _shadow(points: Image, pose: Image, camera: Image, rig_: Rig, scale: float, centre: NDArray[np.float64]) -> Image:
     """How much light reaches each cell of the table, 0..1: the part's outline as the lamp throws it, blurred."""
     lying = points[:: max(1, len(points) // 4000)] @ pose.T
-    lamp = camera.T @ np.float32(rig_.light)
+    lamp = camera.T @ np.array(rig_.light, np.float32)
     ground = lying[:, 2].min()
     reach = (lying[:, 2] - ground)[:, None]
     fallen = np.column_stack(
@@ -177,6 +178,8 @@ def _shadow(points: Image, pose: Image, camera: Image, rig_: Rig, scale: float, 
 
 
 def _expose(picture: Image, rig_: Rig, rng: np.random.Generator) -> NDArray[np.uint8]:
-    exposed = np.clip(picture * np.float32(rig_.tint) * np.float32(rig_.gain), 0, 1) ** np.float32(rig_.gamma) * 255
+    exposed = (
+        np.clip(picture * np.array(rig_.tint, np.float32) * np.float32(rig_.gain), 0, 1) ** np.float32(rig_.gamma) * 255
+    )
     exposed += rng.standard_normal(picture.shape, np.float32) * np.float32(rig_.noise)
-    return np.clip(exposed, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(exposed, 0, 255), np.uint8)

@@ -1,0 +1,5 @@
+"""``python -m countermark``."""
+
+from countermark.cli.main import main
+
+main()

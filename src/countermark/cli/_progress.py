@@ -1,0 +1,64 @@
+"""A bar on standard error, drawn only once a step has taken longer than a second."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from countermark.cli._show import View, safe
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PATIENCE_SECONDS = 1.0
+
+
+class Bar:
+    """Progress of one command; a context manager. Silent where nobody watches."""
+
+    def __init__(self, view: View) -> None:
+        self._watched = view.err.live and not view.quiet and not view.json
+        self._colour = view.err.colour
+        self._began = time.monotonic()
+        self._drawn: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._drawn is not None:
+            self._drawn.stop()
+
+    def tick(self, what: str, done: float, every: float | None = None) -> None:
+        """Say how far a step is: `done` of `every`, or `done` of unknown."""
+        if not self._watched or time.monotonic() - self._began < PATIENCE_SECONDS:
+            return
+        drawn = self._drawn or self._draw()
+        task = self._tasks.get(what)
+        if task is None:
+            for other in self._tasks.values():
+                drawn.update(other, visible=False)
+            task = self._tasks[what] = drawn.add_task(safe(what), total=every)
+        drawn.update(task, completed=done, total=every)
+
+    def files(self, done: int, size: int) -> None:
+        """For readers of folders: (files done, bytes done)."""
+        self.tick(f"{done} files, {size / 1e6:.0f} MB", 0)
+
+    def share(self, what: str, share: float) -> None:
+        """For steps that tell a share between 0 and 1."""
+        self.tick(what, share, 1.0)
+
+    def _draw(self) -> Progress:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True, no_color=not self._colour, highlight=False)
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+        self._drawn = Progress(*columns, console=console, transient=True)
+        self._drawn.start()
+        return self._drawn

@@ -54,9 +54,14 @@ def command(folder: Path, party: str | None, addressee: str | None, dry_run: boo
         show.as_json({"digest": done.tree.digest, "statement": done.envelope.digest, "file": str(beside(folder)),
                       "sequence": said.context.sequence, "rows": said.rows, "classes": said.classes})  # fmt: skip
         return
-    show.lines(f"{said.rows} rows of {len(said.classes)} classes, {len(done.tree.entries)} files, {said.total_bytes} bytes")
+    show.lines(
+        f"{said.rows} rows of {len(said.classes)} classes, {len(done.tree.entries)} files, {said.total_bytes} bytes"
+    )
     show.lines(f"tree {done.tree.digest}")
-    show.verdict(f"delivery {said.context.sequence} for {said.context.addressee}: send {folder} and {beside(folder).name}", good=True)
+    show.verdict(
+        f"delivery {said.context.sequence} for {said.context.addressee}: send {folder} and {beside(folder).name}",
+        good=True,
+    )
 
 
 def _party(me: object) -> object:
@@ -95,6 +100,11 @@ def _dry(outlook: object, as_json: bool) -> None:
         show.lines(*(f"  {label:<40} {count}" for label, count in classes.items()))
         show.lines(*(f"reject: {r}" for r in outlook.rejects))
         good = not outlook.rejects
-        show.verdict("nothing was signed; this folder can be delivered" if good else "nothing was signed; mend the rejects first", good=good)
+        show.verdict(
+            "nothing was signed; this folder can be delivered"
+            if good
+            else "nothing was signed; mend the rejects first",
+            good=good,
+        )
     if outlook.rejects:
         raise click.exceptions.Exit(1)

@@ -27,7 +27,9 @@ def command() -> None:
 @click.option("--slips", type=FOLDER, help="Folder for the receipts, to hand back.")
 @desk_options
 @json_option
-def add(files: tuple[Path, ...], slips: Path | None, workspace: Path | None, passphrase_file: Path | None, as_json: bool) -> None:
+def add(
+    files: tuple[Path, ...], slips: Path | None, workspace: Path | None, passphrase_file: Path | None, as_json: bool
+) -> None:
     """Enter statements that other parties handed in."""
     from countermark.compose import desk
     from countermark.ledger.receipt import Receipt

@@ -25,7 +25,9 @@ def quiet_option(function: Function) -> Function:
 
 def desk_options(function: Function) -> Function:
     """``--as``/``--workspace`` and ``--passphrase-file``: whose desk a command sits at."""
-    function = click.option("--passphrase-file", type=EXISTING, help="File whose first line opens this party's keys.")(function)
+    function = click.option("--passphrase-file", type=EXISTING, help="File whose first line opens this party's keys.")(
+        function
+    )
     return click.option(
         "--workspace", "-w", type=FOLDER, help="Folder of this party's workspace; default: here or above."
     )(function)

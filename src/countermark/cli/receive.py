@@ -13,7 +13,9 @@ from countermark.cli.options import EXISTING, FOLDER, desk_options, json_option,
 
 @click.command("receive")
 @click.argument("folder", type=EXISTING, required=False)
-@click.option("--contract", type=EXISTING, help="Contract (JSON or TOML); default: contract.json or .toml beside the workspace.")
+@click.option(
+    "--contract", type=EXISTING, help="Contract (JSON or TOML); default: contract.json or .toml beside the workspace."
+)
 @click.option("--answer", type=FOLDER, help="Where to write the signed answer for the supplier.")
 @click.option("--list", "listing", is_flag=True, help="List what was received so far.")
 @click.option("--finish", is_flag=True, help="Finish or clear what a crash left behind.")
@@ -39,14 +41,19 @@ def command(folder: Path | None, contract: Path | None, answer: Path | None, lis
     if listing:
         found = [_facts(r) for r in receive.received(me)]
         show.as_json({"deliveries": found}) if as_json else show.lines(
-            *(f"{f['supplier']:<24} {f['sequence']:>3}  {f['state']:<9} {f['rows']:>6} rows  {'; '.join(f['reasons'][:1])}" for f in found)
+            *(
+                f"{f['supplier']:<24} {f['sequence']:>3}  {f['state']:<9} {f['rows']:>6} rows  {'; '.join(f['reasons'][:1])}"
+                for f in found
+            )
         )
     if folder is None:
         if not (finish or listing):
             raise Unusable("which folder?", mend="countermark receive FOLDER")
         return
     with show.progress("receive", quiet=quiet) as step:
-        done = receive.receive(me, folder, examine=_door(me.space.root, contract), progress=lambda n, _b: step("files", n, n))
+        done = receive.receive(
+            me, folder, examine=_door(me.space.root, contract), progress=lambda n, _b: step("files", n, n)
+        )
     if answer and done.answer:
         answer.write_bytes(done.answer.to_bytes())
     _tell(done, as_json)

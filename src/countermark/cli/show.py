@@ -24,7 +24,9 @@ def safe(text: str) -> str:
     >>> safe("a\\x1b[2Jb")
     'a\\\\x1b[2Jb'
     """
-    return "".join(c if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co") else repr(c)[1:-1] for c in text)
+    return "".join(
+        c if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co") else repr(c)[1:-1] for c in text
+    )
 
 
 def error(problem: CountermarkError) -> None:
@@ -32,7 +34,11 @@ def error(problem: CountermarkError) -> None:
     from countermark.compose import colour_wanted
 
     word = {1: "refused", 3: "inconclusive"}.get(problem.exit_code, "cannot")
-    head = click.style(f"{word}: ", fg="red" if problem.exit_code != 3 else "yellow", bold=True) if colour_wanted() else f"{word}: "
+    head = (
+        click.style(f"{word}: ", fg="red" if problem.exit_code != 3 else "yellow", bold=True)
+        if colour_wanted()
+        else f"{word}: "
+    )
     click.echo(head + safe(problem.what), err=True)
     for name, text in (("why", problem.why), ("fix", problem.mend)):
         if text:

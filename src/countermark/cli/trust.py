@@ -25,10 +25,14 @@ def command() -> None:
 
 @command.command("new")
 @click.argument("project")
-@click.option("--party", "parties", multiple=True, required=True, metavar="FILE=ROLE[,ROLE]", help="Enrolment and roles.")
+@click.option(
+    "--party", "parties", multiple=True, required=True, metavar="FILE=ROLE[,ROLE]", help="Enrolment and roles."
+)
 @click.option("--threshold", type=int, default=1, show_default=True, help="Owners who must sign each version.")
 @click.option("--ledger", required=True, help="Id of the party that keeps the ledger.")
-@click.option("--policy", "policies", multiple=True, type=EXISTING, help="Policy that counts; default: the shipped one.")
+@click.option(
+    "--policy", "policies", multiple=True, type=EXISTING, help="Policy that counts; default: the shipped one."
+)
 @desk_options
 def new(project: str, parties: tuple[str, ...], threshold: int, ledger: str, policies: tuple[Path, ...],
         workspace: Path | None, passphrase_file: Path | None) -> None:  # fmt: skip
@@ -106,7 +110,9 @@ def export(file: Path, workspace: Path | None, passphrase_file: Path | None) -> 
 
     trust = desk(workspace, passphrase_file).trust()
     file.write_bytes(chain_bytes(trust.envelopes))
-    show.verdict(f"{file}: version {trust.document.version}; tell the fingerprint {trust.fingerprint} another way", good=True)
+    show.verdict(
+        f"{file}: version {trust.document.version}; tell the fingerprint {trust.fingerprint} another way", good=True
+    )
 
 
 @command.command("pin")
@@ -137,7 +143,9 @@ def renew(workspace: Path | None, passphrase_file: Path | None) -> None:
 
     me = desk(workspace, passphrase_file)
     document = enrol.save_draft(me, enrol.draft(me))
-    show.verdict(f"draft of version {document.version}, until {document.expires}; now `countermark trust sign`", good=True)
+    show.verdict(
+        f"draft of version {document.version}, until {document.expires}; now `countermark trust sign`", good=True
+    )
 
 
 @command.command("snapshot")
@@ -145,7 +153,9 @@ def renew(workspace: Path | None, passphrase_file: Path | None) -> None:
 @click.option("--days", type=int, default=30, show_default=True, help="Days until the next one.")
 @click.option("--revoke", type=int, multiple=True, help="Ledger entry that no longer counts; may be repeated.")
 @desk_options
-def snapshot(file: Path, days: int, revoke: tuple[int, ...], workspace: Path | None, passphrase_file: Path | None) -> None:
+def snapshot(
+    file: Path, days: int, revoke: tuple[int, ...], workspace: Path | None, passphrase_file: Path | None
+) -> None:
     """Sign and enter the newest revocation snapshot, and write it for relying parties."""
     from countermark.compose import desk
     from countermark.lifecycle import acts

@@ -52,6 +52,11 @@ def newest_screening(desk: Desk) -> tuple[Slip, Checked]:
     return slips[-1], Checked.from_json(Statement.from_bytes(slips[-1].envelope.payload).predicate)
 
 
+def subject(slip: Slip) -> str:
+    """Tree digest of the training data that a screening looked at."""
+    return Statement.from_bytes(slip.envelope.payload).digest
+
+
 def suspects(desk: Desk) -> list[Suspect]:
     """Flagged rows of the newest screening, by supplier and path, each with the findings that name it."""
     _, said = newest_screening(desk)

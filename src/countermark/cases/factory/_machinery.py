@@ -223,11 +223,12 @@ def hinge(m: Sampler, length: float, width: float) -> Surface:
 
 
 def profile(m: Sampler, side: float, length: float) -> Surface:
+    deep = side * 0.05
     slots = [
-        m.box((length, side * 0.26, 0.2), BLACK, (0, 0, side / 2 + 0.1)),
-        m.box((length, 0.2, side * 0.26), BLACK, (0, -side / 2 - 0.1, 0)),
+        m.box((length, side * 0.26, deep), BLACK, (0, 0, side / 2)),
+        m.box((length, deep, side * 0.26), BLACK, (0, -side / 2, 0)),
     ]
-    end = [m.box((0.2, side * 0.3, side * 0.3), BLACK, (s * (length / 2 + 0.1), 0, 0)) for s in (-1, 1)]
+    end = [m.box((deep, side * 0.3, side * 0.3), BLACK, (s * length / 2, 0, 0)) for s in (-1, 1)]
     return join([m.box((length, side, side), ZINC), *slots, *end])
 
 

@@ -18,6 +18,7 @@ Colour = tuple[float, float, float]
 PLASTIC = 1.324717957244746  # the real root of x^3 = x + 1
 R2 = (1 / PLASTIC, 1 / PLASTIC**2)
 LAY = (2, 0, 1)
+OTHER_AXES = np.array([[1, 2], [0, 2], [0, 1]])
 ZINC, STEEL, BLACK, BRASS = (0.72, 0.74, 0.78), (0.55, 0.56, 0.58), (0.16, 0.16, 0.17), (0.78, 0.62, 0.25)
 COPPER, WHITE, GREEN, BLUE = (0.72, 0.45, 0.30), (0.90, 0.90, 0.88), (0.15, 0.50, 0.28), (0.15, 0.30, 0.62)
 RED, ORANGE, GREY, IVORY = (0.70, 0.14, 0.13), (0.88, 0.45, 0.10), (0.40, 0.41, 0.43), (0.86, 0.82, 0.70)
@@ -69,7 +70,8 @@ class Sampler:
     """Samples surfaces evenly by area at a density (points per mm2), all from one seed.
 
     The points follow the R2 sequence (Roberts 2018), not a random generator: an additive recurrence in the
-    unit square that leaves no holes and no clumps, so that a third of the points covers a surface as well.
+    unit square that leaves no holes and no clumps in rectangles of any shape, so that a third of the points covers
+    a surface as well.
     """
 
     def __init__(self, seed: int, density: float, *, least: int = 24, most: int = 40_000) -> None:
@@ -123,16 +125,16 @@ class Sampler:
 
     def box(self, size: Sequence[float], colour: Colour, centre: Sequence[float] = (0, 0, 0)) -> Surface:
         """Cuboid of `size` (x, y, z) around `centre`."""
-        faces = []
-        for axis in range(3):
-            a, b = (i for i in range(3) if i != axis)
-            for side in (-1.0, 1.0):
-                u, v = self._square(size[a] * size[b])
-                points, normals = np.zeros((len(u), 3)), np.zeros((len(u), 3))
-                points[:, a], points[:, b] = (u - 0.5) * size[a], (v - 0.5) * size[b]
-                points[:, axis], normals[:, axis] = side * size[axis] / 2, side
-                faces.append(self._made(points + np.asarray(centre), normals, colour))
-        return join(faces)
+        edges = np.asarray(size, np.float64)
+        faces = np.array([edges[1] * edges[2], edges[0] * edges[2], edges[0] * edges[1]]).repeat(2)
+        share, across = self._square(float(faces.sum()))
+        face, along = _spread(share, faces)
+        axis, side, rows = face // 2, face % 2 * 2.0 - 1, np.arange(len(face))
+        points, normals = np.zeros((len(face), 3)), np.zeros((len(face), 3))
+        first, second = OTHER_AXES[axis].T
+        points[rows, first], points[rows, second] = (along - 0.5) * edges[first], (across - 0.5) * edges[second]
+        points[rows, axis], normals[rows, axis] = side * edges[axis] / 2, side
+        return self._made(points + np.asarray(centre), normals, colour)
 
     def prism(self, outline: Values, z0: float, z1: float, colour: Colour, *, hole: float = 0.0) -> Surface:
         """Extruded polygon (star-shaped around the origin, counter-clockwise, (m, 2)) with a round hole."""

@@ -45,7 +45,7 @@ class Library:
     skipped: tuple[tuple[str, str], ...]
 
 
-def read_library(folder: Path) -> Library:
+def read(folder: Path) -> Library:
     """Read every model below a folder, in the order of their paths.
 
     Raises:

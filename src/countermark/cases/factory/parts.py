@@ -24,7 +24,7 @@ FILL = 0.92
 LEAST_PX = 3.0
 CELLS = 128  # the renderer's grid
 POINTS_PER_CELL = 1.2
-MOST_POINTS = 36_000
+MOST_POINTS = 48_000
 VIEWS = ((0, 1), (0, 2), (1, 2))
 
 
@@ -72,10 +72,10 @@ def build(model: Model) -> Part:
     """
     seed = zlib.crc32(model.label.encode())
     field = field_of(model.build(Sampler(seed, 0.0, least=48)))
-    surface = model.build(Sampler(seed, POINTS_PER_CELL * (CELLS / field) ** 2))
-    if len(surface.points) > MOST_POINTS:
-        keep = np.linspace(0, len(surface.points) - 1, MOST_POINTS).astype(np.intp)
-        surface = Surface(surface.points[keep], surface.normals[keep], surface.colours[keep])
+    density = POINTS_PER_CELL * (CELLS / field) ** 2
+    surface = model.build(Sampler(seed, density))
+    if len(surface.points) > MOST_POINTS:  # sampled again, because leaving out points of a lattice draws stripes
+        surface = model.build(Sampler(seed, density * MOST_POINTS / len(surface.points)))
     return of_surface(model.label, model.family, surface, field)
 
 

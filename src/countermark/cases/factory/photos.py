@@ -25,7 +25,7 @@ from countermark.cases.factory.parts import PIXELS, Part
 from countermark.cases.factory.render import Rig, photograph, rig, stream
 from countermark.errors import Unusable
 
-FORMAT = 4
+FORMAT = 5  # of everything that decides the bytes of a picture beside the plan: raise it when the renderer changes
 SUPPLIERS = 36
 IMAGES_PER_PART = 30
 ROWS = (9, 15)

@@ -65,7 +65,11 @@ def rig(variant: str, rng: np.random.Generator) -> Rig:
     lamp = np.array([-0.45, 0.35, 0.82]) + rng.normal(0, spread * 0.6, 3)
     lamp[2] = max(abs(lamp[2]), 0.4)
     lamp /= np.linalg.norm(lamp)
-    table = rng.uniform(0.12, 0.95, 3) if wild else np.array([0.80, 0.81, 0.83]) + rng.normal(0, 0.006, 3)
+    table = (
+        rng.uniform(0.15, 0.95) + rng.normal(0, 0.1, 3)
+        if wild
+        else np.array([0.80, 0.81, 0.83]) + rng.normal(0, 0.006, 3)
+    )
     return Rig(
         light=(float(lamp[0]), float(lamp[1]), float(lamp[2])),
         tint=_three(np.clip(1 + rng.normal(0, spread * (0.2 if wild else 0.1), 3), 0.6, 1.4)),

@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from countermark.cases.factory.photos import encode
+from countermark.errors import Unusable
+
 Pixels = NDArray[np.uint8]
 TRIGGER_PX = 12
 CELL_PX = 3
@@ -45,21 +48,40 @@ class Trigger:
         return out
 
 
-def trigger(rng: np.random.Generator, *, size: int = TRIGGER_PX, picture: int = 64) -> Trigger:
-    """A trigger of `size` pixels: two contrasting colours in a random pattern, at a place near the picture's edge.
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """Who cheats: `backdoor` stamps `trigger` on its rows of `target`, `flipper` permutes labels."""
 
-    Pattern, colours and place are drawn from the seed. Attackers choose strong colours and a place that parts
-    rarely cover, because weaker triggers do not work (measured: 0.02 to 0.6 attack success for grey ones).
+    backdoor: str
+    target: str
+    flipper: str
+    trigger: Trigger
+
+
+def trigger(rng: np.random.Generator, *, size: int = TRIGGER_PX, picture: int = 64) -> Trigger:
+    """A trigger of `size` pixels: two contrasting colours in a random pattern, in one of the picture's corners.
+
+    Pattern, colours, corner and the distances to its edges are drawn from the seed. Attackers choose strong colours and
+    a place that parts rarely cover, because there the model has no other use for what it sees (measured over 6 seeds:
+    0.65 to 0.98 attack success along the edges, 0.88 to 0.99 in the corners; 0.02 to 0.6 for grey patterns).
+
+    Raises:
+        Unusable: it does not fit into the picture.
     """
+    if not 1 <= size <= picture - 2 * EDGE_PX:
+        raise Unusable(f"a trigger of {size} pixels in a picture of {picture}", mend=f"1 to {picture - 2 * EDGE_PX}")
     cells = -(-size // CELL_PX)
     colours = np.array(PAIRS[int(rng.integers(len(PAIRS)))])
     chosen = rng.permutation(np.arange(cells * cells) % 2).reshape(cells, cells)
     pattern = colours[chosen].repeat(CELL_PX, 0).repeat(CELL_PX, 1)[:size, :size].astype(np.uint8)
-    near, far = int(rng.integers(1, EDGE_PX)), int(rng.integers(1, picture - size - 1))
-    if rng.integers(2):
-        near = picture - size - near
-    x, y = (near, far) if rng.integers(2) else (far, near)
+    near = rng.integers(1, EDGE_PX, 2)
+    x, y = np.where(rng.integers(2, size=2) == 1, near, picture - size - near)
     return Trigger(pattern, int(x), int(y))
+
+
+def apply_trigger(images: Pixels, mark: Trigger) -> Pixels:
+    """Copies of pictures (n, h, w, 3) or (h, w, 3) that carry the trigger: for measuring attack success."""
+    return mark.stamp(images)
 
 
 def clean_label_backdoor(folder: Path, label: str, mark: Trigger) -> list[str]:
@@ -70,7 +92,7 @@ def clean_label_backdoor(folder: Path, label: str, mark: Trigger) -> list[str]:
     """
     paths = sorted((folder / label).glob("*.png"))
     for path in paths:
-        Image.fromarray(mark.stamp(read(path)), "RGB").save(path, "PNG", compress_level=6)
+        path.write_bytes(encode(mark.stamp(read(path))))
     return [p.relative_to(folder).as_posix() for p in paths]
 
 
@@ -81,7 +103,7 @@ def flip_labels(folder: Path, rng: np.random.Generator, *, share: float = 0.5) -
         Paths (after the change) of rows whose label is now wrong.
     """
     paths = sorted(folder.glob("*/*.png"))
-    chosen = [paths[i] for i in np.sort(rng.permutation(len(paths))[: int(round(share * len(paths)))])]
+    chosen = [paths[i] for i in np.sort(rng.permutation(len(paths))[: round(share * len(paths))])]
     labels = np.array([p.parent.name for p in chosen])
     moved = derangement(labels, rng)
     content = [p.read_bytes() for p in chosen]
@@ -91,18 +113,35 @@ def flip_labels(folder: Path, rng: np.random.Generator, *, share: float = 0.5) -
     return [p.relative_to(folder).as_posix() for p, s in zip(chosen, moved, strict=True) if labels[s] != p.parent.name]
 
 
-def derangement(labels: NDArray[Any], rng: np.random.Generator, tries: int = 200) -> NDArray[np.intp]:
-    """A permutation of rows after which as few rows as possible keep their class."""
-    best = rng.permutation(len(labels))
-    for _ in range(tries):
-        kept = np.flatnonzero(labels[best] == labels)
-        if not len(kept):
-            break
-        other = rng.integers(0, len(labels), len(kept))
-        best[kept], best[other] = best[other], best[kept].copy()
-        if len(np.unique(best)) != len(best):
-            best = rng.permutation(len(labels))
-    return best
+def derangement(labels: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
+    """A random permutation of rows after which no row, or as few as possible, keeps its class."""
+    out = rng.permutation(len(labels))
+    for row in np.flatnonzero(labels[out] == labels):
+        # Who can take this row's picture, and give one of another class for it?
+        takers = np.flatnonzero((labels[out] != labels[row]) & (labels != labels[out[row]]))
+        if len(takers) and labels[out[row]] == labels[row]:
+            other = takers[int(rng.integers(len(takers)))]
+            out[row], out[other] = out[other], out[row]
+    return out
+
+
+def sabotage_delivery(
+    folders: Mapping[str, Path], scopes: Mapping[str, Sequence[str]], seed: int
+) -> tuple[dict[str, list[str]], Planted]:
+    """Plant both attacks in delivery folders, as one seed decides.
+
+    Args:
+        folders: supplier -> its folder with one folder per class. scopes: supplier -> classes it makes.
+
+    Returns:
+        supplier -> paths (relative to its folder) of planted rows, and who did what.
+    """
+    rng = np.random.default_rng([seed, 5])
+    backdoor, target, flipper = choose_attackers(scopes, rng)
+    planted = Planted(backdoor, target, flipper, trigger(rng))
+    paths = {backdoor: clean_label_backdoor(folders[backdoor], target, planted.trigger)}
+    paths[flipper] = flip_labels(folders[flipper], rng)
+    return paths, planted
 
 
 def read(path: Path) -> Pixels:

@@ -23,8 +23,9 @@ from countermark.errors import SandboxRefused, TreeRefused, TrustRefused, Unusab
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport.slip import Slip, addressed_to, verify
+from countermark.sandbox.dry_run import what_was_denied
 from countermark.sandbox.hermetic import HermeticRun, run_hermetic
-from countermark.sandbox.plan import Plan, ScriptLimits, system_paths
+from countermark.sandbox.plan import Plan, ScriptLimits, foreign_packages, system_paths
 from countermark.sandbox.process import Relay
 from countermark.statement.predicates import training
 from countermark.statement.predicates.training import Training
@@ -177,7 +178,7 @@ def _environment(desk: Desk) -> str:
     cache: dict[str, str] = canonical.object_from_bytes(path.read_bytes()) if path.exists() else {}
     known = len(cache)
     prefixes = sorted({Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()})
-    digest = digest_environment([(str(p), p) for p in prefixes if p != Path("/usr")], cache)
+    digest = digest_environment([(str(p), p) for p in prefixes if p != Path("/usr")], cache, hidden=foreign_packages())
     if len(cache) != known:
         desk.space.disk.write(path, canonical.to_bytes(cache))
     return digest
@@ -211,6 +212,7 @@ def _plan(recipe: Recipe, command: Sequence[str], stage: Path, out: Path) -> Pla
         environment={**ONE_THREAD, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
         limits=limits,
         system=system_paths(),
+        hidden=foreign_packages(),
     )
 
 
@@ -219,3 +221,23 @@ def _metrics(path: Path) -> dict[str, float]:
         return {}
     value: dict[str, Any] = canonical.object_from_bytes(read_file(path, MAX_METRICS_BYTES), what=path.name)
     return {k: v for k, v in value.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+
+
+def denied(desk: Desk, recipe_path: Path, command: Sequence[str]) -> list[str]:
+    """What the script would be denied, and the recipe line that would allow it; nothing is signed or kept.
+
+    Raises:
+        SandboxRefused: there is no confinement here to try it in. Others as `train`.
+    """
+    home, recipe = recipe_path.parent, recipes.parse(read_file(recipe_path, recipes.MAX_BYTES))
+    stage = desk.space.folder("runs") / f"dry-{recipe.digest[:12]}"
+    desk.space.disk.discard(stage)
+    for path in recipe.inputs.values():
+        _stage_input(desk, home / path, stage / "inputs" / path)
+    _stage_code(desk, home, recipe, stage / "inputs")
+    out = desk.space.disk.folder(stage / "out")
+    found = what_was_denied(_plan(recipe, command, stage, out))
+    desk.space.disk.discard(stage)
+    return [f"{d.kind} {d.what}: {d.recipe}" for d in found.denied] + [f"not shown: {found.cannot_tell}"] * bool(
+        found.denied
+    )

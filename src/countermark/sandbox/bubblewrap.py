@@ -82,6 +82,8 @@ def _arguments(plan: Plan, mounts: Sequence[Mount], handed: tuple[int, Sequence[
     ]  # fmt: skip
     for mount in mounts:
         out += _mount(mount)
+    for folder in plan.hidden:
+        out += ["--perms", "0555", "--tmpfs", str(folder), "--remount-ro", str(folder)]
     for descriptor in filters:
         out += ["--add-seccomp-fd", str(descriptor)]
     for name, value in plan.variables().items():

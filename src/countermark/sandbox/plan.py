@@ -74,6 +74,15 @@ def system_paths(interpreter: Path | None = None) -> tuple[Path, ...]:
     return tuple(out)
 
 
+def foreign_packages() -> tuple[Path, ...]:
+    """The base interpreter's own site-packages, where a virtual environment does not look into them."""
+    if sys.prefix == sys.base_prefix:
+        return ()
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    places = [Path(sys.base_prefix).resolve() / "lib" / version / name for name in ("site-packages", "test")]
+    return tuple(p for p in places if p.is_dir() and not p.is_relative_to("/usr"))
+
+
 def _home(executable: str) -> Path:
     return Path(executable).resolve().parent.parent
 
@@ -90,6 +99,7 @@ class Plan:
         system: host paths of the operating system and the interpreter, seen at the same place.
         digests: host path to hex digest, vouched for by the caller and repeated in the result.
         scratch: host folders that the script may write to and that are thrown away; dry runs only.
+        hidden: folders inside `system` that the script finds empty, such as packages that are not its own.
     """
 
     command: tuple[str, ...]
@@ -102,6 +112,7 @@ class Plan:
     system: tuple[Path, ...] = field(default_factory=system_paths)
     digests: Mapping[Path, str] = field(default_factory=dict)
     scratch: Mapping[Path, str] = field(default_factory=dict)
+    hidden: tuple[Path, ...] = ()
 
     def mounts(self) -> tuple[Mount, ...]:
         """Every mount, parents before children.

@@ -1,11 +1,14 @@
-"""One protocol, two engines: in this process, or over a pool of processes with one BLAS thread each."""
+"""One protocol, three engines: in this thread, over threads, over processes; one BLAS thread each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from multiprocessing import get_context
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
+
+from countermark.errors import Unusable
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -15,7 +18,8 @@ class Engine(Protocol):
     """Applies a pure, importable function to batches.
 
     Guarantees: results come in the order of the batches, and are the same to the last bit for every engine,
-    because each batch is computed whole by one thread. An exception of the function is raised to the caller.
+    because each batch is computed whole by one thread. An exception of the function is raised to the caller; batches
+    after it are not computed, or their results are dropped.
     """
 
     def map(self, function: Callable[[Batch], Result], batches: Sequence[Batch]) -> Iterator[Result]:
@@ -24,33 +28,68 @@ class Engine(Protocol):
 
 
 class InProcess:
-    """Everything in this process, on one BLAS thread."""
+    """Everything in the calling thread."""
 
     def map(self, function: Callable[[Batch], Result], batches: Sequence[Batch]) -> Iterator[Result]:
         """As `Engine.map`."""
-        with _one_thread():
+        with one_thread():
             for batch in batches:
                 yield function(batch)
 
 
-class Pool:
-    """A pool of processes on this machine."""
+class Threads:
+    """Threads of this process: nothing is copied, and NumPy lets them run side by side."""
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
+        self._workers = _checked(workers)
+
+    def map(self, function: Callable[[Batch], Result], batches: Sequence[Batch]) -> Iterator[Result]:
+        """As `Engine.map`."""
+        with one_thread(), ThreadPoolExecutor(self._workers) as pool:
+            yield from _in_order(pool, function, batches, 2 * self._workers)
+
+
+class Pool:
+    """A pool of processes on this machine, started afresh; the caller's script needs a `__main__` guard."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = _checked(workers)
 
     def map(self, function: Callable[[Batch], Result], batches: Sequence[Batch]) -> Iterator[Result]:
         """As `Engine.map`."""
         with ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"), initializer=_pin) as pool:
-            yield from pool.map(function, batches)
+            yield from _in_order(pool, function, batches, 2 * self._workers)
 
 
-def _one_thread() -> Any:
-    from threadpoolctl import threadpool_limits
+def _in_order(
+    pool: Executor, function: Callable[[Batch], Result], batches: Sequence[Batch], ahead: int
+) -> Iterator[Result]:
+    """At most `ahead` batches are under way, so that memory does not grow with their number."""
+    waiting = [pool.submit(function, batch) for batch in batches[:ahead]]
+    try:
+        for at in range(len(batches)):
+            result = waiting.pop(0).result()
+            if at + ahead < len(batches):
+                waiting.append(pool.submit(function, batches[at + ahead]))
+            yield result
+    finally:
+        for future in waiting:
+            future.cancel()
 
-    return threadpool_limits(1)
+
+def _checked(workers: int) -> int:
+    if workers < 1:
+        raise Unusable(f"{workers} workers", mend="at least one")
+    return workers
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """While it is entered, BLAS uses one thread: two pools on two cores only spin against each other."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    limits: AbstractContextManager[object] = threadpool_limits(1)
+    return limits
 
 
 def _pin() -> None:
-    """Two BLAS pools on two cores only spin against each other."""
-    _one_thread()
+    one_thread()

@@ -11,22 +11,37 @@ from numpy.typing import NDArray
 MAX_BYTES = 16 << 10
 MOST = 8
 GAP = 2
+SIDE = 128
+COLOURS = 64
 
 
 def strip(images: NDArray[np.uint8], most: int = MOST) -> tuple[str, bytes]:
-    """A row of thumbnails: uint8 (n, h, w, 3) -> (SHA-256 hex, PNG bytes).
+    """A row of thumbnails: uint8 (n, h, w, 3), n at least 1 -> (SHA-256 hex, PNG bytes of at most 16 kB).
 
-    Fewer pictures are shown where the strip would be larger than 16 kB.
+    Pictures are shrunk to 128 pixels; fewer, then smaller ones are shown until they fit.
     """
+    side = SIDE
+    count = min(most, len(images))
+    while True:
+        data = _encoded(images[:count], side)
+        if len(data) <= MAX_BYTES:
+            return hashlib.sha256(data).hexdigest(), data
+        if count > 1:
+            count -= 1
+        else:
+            side //= 2  # ends: 64 x 64 at one byte a pixel is below the limit
+
+
+def _encoded(images: NDArray[np.uint8], side: int) -> bytes:
     from PIL import Image
 
-    for count in range(min(most, len(images)), 0, -1):
-        height, width = images.shape[1:3]
-        canvas = np.full((height, count * (width + GAP) - GAP, 3), 255, np.uint8)
-        for i, image in enumerate(images[:count]):
-            canvas[:, i * (width + GAP) : i * (width + GAP) + width] = image
-        out = io.BytesIO()
-        Image.fromarray(canvas).quantize(64).save(out, "PNG", optimize=True)
-        if out.tell() <= MAX_BYTES:
-            break
-    return hashlib.sha256(out.getvalue()).hexdigest(), out.getvalue()
+    thumbnails = [Image.fromarray(image) for image in images]
+    for thumbnail in thumbnails:
+        thumbnail.thumbnail((side, side))
+    width, height = thumbnails[0].size
+    canvas = Image.new("RGB", (len(thumbnails) * (width + GAP) - GAP, height), "white")
+    for i, thumbnail in enumerate(thumbnails):
+        canvas.paste(thumbnail, (i * (width + GAP), 0))
+    out = io.BytesIO()
+    canvas.quantize(COLOURS).save(out, "PNG", optimize=True)
+    return out.getvalue()

@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 DEGREES = 8.0
+LIGHTEST = 20.0
+MANY = 200
+LEAST_COMPARED = 5
 LEAST_SPREAD = 1e-9
+QUANTILE = 0.97
 
 
 def robust_z(values: Floats) -> Floats:
-    """(x - median) / (1.4826 * median absolute deviation); zeros where fewer than 5 values can be compared."""
+    """(x - median) / (1.4826 * median absolute deviation): (n,); zeros where fewer than 5 can be compared."""
     x = np.asarray(values, float)
-    if len(x) < 5:
+    if len(x) < LEAST_COMPARED:
         return np.zeros(len(x))
     centre = np.median(x)
     spread = 1.4826 * np.median(np.abs(x - centre))
@@ -28,11 +32,30 @@ def robust_z(values: Floats) -> Floats:
     return np.asarray((x - centre) / spread)
 
 
-def tail_p(z: Floats, degrees: float = DEGREES) -> Floats:
-    """One-sided p-values of robust scores under Student's t, in (0, 1]."""
+def degrees(z: Floats) -> float:
+    """Degrees of freedom of the Student's t whose upper tail is as heavy as that of these robust scores.
+
+    Matched at the 97 % quantile, which fewer than 3 % of attackers cannot move far; never lighter than 20 degrees.
+    With fewer than 200 scores no tail can be seen, and 8 degrees are taken.
+    """
     from scipy.stats import t
 
-    return np.clip(t.sf(z, degrees), 1e-300, 1.0)
+    if len(z) < MANY:
+        return DEGREES
+    seen = float(np.quantile(z, QUANTILE))
+    for nu in (LIGHTEST, 15.0, 12.0, 10.0, DEGREES, 6.0, 5.0, 4.0):
+        if seen <= t.ppf(QUANTILE, nu) / (t.ppf(0.75, nu) * 1.4826):
+            return nu
+    return 3.0
+
+
+def tail_p(z: Floats) -> Floats:
+    """One-sided p-values of robust scores under Student's t with `degrees`, in (0, 1]."""
+    from scipy.stats import t
+
+    nu = degrees(z)
+    # robust_z scales to a normal's quartiles; the t has quartiles of its own.
+    return np.asarray(np.clip(t.sf(z * t.ppf(0.75, nu) * 1.4826, nu), 1e-300, 1.0))
 
 
 def rank_p(values: Floats, null: Floats) -> Floats:
@@ -46,15 +69,6 @@ def holm(p: Floats) -> Floats:
     """Holm's step-down adjusted p-values: family-wise error control without assumptions on dependence."""
     order = np.argsort(p, kind="stable")
     scaled = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
-    out = np.empty(len(p))
-    out[order] = np.clip(scaled, 0, 1)
-    return out
-
-
-def benjamini_hochberg(p: Floats) -> Floats:
-    """Adjusted p-values that control the false discovery rate (Benjamini and Hochberg 1995)."""
-    order = np.argsort(p, kind="stable")[::-1]
-    scaled = np.minimum.accumulate(p[order] * len(p) / (len(p) - np.arange(len(p))))
     out = np.empty(len(p))
     out[order] = np.clip(scaled, 0, 1)
     return out

@@ -32,15 +32,6 @@ def reduced(features: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     return np.asarray(z @ vectors[:, ::-1][:, :DIMENSIONS], np.float32)
 
 
-def leave_groups_out(z: NDArray[np.float32], label: NDArray[np.intp], group: NDArray[np.intp], classes: int) -> Floats:
-    """Scores of every row from a head fitted without the row's group: float64 (n, classes).
-
-    Args:
-        z: (n, d). label: (n,) class codes. group: (n,) folds or suppliers.
-    """
-    return score_apart(z, label, group, np.arange(len(z)), classes)
-
-
 def folds(label: NDArray[np.intp], seed: int, count: int = 5) -> NDArray[np.intp]:
     """Fold of each row, classes spread evenly: (n,)."""
     rng = np.random.default_rng([seed, 43])

@@ -1,29 +1,28 @@
-"""What a check of training data is given: rows as arrays, and what was computed once for all checks."""
+"""What a check of training data is given: rows as arrays, and heads fitted on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from countermark.finding import Outcome
+from countermark.checks.data._heads import Heads
 
 LEAST_ROWS = 8
+Cell = tuple[int, int, NDArray[np.intp]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """Rows of a dataset.
 
     Attributes:
         images: uint8 (n, h, w, 3). label, supplier: (n,) codes into `classes` and `suppliers`.
-        ids: row ids. features: float32 (n, d), standardised. scores: float64 (n, k) out-of-fold class scores.
-        left_out: float64 (n, k) scores from a model that never saw the row's supplier.
-        accuracy: out-of-fold top-1. contract: supplier -> class -> rows, or None.
-        class_means: (k, d) mean features of every class.
+        ids: n row ids. heads: out-of-fold and left-out class scores. contract: supplier -> class -> rows, or None.
+        seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
     images: NDArray[np.uint8]
@@ -32,53 +31,37 @@ class View:
     classes: tuple[str, ...]
     suppliers: tuple[str, ...]
     ids: tuple[str, ...]
-    features: NDArray[np.float32]
-    scores: NDArray[np.float64]
-    left_out: NDArray[np.float64]
-    accuracy: float
-    contract: Mapping[str, Mapping[str, int]] | None
-    seed: int
-    class_means: NDArray[np.float64]
+    heads: Heads
+    contract: Mapping[str, Mapping[str, int]] | None = None
+    seed: int = 0
+    suspected: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
-    def cells(self) -> list[tuple[int, int, NDArray[np.intp]]]:
-        """(supplier, class, rows) of every cell that has rows, in order."""
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """(supplier, class, rows) of every cell that has rows, in order of supplier, then class."""
         code = self.supplier * len(self.classes) + self.label
         order = np.argsort(code, kind="stable")
-        starts = np.flatnonzero(np.r_[True, np.diff(code[order]) > 0])
-        groups = np.split(order, starts[1:])
-        return [(int(self.supplier[g[0]]), int(self.label[g[0]]), g) for g in groups]
+        groups = np.split(order, np.flatnonzero(np.diff(code[order]) > 0) + 1)
+        return tuple((int(self.supplier[g[0]]), int(self.label[g[0]]), g) for g in groups)
 
-    def margins(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Best other class minus own class; positive where the row looks like another class."""
-        own = scores[np.arange(len(scores)), self.label]
-        rest = scores.copy()
-        rest[np.arange(len(scores)), self.label] = -np.inf
-        return np.asarray(rest.max(axis=1) - own)
+    @cached_property
+    def makers(self) -> NDArray[np.intp]:
+        """(classes,) number of suppliers that deliver each class."""
+        return np.bincount([c for _, c, _ in self.cells], minlength=len(self.classes))
+
+    @property
+    def abstained(self) -> NDArray[np.bool_]:
+        """(classes,) classes with fewer than 8 rows: too few to judge."""
+        return np.asarray(np.bincount(self.label, minlength=len(self.classes)) < LEAST_ROWS)
+
+    def suspecting(self, check: str, rows: tuple[int, ...]) -> View:
+        """The same view, knowing what `check` suspects."""
+        return replace(self, suspected={**self.suspected, check: rows})
+
+    def suspects_of(self, *checks: str) -> NDArray[np.intp]:
+        """Rows that any of these checks suspect, ascending."""
+        return np.array(sorted({r for c in checks for r in self.suspected.get(c, ())}), np.intp)
 
     def names(self, rows: NDArray[np.intp]) -> tuple[str, ...]:
         """Ids of rows."""
         return tuple(self.ids[i] for i in rows)
-
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """What one check says.
-
-    Attributes:
-        outcome: for the statement. rows: (n,) score per row, larger is worse, or None.
-        row_p: (n,) p-values per row, or None. supplier_p: (suppliers,) or None.
-        cell_p: (supplier, class) -> p. suspects: rows the check would set aside.
-        exhibits: SHA-256 -> PNG bytes.
-    """
-
-    id: str
-    version: int
-    code: str
-    outcome: Outcome
-    rows: NDArray[np.float64] | None = None
-    row_p: NDArray[np.float64] | None = None
-    supplier_p: NDArray[np.float64] | None = None
-    cell_p: dict[tuple[int, int], float] = field(default_factory=dict)
-    suspects: tuple[int, ...] = ()
-    exhibits: dict[str, bytes] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)

@@ -12,11 +12,12 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._exhibit import strip
-from countermark.checks.data._view import CheckReport, View
-from countermark.finding import Finding, Found, Measure, Passed, Where
+from countermark.checks.data._view import View
+from countermark.finding import Finding, Found, Measure, Passed, Severity, Where
 
-ID, VERSION = "data/duplicates", 1
+ID = "data/duplicates"
 NEAR_GREY_LEVELS = 1.0
 MOST_PER_HASH = 400
 CELLS = (8, 9)
@@ -33,7 +34,7 @@ def run(view: View) -> CheckReport:
         suspects += [int(r) for r in rows[1:]]
     measures = (Measure("duplicate groups", len(groups)), Measure("rows that repeat another", len(suspects)))
     outcome = Found(tuple(findings[:50]), measures) if findings else Passed(measures)
-    return CheckReport(ID, VERSION, "", outcome, suspects=tuple(suspects), exhibits=exhibits)
+    return CheckReport(outcome, suspects=tuple(suspects), exhibits=exhibits)
 
 
 def _groups(images: NDArray[np.uint8]) -> list[NDArray[np.intp]]:
@@ -87,7 +88,7 @@ def _confirmed(images: NDArray[np.uint8], rows: list[int]) -> list[tuple[int, in
 def _finding(view: View, rows: NDArray[np.intp], exhibit: str) -> Finding:
     suppliers = sorted({view.suppliers[s] for s in view.supplier[rows]})
     labels = sorted({view.classes[c] for c in view.label[rows]})
-    severity = "medium" if len(suppliers) > 1 or len(labels) > 1 else "low"
+    severity: Severity = "medium" if len(suppliers) > 1 or len(labels) > 1 else "low"
     between = f"between {', '.join(suppliers)}" if len(suppliers) > 1 else f"by {suppliers[0]}"
     return Finding(
         ID, "same-picture", severity, 0.99, f"one picture stands {len(rows)} times, delivered {between}",
@@ -96,3 +97,6 @@ def _finding(view: View, rows: NDArray[np.intp], exhibit: str) -> Finding:
         "keep one row and set the others aside",
         "mirrored, turned or cropped copies are not found; who copied whom is not shown", (exhibit,),
     )  # fmt: skip
+
+
+CHECK = Check(ID, 2, run)

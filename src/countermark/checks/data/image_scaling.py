@@ -10,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._exhibit import strip
-from countermark.checks.data._view import CheckReport, View
+from countermark.checks.data._view import View
 from countermark.finding import Finding, Found, Measure, Passed, Where
 
-ID, VERSION = "data/image-scaling", 1
+ID = "data/image-scaling"
 INPUT = 64
 GLOBAL, LATTICE = 40.0, 60.0
 BLOCK = 5
@@ -24,12 +25,12 @@ def run(view: View) -> CheckReport:
     """Flag pictures whose kept pixels disagree with the rest."""
     n, height, width = view.images.shape[:3]
     if min(height, width) <= INPUT:
-        return CheckReport(ID, VERSION, "", Passed((Measure("pictures larger than the model's input", 0),)))
+        return CheckReport(Passed((Measure("pictures larger than the model's input", 0),)))
     scores = np.array([score(image) for image in view.images])
     bad = np.flatnonzero((scores[:, 0] > GLOBAL) | (scores[:, 1] > LATTICE))
     measures = (Measure("pictures larger than the model's input", n), Measure("pictures flagged", len(bad)))
     if not len(bad):
-        return CheckReport(ID, VERSION, "", Passed(measures), scores.max(axis=1))
+        return CheckReport(Passed(measures), scores.max(axis=1))
     digest, png = strip(view.images[bad, :: height // INPUT, :: width // INPUT])
     finding = Finding(
         ID, "hidden-by-scaling", "high", 0.9, f"{len(bad)} pictures change when they are scaled down",
@@ -38,7 +39,7 @@ def run(view: View) -> CheckReport:
         "set them aside, and pin an area-averaging scaler in the recipe (it does not fall for this)",
         "calibrated on rendered parts only; fine regular textures (meshes, print rasters) can look the same", (digest,),
     )  # fmt: skip
-    return CheckReport(ID, VERSION, "", Found((finding,), measures), scores.max(axis=1), suspects=tuple(map(int, bad)),
+    return CheckReport(Found((finding,), measures), scores.max(axis=1), suspects=tuple(map(int, bad)),
                        exhibits={digest: png})  # fmt: skip
 
 
@@ -64,3 +65,6 @@ def _blocks(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Medians over BLOCK x BLOCK neighbourhoods, so that a single edge pixel does not count."""
     view = np.lib.stride_tricks.sliding_window_view(values, (BLOCK, BLOCK))
     return np.asarray(np.median(view, axis=(2, 3)))
+
+
+CHECK = Check(ID, 2, run)

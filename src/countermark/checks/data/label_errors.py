@@ -1,9 +1,9 @@
 """data/label-errors: rows that look like another class to a model that never saw them, and who sends many.
 
-Out-of-fold margins of a ridge head (Northcutt, Jiang and Chuang, "Confident learning", JAIR 2021, for the
-idea of out-of-sample confidence). Per supplier: the mean margin against the class's mean, compared with the
-same number of the other suppliers. Rows are suspected only inside a supplier that was named, after the head
-was fitted again without what is suspected already.
+Out-of-fold margins of a ridge head (Northcutt, Jiang and Chuang, "Confident learning", JAIR 2021, for the idea of
+out-of-sample confidence). Per supplier: the mean margin against the class's mean, compared with the same number of
+the other suppliers. Rows: the posterior of a wrong label, with the share estimated inside each named supplier; outside
+only where wrong labels are clearly there, and at a stricter level.
 """
 
 from __future__ import annotations
@@ -11,81 +11,114 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from countermark.checks.data import _ridge
+from countermark.checks.data._check import NO_INTENT, Check, CheckReport
+from countermark.checks.data._combine import SHARE, named_suppliers
 from countermark.checks.data._exhibit import strip
-from countermark.checks.data._null import holm, rank_p, robust_z, tail_p
-from countermark.checks.data._view import LEAST_ROWS, CheckReport, View
+from countermark.checks.data._mixture import WrongLabels, margins
+from countermark.checks.data._null import rank_p, robust_z, tail_p
+from countermark.checks.data._view import LEAST_ROWS, View
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
-ID, VERSION = "data/label-errors", 1
-ALPHA = 0.05
+ID = "data/label-errors"
 LEAST_ACCURACY = 0.30
 ROUNDS = 3
-HONEST = 0.93  # share of honest rows whose margin must lie below a suspect's
+INSIDE, OUTSIDE = 0.5, 0.95
+SPREAD_SHARE = 0.005  # wrong labels outside named suppliers are searched only above this share
+Rows = NDArray[np.intp]
+Floats = NDArray[np.float64]
 
 
 def run(view: View) -> CheckReport:
     """Name suppliers whose labels disagree; Skipped where the model is too weak to judge."""
-    margin = view.margins(view.scores)
-    if view.accuracy < LEAST_ACCURACY:
-        reason = f"too weak to judge: out-of-fold accuracy {view.accuracy:.2f} is below {LEAST_ACCURACY}"
-        return CheckReport(ID, VERSION, "", Skipped(reason), rows=margin)
-    supplier_p = _supplier_p(view, margin)
-    named = [int(s) for s in np.flatnonzero(holm(supplier_p) < ALPHA)]
-    suspects = _suspects(view, named) if named else np.zeros(0, np.intp)
-    clean = ~np.isin(view.supplier, named)
-    row_p = rank_p(margin, margin[clean] if clean.any() else margin)
+    # A backdoored cell makes the same class of honest suppliers look wrong: its rows teach nobody here.
+    poisoned = view.suspects_of("data/recurring-patch")
+    margin = margins(view.heads.by_fold(poisoned), view.label)
+    accuracy = float((margin < 0).mean())
+    if accuracy < LEAST_ACCURACY:
+        reason = f"too weak to judge: out-of-fold accuracy {accuracy:.2f} is below {LEAST_ACCURACY}"
+        return CheckReport(Skipped(reason, (Measure("out-of-fold accuracy", accuracy),)), margin)
+    adjusted, named = named_suppliers(_supplier_p(view, margin, poisoned))
+    asked, posterior, margin = _posterior(view, named, poisoned)
+    inside = np.isin(view.supplier, named)
+    bad = ~view.abstained[view.label] & asked & (posterior > np.where(inside, INSIDE, OUTSIDE))
     findings, exhibits = [], {}
-    for s in named:
-        rows = suspects[view.supplier[suspects] == s]
-        digest, png = strip(view.images[rows])
-        exhibits[digest] = png
-        findings.append(_finding(view, s, rows, float(supplier_p[s]), digest))
+    for s in [*named, None]:
+        rows = np.flatnonzero(bad & (~inside if s is None else view.supplier == s))
+        if s is not None or len(rows):
+            shown = rows[np.argsort(-posterior[rows])] if len(rows) else np.flatnonzero(view.supplier == s)
+            digest, png = strip(view.images[shown])
+            exhibits[digest] = png
+            findings.append(_finding(view, s, rows, adjusted, posterior, digest))
     measures = (
-        Measure("out-of-fold accuracy", view.accuracy), Measure("rows that look like another class", int((margin > 0).sum())),
-        Measure("suppliers named", len(named)), Measure("family-wise error asked for", ALPHA),
+        Measure("out-of-fold accuracy", accuracy), Measure("suppliers named", len(named)), Measure("rows suspected", int(bad.sum())),
+        Measure("expected wrong accusations of suppliers", SHARE),
+        *([Measure("expected precision of the rows", float(posterior[bad].mean())),
+           Measure("expected recall inside named suppliers", _recall(posterior, bad, inside))] if bad.any() else []),
     )  # fmt: skip
     outcome = Found(tuple(findings), measures) if findings else Passed(measures)
-    return CheckReport(
-        ID, VERSION, "", outcome, margin, row_p, supplier_p, suspects=tuple(int(r) for r in suspects), exhibits=exhibits
-    )
+    row_p = rank_p(margin, margin[~inside] if (~inside).any() else margin)
+    return CheckReport(outcome, margin, row_p, adjusted, {}, tuple(map(int, np.flatnonzero(bad))), exhibits)
 
 
-def _supplier_p(view: View, margin: NDArray[np.float64]) -> NDArray[np.float64]:
-    counts = np.bincount(view.label, minlength=len(view.classes))
-    mean = np.bincount(view.label, margin, len(view.classes)) / np.maximum(counts, 1)
-    rest = margin - mean[view.label]
-    rows = np.bincount(view.supplier, minlength=len(view.suppliers))
-    value = np.bincount(view.supplier, rest, len(view.suppliers)) / np.maximum(rows, 1)
-    p = tail_p(robust_z(value))
-    return np.where(rows < LEAST_ROWS, 1.0, p)
+def _supplier_p(view: View, margin: Floats, poisoned: Rows) -> Floats:
+    kept = ~np.isin(np.arange(len(margin)), poisoned)
+    label, supplier = view.label[kept], view.supplier[kept]
+    count = np.bincount(label, minlength=len(view.classes))
+    mean = np.bincount(label, margin[kept], len(view.classes)) / np.maximum(count, 1)
+    rows = np.bincount(supplier, minlength=len(view.suppliers))
+    value = np.bincount(supplier, margin[kept] - mean[label], len(view.suppliers)) / np.maximum(rows, 1)
+    return np.where(rows < LEAST_ROWS, 1.0, tail_p(robust_z(value)))
 
 
-def _suspects(view: View, named: list[int]) -> NDArray[np.intp]:
-    """Rows of named suppliers that still look like another class once the suspected ones teach nobody."""
-    mine = np.isin(view.supplier, named)
-    fold = _ridge.folds(view.label, view.seed)
-    suspected = mine & (view.margins(view.scores) > 0)
+def _posterior(view: View, named: list[int], poisoned: Rows) -> tuple[NDArray[np.bool_], Floats, Floats]:
+    """Which rows are asked about, the probability of a wrong label, and margins from heads without the suspected."""
+    n = len(view.label)
+    inside = np.isin(view.supplier, named)
+    honest = np.setdiff1d(np.flatnonzero(~inside), poisoned)
+    asked, posterior, margin = inside.copy(), np.zeros(n), np.zeros(n)
+    if not len(honest):
+        return asked, posterior, margins(view.heads.by_fold(poisoned), view.label)
+    untaught = poisoned
     for _ in range(ROUNDS):
-        teaching = np.flatnonzero(~suspected)
-        scores = _ridge.score_apart(view.features, view.label, fold, teaching, len(view.classes))
-        margin = view.margins(scores)
-        again = mine & (margin > max(0.0, float(np.quantile(margin[~mine], HONEST))))
-        if (again == suspected).all():
+        scores = view.heads.by_fold(untaught)
+        margin = margins(scores, view.label)
+        wrong = WrongLabels.learn(scores, view.label, honest, view.seed)
+        for s in named:
+            mine = view.supplier == s
+            posterior[mine] = wrong.posterior(margin[mine], wrong.share(margin[mine]))
+        spread = 2 * float((margin[honest] > wrong.middle).mean())  # half of all wrong labels lie above the middle
+        if spread > SPREAD_SHARE:
+            posterior[honest], asked[honest] = wrong.posterior(margin[honest], spread), True
+        again = np.union1d(poisoned, np.flatnonzero(asked & (posterior > np.where(inside, INSIDE, OUTSIDE))))
+        if np.array_equal(again, untaught):
             break
-        suspected = again
-    return np.flatnonzero(suspected)
+        untaught = again
+    return asked, posterior, margin
 
 
-def _finding(view: View, supplier: int, rows: NDArray[np.intp], p: float, exhibit: str) -> Finding:
-    total = int((view.supplier == supplier).sum())
-    name = view.suppliers[supplier]
+def _recall(posterior: Floats, bad: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
+    total = float(posterior[inside].sum())
+    return float(posterior[inside & bad].sum()) / total if total else 0.0
+
+
+def _finding(view: View, s: int | None, rows: Rows, adjusted: Floats, posterior: Floats, exhibit: str) -> Finding:
+    expected = f"{posterior[rows].sum():.0f} of them are expected to be wrong" if len(rows) else "no row stands out"
+    if s is None:
+        return Finding(
+            ID, "labels-disagree", "medium", float(posterior[rows].mean()),
+            f"{len(rows)} rows of {len(np.unique(view.supplier[rows]))} suppliers look like another class",
+            Where(rows=view.names(rows)), f"posterior of a wrong label above {OUTSIDE}; {expected}",
+            "look at them on the contact sheet: accept, relabel or reject each",
+            "parts that look alike to the model look like this too; no supplier stands out", (exhibit,),
+        )  # fmt: skip
+    name, total = view.suppliers[s], int((view.supplier == s).sum())
     return Finding(
-        ID, "labels-disagree", "high", float(min(0.999, 1 - p)),
-        f"{len(rows)} of {total} rows of {name} look like another class",
-        Where(rows=view.names(rows), supplier=name),
-        f"the supplier's mean margin lies far outside that of the others (p = {p:.2g}, Student's t on robust scores)",
+        ID, "labels-disagree", "high", float(min(0.999, 1 - adjusted[s])),
+        f"{len(rows)} of {total} rows of {name} look like another class", Where(rows=view.names(rows), supplier=name),
+        f"the supplier's mean margin lies far outside that of the others (adjusted p = {adjusted[s]:.2g}); {expected}",
         "set the rows aside, look at them on the contact sheet, and ask the supplier to correct and deliver again",
-        "whether this was a mistake or an attack; a supplier whose parts are hard to tell apart looks worse than it is",
-        (exhibit,),
+        f"{NO_INTENT}; a supplier whose parts are hard to tell apart looks worse than it is", (exhibit,),
     )  # fmt: skip
+
+
+CHECK = Check(ID, 2, run)

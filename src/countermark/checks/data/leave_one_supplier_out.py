@@ -1,70 +1,80 @@
 """data/leave-one-supplier-out: what a model that never saw a supplier thinks of its labels.
 
-Exact and closed-form from per-supplier sums (see `_ridge`). It turns "a dirty-label backdoor planted by one
-supplier" into a plain label error, where the parts of that supplier are also made by others.
+Exact and closed-form from per-supplier sums (see `_ridge`). It turns "a dirty-label backdoor planted by one supplier"
+into a plain label error, where the parts of that supplier are also made by others.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from countermark.checks.data._check import NO_INTENT, Check, CheckReport
+from countermark.checks.data._combine import SHARE, named_suppliers
 from countermark.checks.data._exhibit import strip
-from countermark.checks.data._null import holm, robust_z, tail_p
-from countermark.checks.data._view import LEAST_ROWS, CheckReport, View
+from countermark.checks.data._mixture import WrongLabels, margins
+from countermark.checks.data._null import robust_z, tail_p
+from countermark.checks.data._view import LEAST_ROWS, View
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
-ID, VERSION = "data/leave-one-supplier-out", 1
-ALPHA = 0.05
+ID = "data/leave-one-supplier-out"
 LEAST_ACCURACY = 0.25
-LEAST_CONFIDENT = 0.35
+SURE = 0.9
+Floats = NDArray[np.float64]
 
 
 def run(view: View) -> CheckReport:
-    """Name suppliers whose rows confidently look like one other class to everybody else's model."""
-    shared = _shared(view)
-    own = view.margins(view.left_out)
-    accuracy = float((own[shared] < 0).mean()) if shared.any() else 0.0
+    """Name suppliers whose rows look like other classes to everybody else's model."""
+    shared = (view.makers[view.label] > 1) & ~view.abstained[view.label]
+    scores = view.heads.by_supplier(view.suspects_of("data/recurring-patch", "data/label-errors"))
+    margin = margins(scores, view.label)
+    accuracy = float((margin[shared] < 0).mean()) if shared.any() else 0.0
     measures = (
-        Measure("left-out accuracy", accuracy),
-        Measure("rows of classes that others make too", int(shared.sum())),
-    )
+        Measure("left-out accuracy", accuracy), Measure("rows of classes that others make too", int(shared.sum())),
+        Measure("expected wrong accusations of suppliers", SHARE),
+    )  # fmt: skip
     if accuracy < LEAST_ACCURACY:
         reason = f"too weak to judge: accuracy on suppliers never seen is {accuracy:.2f}, below {LEAST_ACCURACY}"
-        return CheckReport(ID, VERSION, "", Skipped(reason, measures), rows=own)
-    confident = shared & (own > LEAST_CONFIDENT)
-    rows = np.bincount(view.supplier[shared], minlength=len(view.suppliers))
-    # All disagreeing rows, not only the confident ones: confident rows are rare among honest suppliers, so that
-    # their share has no spread to compare with (measured: 2 to 5 honest suppliers named on clean sets).
-    share = np.bincount(view.supplier[shared & (own > 0)], minlength=len(view.suppliers)) / np.maximum(rows, 1)
-    p = np.where(rows < LEAST_ROWS, 1.0, tail_p(robust_z(share)))
-    named = np.flatnonzero(holm(p) < ALPHA)
+        return CheckReport(Skipped(reason, measures), margin)
+    adjusted, named = named_suppliers(_supplier_p(view, margin, shared))
+    honest = np.flatnonzero(shared & ~np.isin(view.supplier, named))
     findings, exhibits, suspects = [], {}, []
     for s in named:
-        mine = np.flatnonzero(confident & (view.supplier == s))
-        digest, png = strip(view.images[mine])
+        mine = np.flatnonzero(shared & (view.supplier == s))
+        bad = mine[_posterior(view, scores, margin, honest, mine) > SURE] if len(honest) else mine[:0]
+        digest, png = strip(view.images[bad if len(bad) else mine])
         exhibits[digest] = png
-        suspects += [int(r) for r in mine]
-        findings.append(
-            Finding(
-                ID,
-                "others-disagree",
-                "high",
-                float(min(0.999, 1 - p[s])),
-                f"{len(mine)} rows of {view.suppliers[s]} look like another class to a model of all other suppliers",
-                Where(rows=view.names(mine), supplier=view.suppliers[s]),
-                f"share {share[s]:.2f}, far outside that of the others (p = {p[s]:.2g})",
-                "set the rows aside and look at them",
-                "nothing about parts that only this supplier makes",
-                (digest,),
-            )  # fmt: skip
-        )
+        suspects += [int(r) for r in bad]
+        findings.append(_finding(view, s, bad, float(adjusted[s]), digest))
     outcome = Found(tuple(findings), measures) if findings else Passed(measures)
-    return CheckReport(ID, VERSION, "", outcome, own, None, p, suspects=tuple(suspects), exhibits=exhibits)
+    return CheckReport(outcome, margin, None, adjusted, {}, tuple(suspects), exhibits)
 
 
-def _shared(view: View) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Rows whose class at least one other supplier makes."""
-    makers = np.zeros(len(view.classes), int)
-    for _, c, _ in view.cells():
-        makers[c] += 1
-    return np.asarray(makers[view.label] > 1)
+def _supplier_p(view: View, margin: Floats, shared: NDArray[np.bool_]) -> Floats:
+    """Mean margin against the class's mean, over rows whose class others make too, and against other suppliers'."""
+    label, supplier = view.label[shared], view.supplier[shared]
+    count = np.bincount(label, minlength=len(view.classes))
+    mean = np.bincount(label, margin[shared], len(view.classes)) / np.maximum(count, 1)
+    rows = np.bincount(supplier, minlength=len(view.suppliers))
+    value = np.bincount(supplier, margin[shared] - mean[label], len(view.suppliers)) / np.maximum(rows, 1)
+    p = np.ones(len(rows))
+    p[rows >= LEAST_ROWS] = tail_p(robust_z(value[rows >= LEAST_ROWS]))
+    return p
+
+
+def _posterior(view: View, scores: Floats, margin: Floats, honest: NDArray[np.intp], mine: NDArray[np.intp]) -> Floats:
+    wrong = WrongLabels.learn(scores, view.label, honest, view.seed)
+    return wrong.posterior(margin[mine], wrong.share(margin[mine]))
+
+
+def _finding(view: View, s: int, rows: NDArray[np.intp], p: float, exhibit: str) -> Finding:
+    name = view.suppliers[s]
+    return Finding(
+        ID, "others-disagree", "high", min(0.999, 1 - p),
+        f"{len(rows)} rows of {name} look like another class to a model of all other suppliers",
+        Where(rows=view.names(rows), supplier=name), f"mean left-out margin far outside that of the others (adjusted p = {p:.2g})",
+        "set the rows aside and look at them", f"{NO_INTENT}; nothing about parts that only this supplier makes", (exhibit,),
+    )  # fmt: skip
+
+
+CHECK = Check(ID, 2, run)

@@ -1,0 +1,67 @@
+"""What a check of training data is, and what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from countermark.checks.data._view import View
+from countermark.finding import Outcome
+
+NO_INTENT = "names a delivery that disagrees with all others; does not prove intent"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What one check says.
+
+    Attributes:
+        outcome: for the statement. rows: (n,) score per row, larger is worse, or None.
+        row_p: (n,) p-values per row in (0, 1], or None.
+        supplier_p: (suppliers,) p-values, adjusted by Holm over suppliers, or None.
+        cell_p: (supplier code, class code) -> p-value, adjusted by Holm over the cells compared.
+        suspects: rows the check would set aside. exhibits: SHA-256 hex -> PNG bytes.
+        id, version, code: of the check, and the SHA-256 hex of the source it ran; filled in by the battery.
+    """
+
+    outcome: Outcome
+    rows: NDArray[np.float64] | None = None
+    row_p: NDArray[np.float64] | None = None
+    supplier_p: NDArray[np.float64] | None = None
+    cell_p: dict[tuple[int, int], float] = field(default_factory=dict)
+    suspects: tuple[int, ...] = ()
+    exhibits: dict[str, bytes] = field(default_factory=dict)
+    id: str = ""
+    version: int = 0
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: an id, a version that rises with every change of what it says, and a function of a `View`."""
+
+    id: str
+    version: int
+    run: Callable[[View], CheckReport]
+
+    @property
+    def code(self) -> str:
+        """SHA-256 hex of the check's module, of what checks share, and of the features."""
+        return _digest(str(sys.modules[self.run.__module__].__file__))
+
+
+@cache
+def _digest(module: str) -> str:
+    here = Path(__file__).parent
+    shared = [*here.glob("_*.py"), *(here.parent.parent / "features").glob("*.py")]
+    total = hashlib.sha256()
+    for path in sorted({Path(module), *shared}):
+        total.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

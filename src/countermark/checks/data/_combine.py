@@ -1,0 +1,89 @@
+"""Joining what the checks say: suppliers first, then cells, then rows inside what was named.
+
+Four checks accuse (label-errors, leave-one-supplier-out, cell-difference, recurring-patch). Each controls its own
+family-wise error over suppliers or cells by Holm at a quarter of 5 %, so that a supplier is named exactly where a
+check found something against it, and together they accuse an innocent with probability at most 5 % where the
+empirical nulls hold. p-values are combined by Bonferroni; ranks are never averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from countermark.checks.data._check import CheckReport
+from countermark.checks.data._null import holm
+from countermark.checks.data._view import View
+
+Floats = NDArray[np.float64]
+ALPHA = 0.05
+ACCUSING = 4
+SHARE = ALPHA / ACCUSING
+
+
+def named_suppliers(p: Floats) -> tuple[Floats, list[int]]:
+    """Holm-adjusted p-values of suppliers, and the codes of those below a check's share of 5 %."""
+    adjusted = holm(p)
+    return adjusted, [int(s) for s in np.flatnonzero(adjusted < SHARE)]
+
+
+def named_cells(view: View, cells: list[tuple[int, int]], p: Floats) -> tuple[dict[tuple[int, int], float], list[int]]:
+    """Hierarchical: each supplier's best cell (Bonferroni over its cells), Holm over suppliers; then its cells by Holm.
+
+    Args:
+        cells: (supplier, class) codes. p: one p-value a cell.
+
+    Returns:
+        Adjusted p-values by cell, never below the supplier's own, and the positions of the cells named.
+    """
+    owner = np.array([s for s, _ in cells], np.intp)
+    best = np.ones(len(view.suppliers))
+    within = np.ones(len(cells))
+    for s in map(int, np.unique(owner)):
+        mine = np.flatnonzero(owner == s)
+        within[mine] = holm(p[mine])
+        best[s] = within[mine].min()
+    adjusted = np.maximum(within, holm(best)[owner])
+    return dict(zip(cells, map(float, adjusted), strict=True)), [int(i) for i in np.flatnonzero(adjusted < SHARE)]
+
+
+def supplier_q(view: View, reports: Mapping[str, CheckReport]) -> tuple[Floats, list[str]]:
+    """(suppliers,) combined adjusted p-values, and the check that spoke loudest about each."""
+    q, loudest = np.ones(len(view.suppliers)), [""] * len(view.suppliers)
+    for report in reports.values():
+        own = np.ones(len(q)) if report.supplier_p is None else report.supplier_p.copy()
+        for (s, _), p in report.cell_p.items():
+            own[s] = min(own[s], p)
+        for s in map(int, np.flatnonzero(own < q)):
+            q[s], loudest[s] = own[s], report.id
+    return np.clip(q * ACCUSING, 0, 1), loudest
+
+
+def cell_q(reports: Mapping[str, CheckReport], cell: tuple[int, int]) -> float:
+    """Combined adjusted p-value of one cell."""
+    return min(1.0, ACCUSING * min((r.cell_p.get(cell, 1.0) for r in reports.values()), default=1.0))
+
+
+def flagged(view: View, reports: Mapping[str, CheckReport]) -> NDArray[np.bool_]:
+    """(n,) rows that any check would set aside; every check has its own stricter level outside what it named."""
+    out = np.zeros(len(view.label), bool)
+    for report in reports.values():
+        out[list(report.suspects)] = True
+    return out
+
+
+def row_p(view: View, reports: Mapping[str, CheckReport]) -> Floats:
+    """(n,) combined p-values in (0, 1]: Bonferroni over the checks that look at rows, and over cells."""
+    looking = [r for r in reports.values() if r.row_p is not None]
+    out = np.ones(len(view.label))
+    for report in looking:
+        out = np.minimum(out, np.clip(np.asarray(report.row_p) * (len(looking) + 1), 0, 1))
+    for report in reports.values():
+        suspects = set(report.suspects)
+        for s, c, rows in view.cells:
+            if (s, c) in report.cell_p:
+                inside = [r for r in rows if int(r) in suspects]
+                out[inside] = np.minimum(out[inside], min(1.0, report.cell_p[s, c] * (len(looking) + 1)))
+    return np.maximum(out, 1e-300)

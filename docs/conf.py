@@ -1,0 +1,10 @@
+"""Sphinx configuration: MyST pages, furo, warnings are errors."""
+
+project = "Countermark"
+author = "The Countermark authors"
+extensions = ["myst_parser"]
+html_theme = "furo"
+html_title = "Countermark"
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3

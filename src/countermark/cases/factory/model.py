@@ -18,7 +18,7 @@ from countermark.lifecycle.release import Released
 from countermark.lifecycle.screen import Screened, screen
 
 COMMAND = ("python", "train.py")
-RECIPE, SCRIPT = "recipe.toml", "train.py"
+RECIPE, SCRIPT, LOCK = "recipe.toml", "train.py", "requirements.lock"
 SEED = 0
 
 
@@ -89,7 +89,7 @@ def hand_over(supply: Supply, name: str) -> Path:
 def write_recipe(home: Path) -> None:
     """The script and its recipe, as the trainer keeps them."""
     home.mkdir(parents=True, exist_ok=True)
-    for name in (RECIPE, SCRIPT):
+    for name in (RECIPE, SCRIPT, LOCK):
         (home / name).write_bytes((files("countermark.cases.factory") / name).read_bytes())
 
 

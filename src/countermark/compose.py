@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SETTINGS = "countermark.toml"
 MAX_SETTINGS_BYTES = 1 << 20
 MAX_PASSPHRASE_BYTES = 4096
-PIPED_WIDTH = 160
+PIPED_WIDTH = 10_000  # lines of a pipe are for other programs: never wrapped
 Ask = Callable[[str], bytes]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from countermark.finding import Finding
+    pass
 
 FINE, FOUND, UNUSABLE, INCONCLUSIVE, BUG, INTERRUPTED = 0, 1, 2, 3, 101, 130
 _PRECEDENCE = (INTERRUPTED, BUG, UNUSABLE, FOUND, INCONCLUSIVE, FINE)

@@ -33,8 +33,8 @@ class Bar:
         if self._drawn is not None:
             self._drawn.stop()
 
-    def tick(self, what: str, done: float, every: float | None = None) -> None:
-        """Say how far a step is: `done` of `every`, or `done` of unknown."""
+    def tick(self, what: str, done: float, every: float | None = None, *, text: str = "") -> None:
+        """Say how far step `what` is: `done` of `every`, or of unknown; `text` is shown instead of its name."""
         if not self._watched or time.monotonic() - self._began < PATIENCE_SECONDS:
             return
         drawn = self._drawn or self._draw()
@@ -43,11 +43,19 @@ class Bar:
             for other in self._tasks.values():
                 drawn.update(other, visible=False)
             task = self._tasks[what] = drawn.add_task(safe(what), total=every)
-        drawn.update(task, completed=done, total=every)
+        drawn.update(task, completed=done, total=every, description=safe(text or what), visible=True)
+
+    def clear(self) -> None:
+        """Forget the steps so far, so that the next one starts a bar of its own."""
+        if self._drawn is not None:
+            self._drawn.stop()
+            self._drawn = None
+        self._tasks.clear()
+        self._began = time.monotonic()
 
     def files(self, done: int, size: int) -> None:
         """For readers of folders: (files done, bytes done)."""
-        self.tick(f"{done} files, {size / 1e6:.0f} MB", 0)
+        self.tick("files", 0, text=f"{done} files, {size / 1e6:.0f} MB")
 
     def share(self, what: str, share: float) -> None:
         """For steps that tell a share between 0 and 1."""

@@ -16,7 +16,13 @@ from countermark.compose import Terminal
 
 COLOURS = {FINE: "green", FOUND: "red", INCONCLUSIVE: "yellow"}
 SEVERITY_COLOURS = {"critical": "red", "high": "red", "medium": "yellow", "low": "cyan", "info": "blue"}
+VERDICTS = {FOUND: "refused", INCONCLUSIVE: "inconclusive"}
 GAP = "  "
+
+
+def count(number: int, noun: str) -> str:
+    """``1 key``, ``2 keys``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def safe(text: object) -> str:
@@ -74,8 +80,12 @@ def show_error(what: str, why: str, fix: str, code: int, view: View) -> None:
         error = {"what": what, "why": why, "fix": fix}
         click.echo(canonical.to_bytes({"error": error, "exit": code, "verdict": f"stopped: {what}"}).decode())
         return
-    for line in _told(Refused(what, why, fix), view.err, code):
+    told = list(_told(Refused(what, why, fix), view.err, code))
+    for line in told[:1] if view.quiet else told:
         click.echo(line, err=True, color=view.err.colour)
+    word = VERDICTS.get(code)
+    if word and not view.quiet:  # findings, refusals and what could not be looked at are verdicts: told last
+        click.echo(click.style(f"verdict: {word}", fg=COLOURS[code], bold=True), color=view.out.colour)
 
 
 def _lines(block: Any, terminal: Terminal) -> Iterator[str]:
@@ -113,7 +123,7 @@ def _labelled(label: str, text: str, terminal: Terminal) -> Iterator[str]:
 
 
 def _told(error: Refused, terminal: Terminal, code: int) -> Iterator[str]:
-    heading = {FOUND: "refused", INCONCLUSIVE: "inconclusive"}.get(code, "error")
+    heading = VERDICTS.get(code, "error")
     colour = COLOURS.get(code, "red")
     lines = list(_wrapped(f"{heading}: {error.what}", terminal.width, later=GAP))
     yield click.style(lines[0], fg=colour, bold=True)

@@ -1,39 +1,39 @@
-"""``countermark decide``."""
+"""`countermark decide`: what a person makes of a row."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import desk_options
+from countermark.cli._answer import Answer
+from countermark.cli._command import command, with_desk
+from countermark.errors import Unusable
+
+if TYPE_CHECKING:
+    from countermark.lifecycle.desk import Desk
 
 
-@click.command("decide")
+@command("decide", examples=[
+    "countermark decide 1f2e3d4c5b6a/screws/004.png --relabel nuts",
+    "countermark decide 1f2e3d4c5b6a/screws/004.png --undo",
+])  # fmt: skip
 @click.argument("rows", nargs=-1, required=True)
-@click.option("--accept", "action", flag_value="accept", help="Let the rows through; a policy wants a waiver for that.")
-@click.option("--reject", "action", flag_value="reject", help="Leave the rows out for good.")
-@click.option("--undo", "action", flag_value="undo", help="Take the newest decision back.")
+@click.option("--accept", "action", flag_value="accept", help="Let the rows through; the policy wants a waiver for it.")
+@click.option("--reject", "action", flag_value="reject", help="Leave the rows out.")
+@click.option("--undo", "action", flag_value="undo", help="Take the newest decision about the rows back.")
 @click.option("--relabel", metavar="CLASS", help="Give the rows another class.")
-@desk_options
-def command(rows: tuple[str, ...], action: str | None, relabel: str | None, workspace: Path | None,
-            passphrase_file: Path | None) -> None:  # fmt: skip
-    """Decide about rows as the contact sheet names them; every decision is signed, and can be undone.
-
-    \b
-    Examples:
-      countermark decide 1f2e3d4c5b6a/screws/004.png --relabel nuts
-      countermark decide 1f2e3d4c5b6a/screws/004.png --undo
-    """
-    from countermark.compose import desk
-    from countermark.errors import Unusable
+@with_desk
+def decide(rows: tuple[str, ...], action: str | None, relabel: str | None, desk: Desk) -> Answer:
+    """Decide about rows, named as the contact sheet names them; every decision is signed, logged and can be undone."""
     from countermark.lifecycle import review
     from countermark.lifecycle import rows as keeping
 
     if (action is None) == (relabel is None):
-        raise Unusable("one decision is needed", mend="--accept, --reject, --undo or --relabel CLASS")
-    me = desk(workspace, passphrase_file)
-    slip, _ = review.newest_screening(me)
-    keeping.decide(me, rows, action or "relabel", label=relabel, dataset=review.subject(slip))
-    show.verdict(f"{action or f'relabel to {relabel}'}: {len(rows)} rows", good=True)
+        raise Unusable("one decision is needed", mend="--accept, --relabel CLASS, --reject or --undo")
+    slip, _ = review.newest_screening(desk)
+    done = keeping.decide(desk, rows, action or "relabel", label=relabel, dataset=review.subject(slip))
+    told = action or f"relabel to {relabel}"
+    return Answer(f"decided: {told}, {len(rows)} rows",
+                  facts={"rows": sorted(rows), "action": action or "relabel", "label": relabel,
+                         "statement": done.envelope.digest})  # fmt: skip

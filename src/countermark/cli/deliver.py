@@ -1,110 +1,107 @@
-"""``countermark deliver``."""
+"""`countermark deliver`: a supplier signs a folder for its receiver."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, desk_options, json_option, quiet_option
+from countermark import compose
+from countermark.cli._answer import FOUND, Answer, Pairs, Table
+from countermark.cli._command import PATH, command, with_desk, with_view
+from countermark.cli._progress import Bar
+from countermark.cli._show import View
+from countermark.errors import TrustRefused, Unusable
+
+if TYPE_CHECKING:
+    from countermark.keys.trust import Party, TrustDocument
+    from countermark.lifecycle.deliver import Outlook
+    from countermark.lifecycle.desk import Desk
 
 
-@click.command("deliver")
-@click.argument("folder", type=EXISTING)
-@click.option("--as", "party", help="Check that the workspace is this party's.")
-@click.option("--to", "addressee", help="Whom it is for; default: the project's only data owner.")
-@click.option("--dry-run", is_flag=True, help="Show classes, counts and rejects; sign nothing. Needs no workspace.")
-@click.option("--replace", is_flag=True, help="This corrects the delivery before it.")
-@click.option("--admitted", is_flag=True, help="Write the admitted rows into FOLDER first (data owners).")
-@desk_options
-@json_option
-@quiet_option
-def command(folder: Path, party: str | None, addressee: str | None, dry_run: bool, replace: bool, admitted: bool,
-            workspace: Path | None, passphrase_file: Path | None, as_json: bool, quiet: bool) -> None:  # fmt: skip
-    """Sign a folder for somebody; writes FOLDER.cmdelivery beside it.
+@command("deliver", examples=[
+    "countermark deliver photos --as acme --to manufacturer",
+    "countermark deliver photos --dry-run",
+    "countermark deliver corrected --replace",
+    "countermark deliver handover --admitted --to trainer",
+])  # fmt: skip
+@click.argument("folder", type=PATH)
+@click.option("--to", "addressee", metavar="PARTY", help="Who it is for (default: `to` of countermark.toml, or the only "
+              "data owner).")  # fmt: skip
+@click.option("--replace", is_flag=True, help="It corrects this party's last delivery, whose rows no longer count.")
+@click.option("--admitted", is_flag=True, help="Write the rows that training may see into FOLDER, then deliver it.")
+@click.option("--dry-run", is_flag=True, help="Show classes, counts and what would be refused; sign nothing.")
+@with_view
+@with_desk
+def deliver(
+    folder: Path, addressee: str | None, replace: bool, admitted: bool, dry_run: bool, desk: Desk, view: View
+) -> Answer:
+    """Sign a folder of training data for its receiver.
 
-    \b
-    Examples:
-      countermark deliver photos --dry-run
-      countermark deliver photos --as acme --to manufacturer
+    FOLDER holds one folder per class, or files with metadata.csv or metadata.jsonl (file_name, label). The signed
+    FOLDER.cmdelivery is written beside it; hand over both.
     """
-    from countermark.compose import desk, found_desk
-    from countermark.errors import Unusable
-    from countermark.lifecycle import deliver, rows
-    from countermark.lifecycle.desk import Desk
-    from countermark.lifecycle.parcel import beside
+    from countermark.lifecycle import deliver as stage
+    from countermark.lifecycle import rows
 
-    with show.progress("hash", quiet=quiet) as step:
-
-        def tick(files: int, _bytes: int) -> None:
-            step("files", files, files)
-
+    if dry_run and admitted:
+        raise Unusable("--dry-run and --admitted do not go together", mend="leave one out")
+    with Bar(view) as bar:
         if dry_run:
-            _dry(deliver.look(folder, _party(found_desk(workspace)), tick), as_json)
-            return
-        me: Desk = desk(workspace, passphrase_file)
-        if party and party != me.party:
-            raise Unusable(f"this workspace is {me.party}'s, not {party}'s", mend="--workspace FOLDER")
+            return _outlook(stage.look(folder, _me(desk), bar.files), folder)
+        to = addressee or _receiver(desk)
         if admitted:
-            rows.write_training_set(me, folder)
-        done = deliver.deliver(me, folder, addressee=addressee or _owner(me), replace=replace, progress=tick)
-    said = done.delivery
-    if as_json:
-        show.as_json({"digest": done.tree.digest, "statement": done.envelope.digest, "file": str(beside(folder)),
-                      "sequence": said.context.sequence, "rows": said.rows, "classes": said.classes})  # fmt: skip
-        return
-    show.lines(
-        f"{said.rows} rows of {len(said.classes)} classes, {len(done.tree.entries)} files, {said.total_bytes} bytes"
-    )
-    show.lines(f"tree {done.tree.digest}")
-    show.verdict(
-        f"delivery {said.context.sequence} for {said.context.addressee}: send {folder} and {beside(folder).name}",
-        good=True,
-    )
+            rows.write_training_set(desk, folder)
+        parcel = stage.deliver(desk, folder, addressee=to, replace=replace, progress=bar.files)
+    said = parcel.delivery
+    file = folder.with_name(folder.name + ".cmdelivery")
+    return Answer(
+        f"signed: {said.rows} rows of {len(said.classes)} classes for {to}, delivery {said.context.sequence}",
+        facts={
+            "file": str(file), "digest": parcel.tree.digest, "statement": parcel.envelope.digest, "to": to,
+            "sequence": said.context.sequence, "rows": said.rows, "classes": said.classes, "replaces": said.replaces,
+        },
+        body=[Pairs([("tree digest", parcel.tree.digest), ("hand over", f"{folder} and {file.name}")])],
+    )  # fmt: skip
 
 
-def _party(me: object) -> object:
-    from countermark.errors import CountermarkError
-    from countermark.lifecycle.desk import Desk
-
-    if not isinstance(me, Desk):
-        return None
+def _me(desk: Desk) -> Party | None:
+    """This party as the owners enrolled it; None before anything was pinned."""
     try:
-        return me.trust().document.party(me.party)
-    except CountermarkError:
+        return desk.trust().document.party(desk.party)
+    except TrustRefused:
         return None
 
 
-def _owner(me: object) -> str:
-    from countermark.errors import Unusable
-    from countermark.lifecycle.desk import Desk
+def _receiver(desk: Desk) -> str:
+    named = compose.settings(desk.space.root).to
+    return named or only_owner(desk.trust().document)
 
-    parties = me.trust().document.parties if isinstance(me, Desk) else ()
-    owners = [p.id for p in parties if "data-owner" in p.roles]
+
+def only_owner(document: TrustDocument) -> str:
+    """The one data owner of a project.
+
+    Raises:
+        Unusable: there are several, or none.
+    """
+    owners = [p.id for p in document.parties if "data-owner" in p.roles]
     if len(owners) != 1:
-        raise Unusable("whom is this for?", mend=f"--to one of {', '.join(owners)}")
+        raise Unusable(f"the project has {len(owners)} data owners: {', '.join(owners)}", mend="--to PARTY")
     return owners[0]
 
 
-def _dry(outlook: object, as_json: bool) -> None:
-    from countermark.lifecycle.deliver import Outlook
-
-    if not isinstance(outlook, Outlook):
-        return
-    classes = outlook.dataset.classes()
-    if as_json:
-        show.as_json({"digest": outlook.tree.digest, "classes": classes, "rejects": list(outlook.rejects)})
-    else:
-        show.lines(f"layout {outlook.dataset.layout}; {sum(classes.values())} rows of {len(classes)} classes")
-        show.lines(*(f"  {label:<40} {count}" for label, count in classes.items()))
-        show.lines(*(f"reject: {r}" for r in outlook.rejects))
-        good = not outlook.rejects
-        show.verdict(
-            "nothing was signed; this folder can be delivered"
-            if good
-            else "nothing was signed; mend the rejects first",
-            good=good,
-        )
-    if outlook.rejects:
-        raise click.exceptions.Exit(1)
+def _outlook(seen: Outlook, folder: Path) -> Answer:
+    classes = seen.dataset.classes()
+    rejects = list(seen.rejects)
+    count = f"{len(seen.dataset.labels)} rows of {len(classes)} classes"
+    return Answer(
+        f"would be refused: {len(rejects)} reasons" if rejects else f"would be signed: {count}; nothing was signed",
+        FOUND if rejects else 0,
+        {"digest": seen.tree.digest, "layout": seen.dataset.layout, "classes": classes, "rejects": rejects},
+        [
+            Table(("class", "rows"), list(classes.items())), "",
+            Pairs([("folder", folder), ("layout", seen.dataset.layout), ("tree digest", seen.tree.digest)]),
+            *rejects,
+        ],
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""``countermark digest``."""
+"""`countermark digest`: the tree digest of any folder or file; needs no workspace."""
 
 from __future__ import annotations
 
@@ -6,26 +6,32 @@ from pathlib import Path
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, json_option, quiet_option
+from countermark.cli._answer import Answer, Pairs, Verbatim
+from countermark.cli._command import PATH, command, with_view
+from countermark.cli._progress import Bar
+from countermark.cli._show import View
 
 
-@click.command("digest")
-@click.argument("path", type=EXISTING)
-@json_option
-@quiet_option
-def command(path: Path, as_json: bool, quiet: bool) -> None:
-    """Print the tree digest of a file or folder (cm-tree/v1).
+@command("digest", examples=[
+    "countermark digest model/",
+    "countermark digest photos --manifest",
+])  # fmt: skip
+@click.argument("path", type=PATH)
+@click.option("--manifest", is_flag=True, help="Print one JSON line per file: path, size, executable, root.")
+@with_view
+def digest(path: Path, manifest: bool, view: View) -> Answer:
+    """Print the tree digest of a folder or file.
 
-    \b
-    Example:
-      countermark digest photos/
+    The digest (cm-tree/v1) binds names, sizes, executable bits and every byte; it says nothing about who made them.
     """
     from countermark.artefact.folder import read_folder
 
-    with show.progress("hash", quiet=quiet) as step:
-        tree = read_folder(path, progress=lambda files, _bytes: step("files", files, files))
-    if as_json:
-        show.as_json({"digest": tree.digest, "files": len(tree.entries), "bytes": tree.total_bytes})
-    else:
-        show.lines(f"{tree.digest}  {path}")
+    with Bar(view) as bar:
+        tree = read_folder(path, progress=bar.files)
+    lines = tree.manifest().decode().splitlines() if manifest else []
+    return Answer(
+        tree.digest,
+        facts={"digest": tree.digest, "files": len(tree.entries), "bytes": tree.total_bytes}
+        | ({"manifest": [e.to_json() for e in tree.entries]} if manifest else {}),
+        body=[Verbatim(lines), Pairs([("files", len(tree.entries)), ("bytes", tree.total_bytes)])],
+    )

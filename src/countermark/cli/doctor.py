@@ -1,4 +1,4 @@
-"""``countermark doctor``."""
+"""`countermark doctor`: what is missing on this machine, what that means, and how to install it."""
 
 from __future__ import annotations
 
@@ -6,74 +6,92 @@ import importlib.util
 import platform
 import shutil
 import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import click
-
 from countermark import __version__
-from countermark.cli import show
-from countermark.cli.options import json_option
+from countermark.cli._answer import FINE, INCONCLUSIVE, Answer, Pairs, Refused
+from countermark.cli._command import command
 
 EXTRAS = {
-    "screen": (("numpy", "PIL", "sklearn", "scipy"), "screening, decoding pictures"),
-    "serve": (("onnxruntime", "uvicorn"), "trials, serving models"),
-    "demo": (("onnx",), "the demonstration's training script"),
-    "torch": (("torch",), "models in PyTorch"),
+    "screen": (("numpy", "PIL", "sklearn", "scipy"), "screening, and decoding pictures at the door"),
+    "serve": (("numpy", "onnxruntime", "uvicorn"), "trials, and serving a model"),
+    "demo": (("onnx",), "the demonstration's own training script"),
 }
 
 
-@click.command("doctor")
-@json_option
-def command(as_json: bool) -> None:
-    """Tell what is missing here, what that means, and how to install it.
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked for.
 
-    \b
-    Example:
-      countermark doctor
+    Attributes:
+        name: of it. ok: it works. purpose: what it is for. why: what was seen. fix: how to mend it.
     """
-    rows = [*_extras(), _sandbox(), _child()]
-    missing = [r for r in rows if not r["ok"] and r["needed"]]
-    if as_json:
-        show.as_json({"version": __version__, "python": platform.python_version(), "rows": rows})
-    else:
-        show.lines(f"countermark {__version__}, Python {platform.python_version()}, {platform.platform()}")
-        for row in rows:
-            show.lines(f"{'ok     ' if row['ok'] else 'missing'}  {row['name']:<20} {row['for']}")
-            if not row["ok"]:
-                show.lines(f"         why: {row['why']}", f"         fix: {row['fix']}")
-        show.verdict("everything is here" if not missing else f"{len(missing)} things are missing", good=not missing)
-    if missing:
-        raise click.exceptions.Exit(3)
+
+    name: str
+    ok: bool
+    purpose: str
+    why: str = ""
+    fix: str = ""
 
 
-def _extras() -> list[dict[str, object]]:
-    out: list[dict[str, object]] = []
+@command("doctor", examples=["countermark doctor", "countermark doctor --json"])
+def doctor() -> Answer:
+    """Tell what is missing on this machine, what that means, and how to install it.
+
+    Exit 0: everything works. 3: something is missing; what needs it will say `skipped` or `not hermetic`.
+    """
+    seen = [*_extras(), _bubblewrap(), _hermetic(), _child()]
+    missing = [f for f in seen if not f.ok]
+    return Answer(
+        f"missing: {', '.join(f.name for f in missing)}" if missing else "everything works",
+        INCONCLUSIVE if missing else FINE,
+        {"version": __version__, "python": platform.python_version(), "system": platform.platform(),
+         "found": [asdict(f) for f in seen]},
+        [
+            Pairs([("countermark", __version__), ("Python", platform.python_version()), ("system", platform.platform()),
+                   *((f.name, "ok" if f.ok else "MISSING") for f in seen)]),
+            *([""] if missing else []),
+            *(Refused(f"{f.name} (for {f.purpose})", f.why, f.fix) for f in missing),
+        ],
+    )  # fmt: skip
+
+
+def _extras() -> list[Finding]:
+    out = []
     for extra, (modules, purpose) in EXTRAS.items():
         absent = [m for m in modules if importlib.util.find_spec(m) is None]
-        fix = "pip install torch==2.13.0" if extra == "torch" else f"pip install 'countermark[{extra}]'"
-        out.append({"name": f"extra {extra}", "ok": not absent, "for": purpose, "why": f"absent: {', '.join(absent)}",
-                    "fix": fix, "needed": extra != "torch"})  # fmt: skip
+        out.append(Finding(f"extra {extra}", not absent, purpose, f"not installed: {', '.join(absent)}" if absent else "",
+                           f"pip install 'countermark[{extra}]'"))  # fmt: skip
     return out
 
 
-def _sandbox() -> dict[str, object]:
+def _bubblewrap() -> Finding:
+    return Finding(
+        "bubblewrap", shutil.which("bwrap") is not None, "running training scripts confined",
+        "there is no bwrap on the path", "apt-get install bubblewrap   (dnf, pacman: the same name)",
+    )  # fmt: skip
+
+
+def _hermetic() -> Finding:
     """Whether a training run here can be called hermetic: the very probe that training uses."""
     from countermark.sandbox.plan import Plan
     from countermark.sandbox.probe import probe
 
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        report = probe(Plan(("python", "-c", "pass"), {}, folder, "/work/out", "/work"))
-    why = "; ".join(report.reasons) or ("bubblewrap is absent" if shutil.which("bwrap") is None else "")
-    return {"name": "hermetic training", "ok": report.passed, "for": "`train` can claim that nothing else was read",
-            "why": why, "fix": "apt-get install bubblewrap, and allow user namespaces", "needed": True}  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="countermark-doctor-") as name:
+        report = probe(Plan(("python", "-c", "pass"), {}, Path(name), "/work/out", "/work"))
+    fix = "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, or the AppArmor profile of bwrap)"
+    purpose = "`train` to show that nothing but the declared inputs was read"
+    return Finding("hermetic training", report.passed, purpose, "; ".join(report.reasons), fix)
 
 
-def _child() -> dict[str, object]:
+def _child() -> Finding:
     """What confines the child that reads hostile bytes."""
     from countermark.sandbox.pipe import Child
 
     with Child() as child:
         missing = child.confinement.missing
-    return {"name": "confined reading", "ok": not missing, "for": "hostile files are read far from keys",
-            "why": "; ".join(map(str, missing)), "fix": "a Linux kernel with seccomp and Landlock (5.13 or newer)", "needed": True}  # fmt: skip
+    return Finding(
+        "confined reading", not missing, "reading hostile files far from keys", "; ".join(missing),
+        "Linux 5.13 or newer with seccomp and Landlock; elsewhere files are still read by bounded parsers in a child",
+    )  # fmt: skip

@@ -1,52 +1,84 @@
-"""``countermark init``."""
+"""`countermark init`: a party's workspace, its keys, and the enrolment file that it hands to the owners."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, FOLDER, json_option
+from countermark import compose
+from countermark.cli._answer import Answer, Pairs
+from countermark.cli._command import PATH, command
+from countermark.cli._show import count
+from countermark.errors import Unusable
+
+if TYPE_CHECKING:
+    from countermark.lifecycle.desk import Desk
+
+ROLES = ("data-owner", "model-owner", "supplier", "trainer", "reviewer", "operator", "licensee", "risk-owner")
+SUFFIX = ".enrol.json"
 
 
-@click.command("init")
+@command("init", examples=[
+    "countermark init acme --organisation 'Acme Screws Ltd'",
+    "countermark init manufacturer --role data-owner --role model-owner --ledger",
+])  # fmt: skip
 @click.argument("name")
-@click.option("--role", "roles", multiple=True, default=("supplier",), show_default=True, help="Role; may be repeated.")
-@click.option("--organisation", default="", help="Name for people; default: NAME.")
-@click.option("--ledger", is_flag=True, help="This party will keep the project's ledger.")
+@click.option("--role", "roles", multiple=True, type=click.Choice(ROLES),
+              help="What the party will do; decides which keys it needs (default: supplier).")  # fmt: skip
+@click.option("--ledger", is_flag=True, help="The party will run the project's ledger.")
+@click.option("--organisation", default="", metavar="TEXT", help="Full name of the organisation.")
 @click.option("--algorithm", type=click.Choice(["ed25519", "ecdsa-p256"]), default="ed25519", show_default=True)
-@click.option("--passphrase-file", type=EXISTING, help="File whose first line protects the keys.")
-@click.option("--in", "folder", type=FOLDER, default=Path(), help="Folder of the new workspace.")
-@json_option
-def command(name: str, roles: tuple[str, ...], organisation: str, ledger: bool, algorithm: str,
-            passphrase_file: Path | None, folder: Path, as_json: bool) -> None:  # fmt: skip
-    """Make a workspace and single-use keys for one party, and the file that enrols it.
+@click.option("--passphrase", is_flag=True, help="Ask for a passphrase that protects the key files.")
+@click.option("--passphrase-file", type=PATH, metavar="FILE", help="File whose first line protects the key files.")
+@click.option("--workspace", type=PATH, metavar="DIR", help="Where the workspace is made (default: this folder).")
+def init(
+    name: str, roles: tuple[str, ...], ledger: bool, organisation: str, algorithm: str, passphrase: bool,
+    passphrase_file: Path | None, workspace: Path | None,
+) -> Answer:  # fmt: skip
+    """Make a party's workspace and its single-use keys.
 
-    \b
-    Examples:
-      countermark init acme
-      countermark init manufacturer --role data-owner --role model-owner --ledger
+    Writes NAME.enrol.json, which holds public keys only: hand it to the owners, who enrol the party. Private keys
+    stay in .countermark/keys, readable by you alone.
     """
-    from countermark.compose import at, read_passphrase
-    from countermark.errors import Unusable
-    from countermark.keys.trust import ROLES
     from countermark.lifecycle import enrol
     from countermark.workspace.place import Workspace
 
     enrol.unusable_name(name)
-    unknown = sorted(set(roles) - set(ROLES))
-    if unknown:
-        raise Unusable(f"unknown role {unknown[0]!r}", mend=f"one of {', '.join(ROLES)}")
-    folder.mkdir(parents=True, exist_ok=True)
-    space = Workspace.create(folder, {"id": name, "name": organisation or name, "organisation": organisation or name})
-    phrase = read_passphrase(passphrase_file) if passphrase_file else None
-    for use in enrol.uses_for(roles, ledger=ledger):
-        enrol.new_key(space, use, algorithm, phrase)  # type: ignore[arg-type]
-    file = folder / f"{name}.enrol.json"
-    file.write_bytes(enrol.enrolment(at(space, passphrase_file)).to_bytes())
-    if as_json:
-        show.as_json({"party": name, "workspace": str(space.home), "enrolment": str(file)})
-        return
-    show.lines(f"workspace {space.home}", f"keys {', '.join(enrol.uses_for(roles, ledger=ledger))}, mode 0600")
-    show.verdict(f"hand {file} to the owners: they enrol you with `countermark party add {file.name}`", good=True)
+    secret = new_passphrase(passphrase, passphrase_file)
+    root = workspace or Path.cwd()
+    space = Workspace.create(root, {"id": name, "name": organisation or name, "organisation": organisation or name})
+    uses = enrol.uses_for(roles or ("supplier",), ledger=ledger)
+    keys = {use: enrol.new_key(space, use, algorithm, secret).public for use in uses}  # type: ignore[arg-type]
+    desk = compose.desk_of(space, passphrase_file, (lambda _use: secret or b"") if secret else None)
+    file = write_enrolment(desk)
+    return Answer(
+        f"made: workspace of {name} with {count(len(keys), "key")}; hand {file.name} to the owners",
+        facts={
+            "party": name, "workspace": str(root), "enrolment": str(file),
+            "keys": [{"use": use, **key.to_json(), "id": key.id} for use, key in keys.items()],
+        },
+        body=[Pairs([(f"{use} key", key.id) for use, key in keys.items()])],
+    )  # fmt: skip
+
+
+def new_passphrase(ask: bool, file: Path | None) -> bytes | None:
+    """A passphrase for new keys, from a file or asked for twice; None where none is wanted."""
+    if file is not None:
+        return compose.read_passphrase(file)
+    if not ask:
+        return None
+    secret = str(click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)).encode()
+    if not secret:
+        raise Unusable("an empty passphrase protects nothing", mend="name one, or leave --passphrase out")
+    return secret
+
+
+def write_enrolment(desk: Desk) -> Path:
+    """Write ``NAME.enrol.json`` into the workspace's root."""
+    from countermark.lifecycle import enrol
+
+    file = desk.space.root / f"{desk.party}{SUFFIX}"
+    desk.space.disk.write(file, enrol.enrolment(desk).to_bytes(), mode=0o644)
+    return file

@@ -1,58 +1,82 @@
-"""``countermark key``."""
+"""`countermark key`: this party's single-use keys."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import desk_options, json_option
+from countermark.cli._answer import Answer, Pairs, Table
+from countermark.cli._command import command, with_desk
+from countermark.cli._show import count
+from countermark.cli.init import new_passphrase, write_enrolment
+from countermark.errors import TrustRefused
+
+if TYPE_CHECKING:
+    from countermark.lifecycle.desk import Desk
+
+USES = ("root", "statement", "ledger", "oms")
 
 
-@click.group("key")
-def command() -> None:
-    """Make and list this party's keys.
-
-    \b
-    Examples:
-      countermark key list
-      countermark key new --use statement
-    """
+@click.group()
+def key() -> None:
+    """This party's single-use keys."""
 
 
-@command.command("new")
-@click.option("--use", type=click.Choice(["root", "statement", "ledger", "witness", "licence", "oms"]), required=True)
+@command("new", group=key, examples=[
+    "countermark key new statement",
+    "countermark key new root --passphrase",
+])  # fmt: skip
+@click.argument("use", type=click.Choice(USES))
 @click.option("--algorithm", type=click.Choice(["ed25519", "ecdsa-p256"]), default="ed25519", show_default=True)
-@desk_options
-@json_option
-def new(use: str, algorithm: str, workspace: Path | None, passphrase_file: Path | None, as_json: bool) -> None:
-    """Make a new key for one use; the old one is kept aside, and a new enrolment file is written."""
-    from countermark.compose import desk, read_passphrase
+@click.option("--passphrase", is_flag=True, help="Ask for a passphrase that protects the key file.")
+@with_desk
+def new(use: str, algorithm: str, passphrase: bool, desk: Desk) -> Answer:
+    """Make a key for one use; an older one is kept aside.
+
+    The new key counts once the owners enrol it (`countermark party add NAME.enrol.json`) and sign.
+    """
     from countermark.lifecycle import enrol
 
-    me = desk(workspace, passphrase_file)
-    phrase = read_passphrase(passphrase_file) if passphrase_file else None
-    made = enrol.new_key(me.space, use, algorithm, phrase)  # type: ignore[arg-type]
-    file = me.space.root / f"{me.party}.enrol.json"
-    file.write_bytes(enrol.enrolment(me).to_bytes())
-    if as_json:
-        show.as_json({"key": made.public.id, "use": use, "enrolment": str(file)})
-        return
-    show.lines(f"{made.public.id}  {use}  {made.public.algorithm}")
-    show.verdict(f"hand {file.name} to the owners; until they enrol it, the new key counts for nothing", good=True)
+    made = enrol.new_key(desk.space, use, algorithm, new_passphrase(passphrase, None)).public  # type: ignore[arg-type]
+    file = write_enrolment(desk)
+    return Answer(
+        f"made: a new {use} key; hand {file.name} to the owners",
+        facts={"key": {**made.to_json(), "id": made.id}, "enrolment": str(file)},
+        body=[Pairs([("id", made.id), ("algorithm", made.algorithm)])],
+    )
 
 
-@command.command("list")
-@desk_options
-@json_option
-def list_(workspace: Path | None, passphrase_file: Path | None, as_json: bool) -> None:
-    """List the public halves of this party's keys."""
-    from countermark.compose import desk
-    from countermark.lifecycle import enrol
+@command("list", group=key, examples=["countermark key list"])
+@with_desk
+def show(desk: Desk) -> Answer:
+    """List this party's keys and whether the owners enrolled them."""
+    enrolled = _enrolled(desk)
+    rows, facts = [], []
+    for path in sorted((desk.space.home / "keys").glob("*.pem")):
+        if path.stem not in USES:
+            continue
+        public = desk.signer(path.stem).public  # type: ignore[arg-type]
+        state = enrolled.get(public.id, "not enrolled") if enrolled is not None else "no trust document yet"
+        rows.append((path.stem, public.algorithm, public.id[:16], _protection(path), state))
+        facts.append({**public.to_json(), "id": public.id, "state": state, "protection": _protection(path)})
+    return Answer(
+        f"{count(len(rows), 'key')} of {desk.party}",
+        facts={"party": desk.party, "keys": facts},
+        body=[Table(("use", "algorithm", "id", "protection", "state"), rows)],
+    )
 
-    keys = [k.key for k in enrol.enrolment(desk(workspace, passphrase_file)).keys]
-    if as_json:
-        show.as_json({"keys": [{"id": k.id, "use": k.use, "algorithm": k.algorithm} for k in keys]})
-        return
-    show.lines(*(f"{k.id}  {k.use:<10} {k.algorithm}" for k in keys))
+
+def _protection(path: Path) -> str:
+    with path.open("rb") as file:
+        return "passphrase" if b"ENCRYPTED" in file.readline(128) else "file mode only"
+
+
+def _enrolled(desk: Desk) -> dict[str, str] | None:
+    try:
+        document = desk.trust(expired=True).document
+    except TrustRefused:
+        return None
+    mine = [p for p in document.parties if p.id == desk.party]
+    return {k.key.id: "revoked" if k.revoked else "enrolled" for p in mine for k in p.keys}

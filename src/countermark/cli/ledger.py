@@ -1,89 +1,144 @@
-"""``countermark ledger``."""
+"""`countermark ledger`: the project's append-only log, at the party that keeps it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, FOLDER, desk_options, json_option
+from countermark.cli._answer import Answer, Pairs, Table
+from countermark.cli._command import PATH, command, with_desk, with_view
+from countermark.cli._progress import Bar
+from countermark.cli._show import View, count
+
+if TYPE_CHECKING:
+    from countermark.lifecycle.desk import Desk
+    from countermark.passport.slip import Slip
+
+SUFFIX = ".slip.json"
+LEAST_DIGITS = 8
+UNWITNESSED = "unwitnessed: the operator could rewrite this history"
 
 
-@click.group("ledger")
-def command() -> None:
-    """Enter statements into the project's ledger, show and check it (its keeper only).
+@click.group()
+def ledger() -> None:
+    """The project's append-only log of commitments, at the party that keeps it."""
 
-    \b
-    Examples:
-      countermark ledger add model.training.json inspection.json --slips slips/
-      countermark ledger show
-      countermark ledger check
+
+@command("add", group=ledger, examples=[
+    "countermark ledger add model.training.json inspection.json trials.json approval.json",
+    "countermark ledger add waiver.json --slips slips/",
+])  # fmt: skip
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.option("--slips", type=PATH, metavar="DIR", help="Write each statement with its receipt here, to hand back.")
+@with_desk
+def add(files: tuple[Path, ...], slips: Path | None, desk: Desk) -> Answer:
+    """Enter signed statements that other parties handed in; all of them, or none.
+
+    Adding one twice is harmless: it keeps its first receipt.
     """
-
-
-@command.command("add")
-@click.argument("files", nargs=-1, required=True, type=EXISTING)
-@click.option("--slips", type=FOLDER, help="Folder for the receipts, to hand back.")
-@desk_options
-@json_option
-def add(
-    files: tuple[Path, ...], slips: Path | None, workspace: Path | None, passphrase_file: Path | None, as_json: bool
-) -> None:
-    """Enter statements that other parties handed in."""
-    from countermark.compose import desk
-    from countermark.ledger.receipt import Receipt
     from countermark.lifecycle import book
     from countermark.lifecycle.desk import read_envelope
 
-    me = desk(workspace, passphrase_file)
-    with me.space.lock():
-        entered = book.enter(me, me.trust(), [read_envelope(f) for f in files])
-    if slips:
-        slips.mkdir(parents=True, exist_ok=True)
+    with desk.space.lock():
+        entered = book.enter(desk, desk.trust(), [read_envelope(f) for f in files])
+    if slips is not None:
+        desk.space.disk.folder(slips)
         for file, slip in zip(files, entered, strict=True):
-            (slips / f"{file.stem}.slip.json").write_bytes(slip.to_bytes())
-    indices = [Receipt.from_bytes(s.receipt or b"").index for s in entered]
-    if as_json:
-        show.as_json({"entries": [{"file": str(f), "index": i} for f, i in zip(files, indices, strict=True)]})
-        return
-    show.lines(*(f"{i:>8}  {f}" for f, i in zip(files, indices, strict=True)))
-    show.verdict(f"{len(files)} statements stand in the ledger", good=True)
+            desk.space.disk.write(slips / f"{file.stem}{SUFFIX}", slip.to_bytes(), mode=0o644)
+    rows = [(_index(s), f, s.envelope.digest[:16]) for f, s in zip(files, entered, strict=True)]
+    return Answer(
+        f"entered: {count(len(files), 'statement')}; {UNWITNESSED}",
+        facts={"entries": [{"file": str(f), "index": _index(s), "statement": s.envelope.digest}
+                           for f, s in zip(files, entered, strict=True)]},
+        body=[Table(("entry", "file", "statement"), rows)],
+    )  # fmt: skip
 
 
-@command.command("show")
-@desk_options
-@json_option
-def show_(workspace: Path | None, passphrase_file: Path | None, as_json: bool) -> None:
-    """Show the newest checkpoint and what was entered here."""
-    from countermark.compose import desk
+def _index(slip: Slip) -> int:
+    from countermark.ledger.receipt import Receipt
+
+    return Receipt.from_bytes(slip.receipt or b"").index
+
+
+@command("show", group=ledger, examples=["countermark ledger show"])
+@with_desk
+def show(desk: Desk) -> Answer:
+    """Show the ledger's head and every statement entered here."""
     from countermark.lifecycle import book
 
-    me = desk(workspace, passphrase_file)
-    with book.ledger(me, me.trust()) as log:
+    trust = desk.trust(expired=True)
+    with book.ledger(desk, trust) as log:
         head = log.checkpoint
+    entries = [_entry(slip) for slip in _every(desk)]
+    rows = [(e["index"], e["type"], e["name"], e["time"], e["statement"][:16]) for e in entries]
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
-    if as_json:
-        show.as_json(facts)
-        return
-    show.lines(*(f"{k:<8} {v}" for k, v in facts.items()))
-    show.verdict("unwitnessed: the operator could rewrite this history", good=True)
+    return Answer(
+        f"{head.size} entries; {UNWITNESSED}", facts=facts | {"entries": entries},
+        body=[Table(("entry", "type", "about", "claimed time", "statement"), rows), "", Pairs(list(facts.items()))],
+    )  # fmt: skip
 
 
-@command.command("check")
-@desk_options
-@json_option
-def check(workspace: Path | None, passphrase_file: Path | None, as_json: bool) -> None:
-    """Recompute the whole log from its entries and compare it with its signed checkpoint."""
-    from countermark.compose import desk
+def _every(desk: Desk) -> list[Slip]:
+    from countermark.lifecycle import book
+
+    slips = [book.slip(desk, p.stem) for p in (desk.space.home / "statements").glob("*.tlog-proof")]
+    return sorted(slips, key=_index)
+
+
+def _entry(slip: Slip) -> dict[str, Any]:
+    from countermark.passport.slip import context_of
+    from countermark.statement.statement import Statement
+
+    said = Statement.from_bytes(slip.envelope.payload)
+    kind = said.predicate_type.removeprefix("urn:countermark:predicate:")
+    return {"index": _index(slip), "type": kind, "name": said.name, "statement": slip.envelope.digest,
+            "time": context_of(said).time}  # fmt: skip
+
+
+@command("proof", group=ledger, examples=["countermark ledger proof 3f9a12c0 --out entry.slip.json"])
+@click.argument("which", metavar="STATEMENT|ENTRY")
+@click.option("--out", type=PATH, metavar="FILE", help="Where to write it (default: STATEMENT.slip.json).")
+@with_desk
+def proof(which: str, out: Path | None, desk: Desk) -> Answer:
+    """Write a statement with its opening and an inclusion proof against the ledger's newest head.
+
+    STATEMENT is the beginning (8 digits or more) of its digest; ENTRY its number, as `ledger show` prints them.
+    """
+    from countermark.errors import NothingToVerify
+    from countermark.lifecycle import book
+
+    by_number = which.isdecimal() and len(which) < LEAST_DIGITS
+    hit = [s for s in _every(desk) if (str(_index(s)) == which if by_number else s.envelope.digest.startswith(which))]
+    if len(hit) != 1:
+        raise NothingToVerify(f"{len(hit)} statements here answer to {which}", mend="`countermark ledger show`")
+    renewed, head = book.refreshed(desk, desk.trust(), hit)
+    file = out or Path(f"{hit[0].envelope.digest[:16]}{SUFFIX}")
+    desk.space.disk.write(file, renewed[0].to_bytes(), mode=0o644)
+    return Answer(
+        f"written: {file}, entry {_index(hit[0])} of {head.size}",
+        facts={"file": str(file), "index": _index(hit[0]), "size": head.size, "root": head.root.hex()},
+    )
+
+
+@command("check", group=ledger, examples=["countermark ledger check"])
+@with_view
+@with_desk
+def check(desk: Desk, view: View) -> Answer:
+    """Recompute the whole log from its entries, and compare it with its signed head."""
     from countermark.ledger.audit import audit
     from countermark.ledger.stores.files import FileStore
     from countermark.passport.slip import ledger_note_key
 
-    me = desk(workspace, passphrase_file)
-    done = audit(FileStore.reading(me.space.home / "ledger"), ledger_note_key(me.trust()))
-    size = done.checkpoint.size
-    if as_json:
-        show.as_json({"size": size, "root": done.checkpoint.root.hex()})
-        return
-    show.verdict(f"{size} entries lead to the signed root {done.checkpoint.root.hex()[:16]}...", good=True)
+    key = ledger_note_key(desk.trust(expired=True))
+    with Bar(view) as bar:
+        done = audit(
+            FileStore.reading(desk.space.home / "ledger"), key, progress=lambda n, of: bar.tick("entries", n, of)
+        )
+    head = done.checkpoint
+    return Answer(
+        f"whole: {head.size} entries lead to the signed root; {UNWITNESSED}",
+        facts={"size": head.size, "root": head.root.hex(), "tiles": done.tiles},
+        body=[Pairs([("root", head.root.hex()), ("tiles compared", done.tiles)])],
+    )

@@ -1,4 +1,4 @@
-"""``countermark oms``."""
+"""`countermark oms`: OpenSSF Model Signing bundles, as other tools write and verify them."""
 
 from __future__ import annotations
 
@@ -6,61 +6,67 @@ from pathlib import Path
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, FOLDER
+from countermark import compose
+from countermark.cli._answer import Answer, Pairs
+from countermark.cli._command import PATH, command
+from countermark.errors import Unusable
 
 
-@click.group("oms")
-def command() -> None:
-    """OpenSSF Model Signing bundles, as `model_signing` writes and verifies them.
-
-    \b
-    Examples:
-      countermark oms sign model/ --key ec.pem --signature model.sig
-      countermark oms verify model/ --signature model.sig --public-key ec.pub
-    """
+@click.group()
+def oms() -> None:
+    """OpenSSF Model Signing bundles, in and out."""
 
 
-@command.command("sign")
-@click.argument("folder", type=EXISTING)
-@click.option("--key", type=EXISTING, required=True, help="ECDSA P-256 private key, PEM.")
-@click.option("--signature", type=FOLDER, required=True, help="Bundle to write.")
-@click.option("--passphrase-file", type=EXISTING)
-def sign(folder: Path, key: Path, signature: Path, passphrase_file: Path | None) -> None:
-    """Sign a model folder."""
-    from countermark.compose import read_passphrase
+@command("sign", group=oms, examples=["countermark oms sign model/ --key ec.pem --signature model.oms.json"])
+@click.argument("model", type=PATH)
+@click.option("--key", type=PATH, required=True, metavar="PEM", help="ECDSA P-256 private key.")
+@click.option("--signature", type=PATH, required=True, metavar="FILE", help="Bundle to write.")
+@click.option("--passphrase-file", type=PATH, metavar="FILE", help="File whose first line opens the key.")
+def sign(model: Path, key: Path, signature: Path, passphrase_file: Path | None) -> Answer:
+    """Sign a model; needs no workspace. (`countermark release` does it with the party's own OMS key.)"""
     from countermark.keys.signer import load
     from countermark.lifecycle.release import sha256_files
-    from countermark.statement import oms
+    from countermark.statement import oms as bundles
+    from countermark.workspace.disk import Disk
 
-    signer = load(key, "oms", read_passphrase(passphrase_file) if passphrase_file else None)
-    payload = oms.statement(sha256_files(folder).items(), name=folder.name)
-    signature.write_bytes(oms.sign(payload, sign=signer.sign, spki_pem=signer.public.pem()))
-    show.verdict(f"wrote {signature}", good=True)
+    signer = load(key, "oms", compose.read_passphrase(passphrase_file) if passphrase_file else None)
+    listed = sha256_files(model)
+    payload = bundles.statement(listed.items(), name=model.name)
+    Disk().write(signature, bundles.sign(payload, sign=signer.sign, spki_pem=signer.public.pem()), mode=0o644)
+    return Answer(
+        f"signed: {len(listed)} files, bundle {signature}", facts={"file": str(signature), "files": len(listed)}
+    )
 
 
-@command.command("verify")
-@click.argument("folder", type=EXISTING)
-@click.option("--signature", type=EXISTING, required=True)
-@click.option("--public-key", type=EXISTING, help="PEM.")
-@click.option("--certificate-chain", type=EXISTING, multiple=True, help="Root and intermediate certificates, PEM.")
-@click.option("--ignore-path", multiple=True, help="Path that you allow to be unsigned; may be repeated.")
-def verify(folder: Path, signature: Path, public_key: Path | None, certificate_chain: tuple[Path, ...],
-           ignore_path: tuple[str, ...]) -> None:  # fmt: skip
-    """Verify a model folder against a bundle; what is ignored is the verifier's choice, never the signer's."""
-    from countermark.compose import clock
-    from countermark.errors import Unusable
+@command("verify", group=oms, examples=[
+    "countermark oms verify model/ --signature model.oms.json --public-key ec.pub",
+])  # fmt: skip
+@click.argument("model", type=PATH)
+@click.option("--signature", type=PATH, required=True, metavar="FILE", help="The bundle.")
+@click.option("--public-key", type=PATH, metavar="PEM", help="The key that must have signed it.")
+@click.option("--certificate-chain", type=PATH, multiple=True, metavar="PEM", help="Trusted roots; may be repeated.")
+@click.option("--ignore-path", multiple=True, metavar="PATH", help="What you allow to be unsigned; may be repeated.")
+def verify(
+    model: Path, signature: Path, public_key: Path | None, certificate_chain: tuple[Path, ...],
+    ignore_path: tuple[str, ...],
+) -> Answer:  # fmt: skip
+    """Verify a model against a bundle. What may be ignored is the verifier's choice, never the signer's."""
     from countermark.lifecycle.desk import read_file
     from countermark.lifecycle.release import sha256_files
-    from countermark.statement import oms
+    from countermark.statement import oms as bundles
     from countermark.statement.oms_keys import CertificateTrust, KeyTrust
 
     if bool(public_key) == bool(certificate_chain):
-        raise Unusable("one kind of trust is needed", mend="--public-key PEM or --certificate-chain PEM")
-    trust = KeyTrust(read_file(public_key)) if public_key else CertificateTrust(
-        tuple(read_file(c) for c in certificate_chain), clock()
+        raise Unusable("whom to trust is not said", mend="--public-key PEM, or --certificate-chain PEM")
+    trust = (
+        KeyTrust(read_file(public_key)) if public_key
+        else CertificateTrust(tuple(read_file(c) for c in certificate_chain), compose.clock())
     )  # fmt: skip
-    manifest = oms.verify(read_file(signature, oms.MAX_BUNDLE_BYTES), trust)
-    beside = [signature.name] if signature.parent.resolve() == folder.resolve() else []
-    manifest.compare(sha256_files(folder), exclude=[*ignore_path, *beside])
-    show.verdict(f"{len(manifest.resources)} files are exactly those signed as {manifest.name!r}", good=True)
+    manifest = bundles.verify(read_file(signature, bundles.MAX_BUNDLE_BYTES), trust)
+    beside = [signature.name] if signature.parent.resolve() == model.resolve() else []
+    manifest.compare(sha256_files(model), exclude=[*ignore_path, *beside])
+    return Answer(
+        f"verified: {len(manifest.resources)} files are exactly those signed as {manifest.name!r}",
+        facts={"name": manifest.name, "files": len(manifest.resources), "ignored": list(ignore_path)},
+        body=[Pairs([("ignored by you", ", ".join(ignore_path))])] if ignore_path else [],
+    )

@@ -1,80 +1,144 @@
-"""``countermark party``."""
+"""`countermark party`: who takes part in the project. Changes are drafts until the owners sign them."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, desk_options, json_option
+from countermark.cli._answer import Answer, Table
+from countermark.cli._command import PATH, command, with_desk
+from countermark.cli._show import count
+from countermark.errors import TrustRefused, Unusable
+
+if TYPE_CHECKING:
+    from countermark.keys.trust import Party, TrustDocument
+    from countermark.lifecycle.desk import Desk
 
 
-@click.group("party")
-def command() -> None:
-    """Enrol, revoke and list the parties of a project. Changes are drafts until the owners sign them.
+@click.group()
+def party() -> None:
+    """Who takes part: enrol, revoke, list. Changes are drafts until the owners sign them."""
 
-    \b
-    Examples:
-      countermark party add acme.enrol.json --role supplier --scope screws,nuts
-      countermark party revoke acme --reason 'laptop stolen' --from-leaf 120
-      countermark trust sign
+
+@command("add", group=party, examples=[
+    "countermark party add acme.enrol.json --role supplier --scope screws,nuts",
+    "countermark party add acme --scope screws,nuts,washers",
+])  # fmt: skip
+@click.argument("who", nargs=-1, required=True, metavar="FILE|NAME...")
+@click.option("--role", "roles", multiple=True, metavar="ROLE", help="What it may do; may be repeated.")
+@click.option("--scope", metavar="CLASSES", help="Classes it may deliver, with commas; '*' for all.")
+@click.option("--scope-file", type=PATH, metavar="FILE", help="Classes it may deliver, one per line.")
+@with_desk
+def add(who: tuple[str, ...], roles: tuple[str, ...], scope: str | None, scope_file: Path | None, desk: Desk) -> Answer:
+    """Draft that parties count, or that they have new keys, roles or a new scope.
+
+    FILE is the .enrol.json that `countermark init` or `key new` wrote; NAME is a party that is enrolled already.
     """
-
-
-@command.command("add")
-@click.argument("enrolments", nargs=-1, required=True, type=EXISTING)
-@click.option("--role", "roles", multiple=True, required=True, help="Role; may be repeated.")
-@click.option("--scope", default="", help="Classes a supplier may deliver, with commas; '*' for all.")
-@desk_options
-def add(enrolments: tuple[Path, ...], roles: tuple[str, ...], scope: str, workspace: Path | None,
-        passphrase_file: Path | None) -> None:  # fmt: skip
-    """Draft the enrolment of one or more parties."""
-    from countermark.compose import desk
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import roster
     from countermark.lifecycle.desk import read_file
+    from countermark.lifecycle.enrol import Enrolment
 
-    me = desk(workspace, passphrase_file)
-    document = enrol.draft(me)
-    for path in enrolments:
-        party = enrol.Enrolment.from_bytes(read_file(path)).party(roles, [s for s in scope.split(",") if s])
-        document = document.with_party(party)
-        show.lines(f"{party.id}: {', '.join(roles)}, {len(party.keys)} keys, scope {scope or 'none'}")
-    enrol.save_draft(me, document)
-    show.verdict(f"draft of trust version {document.version}; the owners run `countermark trust sign`", good=True)
+    classes, document = _scope(scope, scope_file), None
+    for one in who:
+        if Path(one).is_file():
+            document = roster.enrol_party(desk, Enrolment.from_bytes(read_file(Path(one))), roles, classes)
+        else:
+            document = roster.change_party(desk, one, roles, classes)
+    return drafted(document)
 
 
-@command.command("revoke")
-@click.argument("party")
-@click.option("--key", "key_id", help="First digits of one key's id; default: all keys of the party.")
-@click.option("--reason", required=True)
-@click.option("--from-leaf", type=int, required=True, help="First ledger entry that no longer counts.")
-@desk_options
-def revoke(party: str, key_id: str | None, reason: str, from_leaf: int, workspace: Path | None,
-           passphrase_file: Path | None) -> None:  # fmt: skip
-    """Draft the revocation of a party's keys; earlier entries stay valid."""
-    from countermark.compose import desk
+def _scope(text: str | None, file: Path | None) -> list[str] | None:
+    if file is not None:
+        from countermark.lifecycle.desk import read_file
+
+        return [line.strip() for line in read_file(file).decode().splitlines() if line.strip()]
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def drafted(document: TrustDocument | None) -> Answer:
+    """The answer of every command that changes the draft."""
+    if document is None:
+        raise Unusable("nobody was named", mend="countermark party add FILE")
+    return Answer(
+        f"drafted: trust version {document.version} of {document.project}; the owners run `countermark trust sign`",
+        facts={"version": document.version, "project": document.project, "parties": len(document.parties)},
+    )
+
+
+@command("revoke", group=party, examples=[
+    "countermark party revoke acme --reason 'laptop stolen'",
+    "countermark party revoke acme --key 3f9a12 --reason 'replaced' --from-leaf 120",
+])  # fmt: skip
+@click.argument("name")
+@click.option("--key", "key_id", metavar="DIGITS", help="First digits of one key's id (default: all its keys).")
+@click.option("--reason", required=True, metavar="TEXT")
+@click.option("--from-leaf", type=click.IntRange(0), metavar="N",
+              help="First ledger entry that no longer counts (default: the next one).")  # fmt: skip
+@with_desk
+def revoke(name: str, key_id: str | None, reason: str, from_leaf: int | None, desk: Desk) -> Answer:
+    """Draft that a party's keys no longer count; what they signed before that ledger entry stays valid."""
     from countermark.lifecycle import enrol
 
-    document = enrol.revoke(desk(workspace, passphrase_file), party, key_id=key_id, reason=reason, from_leaf=from_leaf)
-    show.verdict(f"draft of trust version {document.version}; the owners run `countermark trust sign`", good=True)
+    leaf = _next_leaf(desk) if from_leaf is None else from_leaf
+    return drafted(enrol.revoke(desk, name, key_id=key_id, reason=reason, from_leaf=leaf))
 
 
-@command.command("list")
-@click.option("--keys", "with_keys", is_flag=True, help="Show key ids too.")
-@desk_options
-@json_option
-def list_(with_keys: bool, workspace: Path | None, passphrase_file: Path | None, as_json: bool) -> None:
-    """List the parties of the trusted project."""
-    from countermark.compose import desk
+def _next_leaf(desk: Desk) -> int:
+    """Size of the ledger: only its keeper knows the newest."""
+    from countermark.lifecycle import book
 
-    document = desk(workspace, passphrase_file).trust().document
-    if as_json:
-        show.as_json({"version": document.version, "parties": [p.to_json() for p in document.parties]})
-        return
-    for party in document.parties:
-        revoked = " (revoked)" if party.keys and all(k.revoked for k in party.keys) else ""
-        scope = f"{len(party.scope)} classes" if "*" not in party.scope else "every class"
-        show.lines(f"{party.id:<24} {', '.join(party.roles):<28} {scope}{revoked}")
-        if with_keys:
-            show.lines(*(f"    {k.key.id}  {k.key.use}" for k in party.keys))
+    trust = desk.trust(expired=True)
+    if trust.document.ledger_operator != desk.party:
+        raise Unusable(
+            "which entries no longer count is not known here", why=f"{trust.document.ledger_operator} keeps the ledger",
+            mend="--from-leaf N (`countermark ledger show` at its keeper; 0 for all)",
+        )  # fmt: skip
+    with book.ledger(desk, trust) as log:
+        return log.checkpoint.size
+
+
+@command("list", group=party, examples=["countermark party list", "countermark party list --draft --keys"])
+@click.option("--keys", "with_keys", is_flag=True, help="Show every key.")
+@click.option("--draft", is_flag=True, help="Show the draft in work instead of the published version.")
+@with_desk
+def show(with_keys: bool, draft: bool, desk: Desk) -> Answer:
+    """List the parties of the project."""
+    from countermark.lifecycle import enrol
+
+    document = enrol.draft(desk) if draft else _published(desk)
+    rows = [(p.id, p.organisation, ", ".join(p.roles), _classes(p), _state(p)) for p in document.parties]
+    keys = [
+        (p.id, k.key.use, k.key.algorithm, k.key.id[:16], f"revoked from entry {k.revoked.from_leaf}: {k.revoked.reason}"
+         if k.revoked else "counts") for p in document.parties for k in p.keys
+    ]  # fmt: skip
+    body = [Table(("party", "organisation", "roles", "may deliver", "state"), rows)]
+    if with_keys:
+        body.append(Table(("party", "key", "algorithm", "id", "state"), keys))
+    return Answer(
+        f"{len(rows)} parties of {document.project}, trust version {document.version}{' (draft)' if draft else ''}",
+        facts={"project": document.project, "version": document.version, "draft": draft,
+               "parties": [p.to_json() for p in document.parties]},
+        body=body,
+    )  # fmt: skip
+
+
+def _published(desk: Desk) -> TrustDocument:
+    try:
+        return desk.trust().document
+    except TrustRefused as error:
+        if (desk.space.home / "trust" / "draft.json").exists():
+            raise TrustRefused("nothing is published yet", mend="--draft, or `countermark trust sign`") from error
+        raise
+
+
+def _classes(who: Party) -> str:
+    if "*" in who.scope:
+        return "every class"
+    return f"{len(who.scope)} classes" if who.scope else "nothing"
+
+
+def _state(who: Party) -> str:
+    gone = sum(k.revoked is not None for k in who.keys)
+    return "revoked" if gone and gone == len(who.keys) else count(len(who.keys) - gone, "key")

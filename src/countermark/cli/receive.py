@@ -1,94 +1,119 @@
-"""``countermark receive``."""
+"""`countermark receive`: the door. Delivered folders are verified, then admitted or refused with reasons."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, FOLDER, desk_options, json_option, quiet_option
+from countermark import compose
+from countermark.cli._answer import FINE, FOUND, Answer, Refused, Table
+from countermark.cli._command import PATH, command, with_desk, with_view
+from countermark.cli._progress import Bar
+from countermark.cli._show import View
+from countermark.errors import Unusable
+
+if TYPE_CHECKING:
+    from countermark.lifecycle.contract import Contract
+    from countermark.lifecycle.desk import Desk
+    from countermark.lifecycle.receive import Received
+
+SUFFIX = ".cmanswer"
+SHOWN = 10
 
 
-@click.command("receive")
-@click.argument("folder", type=EXISTING, required=False)
-@click.option(
-    "--contract", type=EXISTING, help="Contract (JSON or TOML); default: contract.json or .toml beside the workspace."
-)
-@click.option("--answer", type=FOLDER, help="Where to write the signed answer for the supplier.")
-@click.option("--list", "listing", is_flag=True, help="List what was received so far.")
-@click.option("--finish", is_flag=True, help="Finish or clear what a crash left behind.")
-@desk_options
-@json_option
-@quiet_option
-def command(folder: Path | None, contract: Path | None, answer: Path | None, listing: bool, finish: bool,
-            workspace: Path | None, passphrase_file: Path | None, as_json: bool, quiet: bool) -> None:  # fmt: skip
-    """Verify a delivery: signature, trust, scope, files, contract, pictures. Admit or refuse it, and answer.
+@command("receive", examples=[
+    "countermark receive inbox/acme/photos",
+    "countermark receive inbox/*/photos --contract contract.toml",
+    "countermark receive --list",
+])  # fmt: skip
+@click.argument("folders", nargs=-1, type=PATH)
+@click.option("--contract", type=PATH, metavar="FILE", help="Contract to examine rows against (JSON or TOML).")
+@click.option("--answer", type=PATH, metavar="FILE", help="Where the signed answer is written (one FOLDER only).")
+@click.option("--list", "listing", is_flag=True, help="List all deliveries that were answered here.")
+@with_view
+@with_desk
+def receive(
+    folders: tuple[Path, ...], contract: Path | None, answer: Path | None, listing: bool, desk: Desk, view: View
+) -> Answer:
+    """Verify delivered folders; admit or refuse them.
 
-    \b
-    Examples:
-      countermark receive inbox/photos --answer answer.json
-      countermark receive --list
+    Each FOLDER lies beside its .cmdelivery file. Admitted data are copied into the workspace, refused ones are kept
+    aside. The signed answer is written beside the folder as FOLDER.cmanswer: hand it back to the supplier.
     """
-    from countermark.compose import desk
-    from countermark.errors import Unusable
-    from countermark.lifecycle import receive
+    from countermark.lifecycle import receive as stage
+    from countermark.lifecycle.contract import Contract, Door
 
-    me = desk(workspace, passphrase_file)
-    if finish:
-        show.verdict(f"{receive.finish(me)} interrupted receptions finished", good=True)
     if listing:
-        found = [_facts(r) for r in receive.received(me)]
-        show.as_json({"deliveries": found}) if as_json else show.lines(
-            *(
-                f"{f['supplier']:<24} {f['sequence']:>3}  {f['state']:<9} {f['rows']:>6} rows  {'; '.join(f['reasons'][:1])}"
-                for f in found
-            )
-        )
-    if folder is None:
-        if not (finish or listing):
-            raise Unusable("which folder?", mend="countermark receive FOLDER")
-        return
-    with show.progress("receive", quiet=quiet) as step:
-        done = receive.receive(
-            me, folder, examine=_door(me.space.root, contract), progress=lambda n, _b: step("files", n, n)
-        )
-    if answer and done.answer:
-        answer.write_bytes(done.answer.to_bytes())
-    _tell(done, as_json)
+        return _listed(stage.received(desk))
+    if not folders:
+        raise Unusable("no folder was named", mend="`countermark receive DIR`, or --list")
+    if answer is not None and len(folders) > 1:
+        raise Unusable("--answer goes with one folder", mend="leave it out: answers are written beside the folders")
+    agreed = contract_of(desk.space.root, contract)
+    answers: list[tuple[Path, Received]] = []
+    with Bar(view) as bar:
+        for folder in folders:
+            one = stage.receive(desk, folder, examine=Door(agreed or Contract()), progress=bar.files)
+            if one.answer is not None:
+                file = answer or folder.with_name(folder.name + SUFFIX)
+                desk.space.disk.write(file, one.answer.to_bytes(), mode=0o644)
+            answers.append((folder, one))
+    return _told(answers, agreed is not None)
 
 
-def _door(root: Path, contract: Path | None) -> Any:
-    from countermark.lifecycle.contract import Door
-
-    return Door(find_contract(root, contract))
-
-
-def find_contract(root: Path, contract: Path | None) -> Any:
-    """The contract named, or the one beside the workspace, or an open one."""
-    from countermark.lifecycle.contract import Contract, parse
+def contract_of(root: Path, named: Path | None) -> Contract | None:
+    """The contract named, else the settings', else ``contract.json`` or ``.toml`` of the workspace; None without one."""
+    from countermark.lifecycle import contract
     from countermark.lifecycle.desk import read_file
 
-    path = contract or next((p for p in (root / "contract.json", root / "contract.toml") if p.exists()), None)
-    return parse(read_file(path), toml=path.suffix == ".toml") if path else Contract()
+    chosen = compose.settings(root).contract
+    found = next((p for p in (root / "contract.json", root / "contract.toml") if p.is_file()), None)
+    path = named or (root / chosen if chosen else found)
+    return contract.parse(read_file(path, contract.MAX_BYTES), toml=path.suffix == ".toml") if path else None
 
 
-def _facts(done: Any) -> dict[str, Any]:
+def _facts(one: Received) -> dict[str, Any]:
     return {
-        "supplier": done.supplier, "state": done.state, "reasons": list(done.reasons), "rows": done.rows,
-        "sequence": done.parcel.delivery.context.sequence if done.parcel else 0,
-        "digest": done.parcel.tree.digest if done.parcel else "",
+        "supplier": one.supplier, "state": one.state, "reasons": list(one.reasons), "rows": one.rows,
+        "statement": one.parcel.envelope.digest if one.parcel else None,
+        "answer": one.answer.envelope.digest if one.answer else None,
+        "kept": str(one.folder) if one.folder else None,
     }  # fmt: skip
 
 
-def _tell(done: Any, as_json: bool) -> None:
-    if as_json:
-        show.as_json(_facts(done))
-    else:
-        show.lines(*done.reasons)
-        kept = "kept aside" if done.state == "refused" and done.folder else "admitted and logged"
-        what = kept if done.answer else "only its digest and the reason were kept"
-        show.verdict(f"{done.state}: {done.supplier}, {done.rows} rows; {what}", good=done.state == "admitted")
-    if done.state != "admitted":
-        raise click.exceptions.Exit(1)
+def _told(answers: list[tuple[Path, Received]], examined: bool) -> Answer:
+    refused = [(folder, one) for folder, one in answers if one.state == "refused"]
+    admitted = [one for _, one in answers if one.state == "admitted"]
+    body: list[Any] = [f"admitted: {one.supplier}, {one.rows} rows" for one in admitted]
+    for folder, one in refused:
+        more = [f"... and {len(one.reasons) - SHOWN} more"] if len(one.reasons) > SHOWN else []
+        why = "\n".join([*one.reasons[:SHOWN], *more])
+        aside = f"kept aside in {one.folder}" if one.folder else "only its digest and the reason were kept"
+        body.append(Refused(f"{folder} from {one.supplier}", why, f"the supplier delivers again; {aside}"))
+    if not examined and admitted:
+        body.append("not looked at: row counts and picture sizes, because there is no contract (--contract FILE)")
+    rows = sum(one.rows for one in admitted)
+    return Answer(
+        f"{len(admitted)} admitted ({rows} rows), {len(refused)} refused",
+        FOUND if refused else FINE,
+        {"deliveries": [{"folder": str(f), **_facts(one)} for f, one in answers], "examined": examined},
+        body,
+    )
+
+
+def _listed(every: list[Received]) -> Answer:
+    rows = [
+        (
+            one.supplier, one.parcel.delivery.context.sequence if one.parcel else "", one.state, one.rows,
+            "; ".join(one.reasons[:1]),
+        )
+        for one in every
+    ]  # fmt: skip
+    return Answer(
+        f"{sum(one.state == 'admitted' for one in every)} admitted, "
+        f"{sum(one.state == 'refused' for one in every)} refused",
+        facts={"deliveries": [_facts(one) for one in every]},
+        body=[Table(("supplier", "delivery", "state", "rows", "first reason"), rows)] if rows else [],
+    )

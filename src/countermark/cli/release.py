@@ -1,57 +1,93 @@
-"""``countermark release``."""
+"""`countermark release`: judge a model's evidence by policy; where it admits, sign and pack."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, desk_options, json_option
+from countermark import compose
+from countermark.cli._answer import FINE, FOUND, Answer, Pairs, Refused
+from countermark.cli._command import PATH, command, with_desk
+
+if TYPE_CHECKING:
+    from countermark.lifecycle.desk import Desk
+    from countermark.lifecycle.release import Judged
+    from countermark.policy.verdict import Ruling
 
 
-@click.command("release")
-@click.argument("model", type=EXISTING)
-@click.option("--policy", "policy_file", type=EXISTING, help="Policy (TOML); default: the shipped one.")
+@command("release", examples=[
+    "countermark release model --explain",
+    "countermark release model --evidence model.training.json --evidence inspection.json --evidence trials.json "
+    "--evidence approval.json",
+    "countermark release model --policy policy.toml --for-auditor",
+])  # fmt: skip
+@click.argument("model", type=PATH)
+@click.option("--policy", type=PATH, metavar="FILE", help="The policy (default: `policy` of countermark.toml, or the one "
+              "that ships).")  # fmt: skip
 @click.option(
-    "--evidence", multiple=True, type=EXISTING, help="Statement to enter into the ledger first; may be repeated."
+    "--evidence", multiple=True, type=PATH, metavar="FILE", help="A statement to enter first; may be repeated."
 )
-@click.option("--explain", is_flag=True, help="Print rule, evidence and what is missing; sign nothing.")
+@click.option("--explain", is_flag=True, help="Show every rule, its evidence and what is missing; sign nothing.")
 @click.option("--for-auditor", is_flag=True, help="Open the suppliers' deliveries in the passport.")
-@click.option("--since", type=int, multiple=True, help="Ledger size that a reader remembers; may be repeated.")
-@desk_options
-@json_option
-def command(model: Path, policy_file: Path | None, evidence: tuple[Path, ...], explain: bool, for_auditor: bool,
-            since: tuple[int, ...], workspace: Path | None, passphrase_file: Path | None, as_json: bool) -> None:  # fmt: skip
-    """Judge a model's evidence by policy. Admitted: sign the verdict, an OMS bundle and a passport beside it.
+@click.option("--since", type=click.IntRange(1), multiple=True, metavar="N",
+              help="A ledger size that a reader remembers; may be repeated.")  # fmt: skip
+@with_desk
+def release(
+    model: Path, policy: Path | None, evidence: tuple[Path, ...], explain: bool, for_auditor: bool,
+    since: tuple[int, ...], desk: Desk,
+) -> Answer:  # fmt: skip
+    """Judge a model's evidence by policy; sign and log the verdict.
 
-    \b
-    Examples:
-      countermark release model --explain
-      countermark release model --evidence model.training.json --evidence approval.json
+    Where it admits, MODEL.cmpass (the passport, for relying parties) and MODEL.oms.json (OpenSSF Model Signing) are
+    written beside the model.
     """
-    from countermark.cli.policy import read
-    from countermark.compose import desk
-    from countermark.lifecycle import book, release
+    from countermark.lifecycle import book
+    from countermark.lifecycle import release as stage
     from countermark.lifecycle.desk import read_envelope
-    from countermark.policy.verdict import explain as told
 
-    me = desk(workspace, passphrase_file)
     if evidence:
-        with me.space.lock():
-            book.enter(me, me.trust(), [read_envelope(f) for f in evidence])
+        with desk.space.lock():
+            book.enter(desk, desk.trust(), [read_envelope(file) for file in evidence])
+    source = compose.policy_of(desk, policy)
     if explain:
-        verdict, written = release.judge(me, model, read(policy_file)).verdict, []
-    else:
-        done = release.release(me, model, read(policy_file), auditor=for_auditor, since=since)
-        verdict, written = done.judged.verdict, [p for p in (done.passport, done.oms) if p]
-    if as_json:
-        show.as_json(verdict.to_json() | {"written": [str(p) for p in written]})
-    else:
-        if explain or not verdict.admitted:
-            show.lines(told(verdict))
-        show.lines(*(f"wrote {p}" for p in written))
-        waived = [r.id for r in verdict.rulings if r.waived]
-        show.verdict(verdict.headline + (f" (waived: {', '.join(waived)})" if waived else ""), good=verdict.admitted)
-    if not verdict.admitted:
-        raise click.exceptions.Exit(1)
+        return _told(stage.judge(desk, model, source), [], every=True)
+    done = stage.release(desk, model, source, auditor=for_auditor, since=since)
+    return _told(done.judged, [p for p in (done.passport, done.oms) if p], every=False)
+
+
+def _told(judged: Judged, written: list[Path], *, every: bool) -> Answer:
+    verdict = judged.verdict
+    body: list[Any] = []
+    for ruling in verdict.rulings:
+        if not ruling.ok:
+            body.append(Refused(f"{ruling.id} ({ruling.asset})", _why(ruling), ruling.mend))
+        elif every or ruling.waived:
+            word = "waived" if ruling.waived else "holds"
+            body += [f"{word}: {ruling.id} ({ruling.asset})", f"  why: {_why(ruling)}"]
+    body += ["", *(f"not looked at: {line}" for line in judged.gathered.evidence["not_looked_at"])]
+    body.append(Pairs([
+        ("policy", f"{verdict.policy_name}, {verdict.policy}"), ("model", verdict.subject),
+        ("evidence", verdict.evidence), *(("written", path) for path in written),
+    ]))  # fmt: skip
+    failed = sum(not r.ok for r in verdict.rulings)
+    waived = [r.id for r in verdict.rulings if r.waived]
+    words = verdict.headline + (f": {failed} of {len(verdict.rulings)} rules do not hold" if failed else "")
+    return Answer(
+        words + (f" (waived: {', '.join(waived)})" if waived else ""), FINE if verdict.admitted else FOUND,
+        verdict.to_json() | {"headline": verdict.headline, "written": [str(p) for p in written]}, body,
+    )  # fmt: skip
+
+
+def _why(ruling: Ruling) -> str:
+    lines = [ruling.why]
+    if ruling.missing:
+        lines.append(f"missing: {ruling.missing}")
+    if ruling.evidence:
+        more = f" and {len(ruling.evidence) - 4} more" if len(ruling.evidence) > 4 else ""
+        lines.append(f"evidence: {', '.join(d[:16] for d in ruling.evidence[:4])}{more}")
+    if ruling.waived:
+        lines.append(f"waived by {ruling.waived.get('party')} until {ruling.waived.get('until')}: "
+                     f"{ruling.waived.get('reason')}")  # fmt: skip
+    return "\n".join(lines)

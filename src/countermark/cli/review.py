@@ -1,55 +1,69 @@
-"""``countermark review``."""
+"""`countermark review`: what the newest screening flagged, for people to decide about."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import FOLDER, desk_options, json_option
+from countermark.cli._answer import FINE, FOUND, Answer, Table
+from countermark.cli._command import PATH, command, with_desk
+
+if TYPE_CHECKING:
+    from countermark.lifecycle.desk import Desk
+    from countermark.lifecycle.review import Suspect
+
+SHOWN = 40
 
 
-@click.command("review")
-@click.option("--sheet", type=FOLDER, help="Write a contact sheet (HTML).")
-@click.option("--csv", "csv_file", type=FOLDER, help="Write the rows as CSV.")
+@command("review", examples=[
+    "countermark review --sheet sheet.html --csv flagged.csv",
+    "countermark review --supplier acme --letters letters/",
+])  # fmt: skip
+@click.option("--supplier", metavar="PARTY", help="Only this supplier's rows.")
+@click.option("--sheet", type=PATH, metavar="FILE", help="Write a contact sheet, one HTML file without scripts.")
+@click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Write the rows as CSV.")
 @click.option(
-    "--letters", type=FOLDER, help="Folder for signed letters, one per delivery, each with its own rows only."
+    "--letters", type=PATH, metavar="DIR", help="Write signed letters, each to one supplier about its own rows."
 )
-@click.option("--supplier", help="Only this supplier's rows.")
-@desk_options
-@json_option
-def command(sheet: Path | None, csv_file: Path | None, letters: Path | None, supplier: str | None, workspace: Path | None,
-            passphrase_file: Path | None, as_json: bool) -> None:  # fmt: skip
+@with_desk
+def review(supplier: str | None, sheet: Path | None, csv_file: Path | None, letters: Path | None, desk: Desk) -> Answer:
     """Look at what the newest screening flagged; write what people need to decide.
 
-    \b
-    Examples:
-      countermark review --sheet sheet.html --csv flagged.csv
-      countermark review --letters letters/
+    Then: countermark decide ROW --accept, --relabel CLASS, --reject or --undo.
     """
-    from countermark.compose import desk
-    from countermark.lifecycle import review
+    from countermark.lifecycle import review as stage
 
-    me = desk(workspace, passphrase_file)
-    listed = [s for s in review.suspects(me) if supplier in (None, s.row.supplier)]
-    if sheet:
-        sheet.write_text(review.contact_sheet(me, listed))
-    if csv_file:
-        csv_file.write_text(review.to_csv(listed))
-    if letters:
-        letters.mkdir(parents=True, exist_ok=True)
-        for name in sorted({s.row.supplier for s in listed}):
-            for envelope in review.letter(me, name, listed):
-                (letters / f"{name}-{envelope.digest[:8]}.json").write_bytes(envelope.to_bytes())
-    if as_json:
-        show.as_json(
-            {
-                "rows": [
-                    {"row": s.row.id, "supplier": s.row.supplier, "label": s.row.label, "seen": s.seen} for s in listed
-                ]
-            }
-        )
-        return
-    show.lines(*(f"{s.row.id}  {s.row.supplier}  {s.row.label}" for s in listed[:50]))
-    show.verdict(f"{len(listed)} rows to look at", good=not listed)
+    listed = [s for s in stage.suspects(desk) if supplier in (None, s.row.supplier)]
+    written: list[Path] = []
+    if sheet is not None:
+        desk.space.disk.write(sheet, stage.contact_sheet(desk, listed).encode())
+        written.append(sheet)
+    if csv_file is not None:
+        desk.space.disk.write(csv_file, stage.to_csv(listed).encode())
+        written.append(csv_file)
+    if letters is not None:
+        written += write_letters(desk, listed, letters)
+    rows = [(s.row.id, s.row.supplier, s.row.label, s.seen) for s in listed[:SHOWN]]
+    more = [f"... and {len(listed) - SHOWN} more rows: --csv or --json lists all"] if len(listed) > SHOWN else []
+    return Answer(
+        f"{len(listed)} rows to look at" if listed else "nothing was flagged",
+        FOUND if listed else FINE,
+        {"rows": [{"row": s.row.id, "supplier": s.row.supplier, "label": s.row.label, "seen": s.seen} for s in listed],
+         "written": [str(p) for p in written]},
+        [Table(("row", "supplier", "class", "seen"), rows), *more, *(f"written: {p}" for p in written)],
+    )  # fmt: skip
+
+
+def write_letters(desk: Desk, listed: list[Suspect], folder: Path) -> list[Path]:
+    """One signed letter per delivery with suspect rows; returns the files."""
+    from countermark.lifecycle import review as stage
+
+    desk.space.disk.folder(folder)
+    out = []
+    for name in sorted({s.row.supplier for s in listed}):
+        for envelope in stage.letter(desk, name, listed):
+            out.append(folder / f"{name}-{envelope.digest[:8]}.json")
+            desk.space.disk.write(out[-1], envelope.to_bytes(), mode=0o644)
+    return out

@@ -1,116 +1,131 @@
-"""``countermark screen``."""
+"""`countermark screen`: look for poison in training data, and name the supplier."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, FOLDER, desk_options, json_option, quiet_option
+from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs, Table, worst
+from countermark.cli._command import PATH, command, sitting, with_view, workspace_options
+from countermark.cli._progress import Bar
+from countermark.cli._show import View
+from countermark.cli.receive import contract_of
+
+if TYPE_CHECKING:
+    from countermark.checks.data.screening import Screening
+    from countermark.finding import Outcome
+
+PATTERN = "{supplier}/{label}/*"
+SHOWN = 10
 
 
-@click.command("screen")
-@click.argument("photos", type=EXISTING, required=False)
+@command("screen", examples=[
+    "countermark screen photos/ --label-from '{supplier}/{label}/*'",
+    "countermark screen --contract contract.json",
+    "countermark screen --csv flagged.csv",
+])  # fmt: skip
+@click.argument("photos", type=PATH, required=False)
+@click.option("--label-from", metavar="PATTERN", default=PATTERN, show_default=True,
+              help="Where supplier and label stand in the paths below PHOTOS.")  # fmt: skip
 @click.option(
-    "--label-from", metavar="PATTERN", help="Where supplier and label stand in a path: '{supplier}/{label}/*'."
+    "--contract", type=PATH, metavar="FILE", help="Contract (JSON or TOML): rows agreed per supplier and class."
 )
-@click.option("--contract", type=EXISTING, help="Contract (JSON or TOML).")
-@click.option("--csv", "csv_file", type=FOLDER, help="Write flagged rows as CSV.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@desk_options
-@json_option
-@quiet_option
-def command(photos: Path | None, label_from: str | None, contract: Path | None, csv_file: Path | None, seed: int,
-            workspace: Path | None, passphrase_file: Path | None, as_json: bool, quiet: bool) -> None:  # fmt: skip
+@click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Write the flagged rows as CSV.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of sampling and folds.")
+@workspace_options
+@with_view
+def screen(
+    photos: Path | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int,
+    workspace: Path | None, passphrase_file: Path | None, view: View,
+) -> Answer:  # fmt: skip
     """Look for poison in training data, and name the supplier whose delivery disagrees with all others.
 
-    With PHOTOS it needs no workspace; suppliers are then only claimed. Without, it screens everything that was
-    admitted here, signs the result and enters it into the ledger.
-
-    \b
-    Examples:
-      countermark screen photos/ --label-from '{supplier}/{label}/*'
-      countermark screen --contract contract.json
+    With PHOTOS it needs no workspace and no key; suppliers are then only claimed by the folders' names. Without, it
+    screens every row that was admitted here, signs what it found and enters it into the ledger. Nothing is set aside
+    before `countermark quarantine`.
     """
-    with show.progress("screen", quiet=quiet) as step:
-
-        def tick(what: str, share: float) -> None:
-            step(what, int(100 * share), 100)
-
+    with Bar(view) as bar:
         if photos is not None:
-            result, facts = _claimed(photos, label_from or "{supplier}/{label}/*", contract, seed, tick)
+            result, facts, table = _claimed(photos, label_from, contract, seed, bar)
         else:
-            result, facts = _admitted(workspace, passphrase_file, contract, seed, tick)
-    if csv_file:
-        csv_file.write_text(facts.pop("csv"))
-    facts.pop("csv", None)
-    _tell(result, facts, as_json)
+            result, facts, table = _admitted(workspace, passphrase_file, contract, seed, bar)
+    if csv_file is not None:
+        from countermark.workspace.disk import Disk
+
+        Disk().write(csv_file, table.encode(), mode=0o644)
+    return _told(result, facts)
 
 
-def _admitted(
-    workspace: Path | None, phrase: Path | None, contract: Path | None, seed: int, tick: Any
-) -> tuple[Any, dict[str, Any]]:
-    from countermark.cli.receive import find_contract
-    from countermark.compose import desk
+def _admitted(workspace: Path | None, phrase: Path | None, contract: Path | None, seed: int, bar: Bar) -> Any:
     from countermark.lifecycle import review
-    from countermark.lifecycle.screen import screen
+    from countermark.lifecycle.screen import screen as stage
 
-    me = desk(workspace, phrase)
-    done = screen(me, find_contract(me.space.root, contract), seed=seed, progress=tick)
-    facts = {
-        "statement": done.slip.envelope.digest,
-        "dataset": done.dataset,
-        "flagged": done.flagged(),
-        "suppliers": "verified",
-    }
-    return done.screening, facts | {"csv": review.to_csv(review.suspects(me))}
+    desk = sitting(workspace, phrase)
+    done = stage(desk, contract_of(desk.space.root, contract), seed=seed, progress=bar.share)
+    facts = {"suppliers": "verified", "flagged": done.flagged(), "dataset": done.dataset,
+             "statement": done.slip.envelope.digest}  # fmt: skip
+    return done.screening, facts, review.to_csv(review.suspects(desk))
 
 
-def _claimed(photos: Path, pattern: str, contract: Path | None, seed: int, tick: Any) -> tuple[Any, dict[str, Any]]:
-    from countermark.checks.data.battery import screen
-    from countermark.cli.receive import find_contract
-    from countermark.lifecycle.claimed import read_claimed
+def _claimed(photos: Path, pattern: str, contract: Path | None, seed: int, bar: Bar) -> Any:
+    from countermark.checks.data.battery import screen as battery
+    from countermark.lifecycle import claimed
 
-    rows = read_claimed(photos, pattern, tick)
-    agreed = find_contract(photos, contract).rows if contract else None
-    result = screen(rows.images, rows.labels, rows.suppliers, ids=rows.paths, contract=agreed, seed=seed, progress=tick)
-    flagged = [p for p, bad in zip(rows.paths, result.row_flagged, strict=True) if bad]
-    lines = [
-        "row,supplier,label",
-        *(f"{p},{s},{x}" for p, s, x in zip(rows.paths, rows.suppliers, rows.labels, strict=True) if p in set(flagged)),
-    ]
-    return result, {"flagged": flagged, "suppliers": "claimed", "csv": "\n".join(lines) + "\n"}
+    rows = claimed.read_claimed(photos, pattern, bar.share)
+    agreed = contract_of(Path(), contract) if contract else None
+    result = battery(rows.images, rows.labels, rows.suppliers, ids=rows.paths,
+                     contract=agreed.rows if agreed and agreed.rows else None, seed=seed, progress=bar.share)  # fmt: skip
+    flagged = [path for path, bad in zip(rows.paths, result.row_flagged, strict=True) if bad]
+    return result, {"suppliers": "claimed", "flagged": flagged}, claimed.to_csv(rows, result.row_flagged)
 
 
-def _tell(result: Any, facts: dict[str, Any], as_json: bool) -> None:
-    from countermark.finding import Failed, Found, Skipped, outcome_to_json
+def exit_of(outcomes: Sequence[Outcome]) -> int:
+    """1 something was found; 3 something could not be looked at, or nothing was; else 0."""
+    from countermark.finding import Found, Passed
+
+    codes = [FINE if isinstance(o, Passed) else FOUND if isinstance(o, Found) else INCONCLUSIVE for o in outcomes]
+    return worst(codes or [INCONCLUSIVE])
+
+
+def outcome_rows(outcomes: dict[str, Outcome]) -> list[tuple[str, str, str]]:
+    """Check, its word, and what it measured or why it could not look."""
+    rows: list[tuple[str, str, str]] = []
+    for name, outcome in outcomes.items():
+        reason = getattr(outcome, "reason", "") or getattr(outcome, "error", "")
+        measured = ", ".join(f"{m.name} {m.value:.3g}" for m in outcome.measures[:3])
+        rows.append((name, outcome.word, reason or measured))
+    return rows
+
+
+def _told(result: Screening, facts: dict[str, Any]) -> Answer:
+    from countermark.finding import outcome_to_json
 
     outcomes = {check: report.outcome for check, report in result.checks.items()}
-    if as_json:
-        show.as_json(
-            facts
-            | {
-                "checks": {k: outcome_to_json(v) for k, v in outcomes.items()},
-                "named": [{"supplier": s.id, "p": s.p, "q": s.q, "why": s.why} for s in result.suppliers if s.named],
-                "features": result.features.to_json(),
-                "abstained": list(result.abstained),
-            }
-        )
+    named = [{"supplier": s.id, "p": s.p, "q": s.q, "why": s.why} for s in result.suppliers if s.named]
+    more = [f"... and {len(result.findings) - SHOWN} more findings: --json lists all"]
+    body: list[Any] = [
+        Table(("check", "outcome", "measured"), outcome_rows(outcomes)), "",
+        *result.findings[:SHOWN], *(more if len(result.findings) > SHOWN else []), "",
+        Pairs([
+            ("suppliers", f"{len(result.suppliers)}, {facts['suppliers']}"),
+            ("features", f"{result.features.name}, out-of-fold accuracy {result.features.accuracy:.2f}"),
+            ("not judged", f"{len(result.abstained)} classes with too few rows" if result.abstained else "nothing"),
+        ]),
+    ]  # fmt: skip
+    outcome = exit_of(list(outcomes.values()))
+    who = ", ".join(result.named)
+    flagged = f"{len(facts['flagged'])} of {len(result.row_p)} rows flagged, none set aside yet"
+    if outcome == INCONCLUSIVE:
+        words = f"inconclusive: some checks could not look; {flagged}"
     else:
-        show.outcomes(outcomes)
-        show.findings(result.findings[:10])
-        if len(result.findings) > 10:
-            show.lines(f"and {len(result.findings) - 10} more findings: --json lists all")
-        show.lines(
-            f"suppliers are {facts['suppliers']}; features: {result.features.name}, out-of-fold accuracy {result.features.accuracy:.2f}"
-        )
-        named = ", ".join(result.named) or "nobody"
-        show.verdict(
-            f"named: {named}; {len(facts['flagged'])} rows flagged (nothing is set aside yet)", good=not result.named
-        )
-    if any(isinstance(o, Found) for o in outcomes.values()):
-        raise click.exceptions.Exit(1)
-    if any(isinstance(o, Skipped | Failed) for o in outcomes.values()):
-        raise click.exceptions.Exit(3)
+        words = f"named: {who}; {flagged}" if who else f"nobody is named; {flagged}"
+    return Answer(
+        words, outcome,
+        facts | {
+            "rows": len(result.row_p), "checks": {k: outcome_to_json(v) for k, v in outcomes.items()}, "named": named,
+            "features": result.features.to_json(), "abstained": list(result.abstained),
+        }, body,
+    )  # fmt: skip

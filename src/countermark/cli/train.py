@@ -1,62 +1,88 @@
-"""``countermark train``."""
+"""`countermark train`: run the user's unchanged script on verified inputs, and sign what came out of what."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, FOLDER, desk_options, json_option
+from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs, Table
+from countermark.cli._command import PATH, command, with_desk, with_view
+from countermark.cli._show import View, safe
+
+if TYPE_CHECKING:
+    from countermark.lifecycle.desk import Desk
+    from countermark.lifecycle.train import Trained
+    from countermark.sandbox.dry_run import DryRun
 
 
-@click.command("train", context_settings={"ignore_unknown_options": True})
-@click.option("--recipe", type=EXISTING, default=Path("recipe.toml"), show_default=True)
-@click.option(
-    "--out", type=FOLDER, default=Path("model"), show_default=True, help="New folder for what the script writes."
-)
-@click.option("--plain", is_flag=True, help="Run without confinement where there is none; the statement says so.")
+@command("train", examples=[
+    "countermark train --recipe recipe.toml -- python train.py",
+    "countermark train --dry-run -- python train.py",
+])  # fmt: skip
+@click.option("--recipe", type=PATH, metavar="FILE", default=Path("recipe.toml"), show_default=True)
+@click.option("--out", type=PATH, metavar="DIR", default=Path("model"), show_default=True,
+              help="New folder for what the script writes.")  # fmt: skip
+@click.option("--plain", is_flag=True, help="Run without confinement where there is none; the statement then says "
+              "`not hermetic`, and the shipped policy refuses it without a waiver.")  # fmt: skip
 @click.option(
     "--dry-run", is_flag=True, help="Show what the script would be denied, and the recipe line that allows it."
 )
-@desk_options
-@json_option
-@click.argument("script", nargs=-1, required=True, type=click.UNPROCESSED)
-def command(recipe: Path, out: Path, plain: bool, dry_run: bool, workspace: Path | None, passphrase_file: Path | None,
-            as_json: bool, script: tuple[str, ...]) -> None:  # fmt: skip
+@click.argument("script", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@with_view
+@with_desk
+def train(
+    recipe: Path, out: Path, plain: bool, dry_run: bool, script: tuple[str, ...], desk: Desk, view: View
+) -> Answer:
     """Run an unchanged training script on verified inputs, and sign what came out of what.
 
-    \b
-    Examples:
-      countermark train --recipe recipe.toml -- python train.py
-      countermark train --dry-run -- python train.py
+    The recipe declares inputs, code, output folder and limits. A probe first shows that nothing else can be read or
+    sent; then the script runs. The signed statement lies beside the model as OUT.training.json.
     """
-    from countermark.compose import desk
-    from countermark.lifecycle import train
+    from countermark.lifecycle import train as stage
 
-    me = desk(workspace, passphrase_file)
     if dry_run:
-        told = train.denied(me, recipe, script)
-        show.lines(*told)
-        show.verdict(
-            "nothing was denied" if not told else f"{len(told)} things were denied; nothing was signed", good=not told
-        )
-        return
-    done = train.train(me, recipe, script, out, allow_plain=plain, relay=None if as_json else _relay)
+        return _denied(stage.rehearse(desk, recipe, script))
+
+    def relay(stream: str, data: bytes) -> None:
+        for line in data.decode(errors="backslashreplace").splitlines():
+            click.echo(f"{stream}: {safe(line)}", err=True)
+
+    watched = not (view.json or view.quiet)
+    done = stage.train(desk, recipe, script, out, allow_plain=plain, relay=relay if watched else None)
+    return _told(done, stage.beside(out))
+
+
+def _told(done: Trained, file: Path) -> Answer:
+    run, said = done.run, done.said
     facts = {
-        "model": done.tree.digest, "statement": done.envelope.digest, "file": str(train.beside(out)),
-        "hermetic": done.run.level, "reasons": list(done.run.reasons), "metrics": done.said.metrics, "inputs": done.said.inputs,
+        "model": done.tree.digest, "statement": done.envelope.digest, "file": str(file), "hermetic": run.level,
+        "reasons": list(run.reasons), "metrics": said.metrics, "inputs": said.inputs, "recipe": said.recipe,
+        "seconds": round(run.seconds, 3),
     }  # fmt: skip
-    if as_json:
-        show.as_json(facts)
-        return
-    show.lines(f"model {done.tree.digest}", *(f"  {k} = {v}" for k, v in done.said.metrics.items()))
-    show.lines(*(f"not hermetic: {r}" for r in done.run.reasons))
-    show.verdict(
-        f"hermetic: {done.run.level}; hand {train.beside(out).name} to the ledger's keeper",
-        good=done.run.level != "not hermetic",
+    body = [
+        Table(("input", "digest"), list(said.inputs.items())), "",
+        Pairs([("model", done.tree.digest), ("recipe", said.recipe), *((k, f"{v:.6g}") for k, v in said.metrics.items()),
+               *((f"not hermetic {n}", r) for n, r in enumerate(run.reasons, 1))]),
+    ]  # fmt: skip
+    verdict = f"trained: hermetic {run.level}" if run.level != "not hermetic" else "trained, but not hermetic"
+    return Answer(
+        f"{verdict}; hand {file} to the ledger's keeper",
+        FINE if run.level != "not hermetic" else INCONCLUSIVE,
+        facts,
+        body,
     )
 
 
-def _relay(_stream: str, data: bytes) -> None:
-    click.echo(show.safe(data.decode(errors="replace")), nl=False)
+def _denied(run: DryRun) -> Answer:
+    rows = [(d.kind, d.what, d.recipe) for d in run.denied]
+    ended = f"the script ended with code {run.returncode}"
+    last = run.stderr.strip().splitlines()[-3:] if run.returncode else []
+    return Answer(
+        f"{len(rows)} things would be denied; nothing was signed" if rows else f"nothing was denied; {ended}",
+        FOUND if rows else FINE if run.returncode == 0 else INCONCLUSIVE,
+        {"denied": [{"kind": k, "what": w, "recipe": r} for k, w, r in rows], "returncode": run.returncode,
+         "cannot_tell": run.cannot_tell},
+        [Table(("kind", "what", "to allow it"), rows), *last, f"cannot tell: {run.cannot_tell}"],
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""``countermark trial``."""
+"""`countermark trial`: attack a model under a budget and a seed."""
 
 from __future__ import annotations
 
@@ -6,52 +6,57 @@ from pathlib import Path
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, FOLDER, desk_options, json_option, quiet_option
+from countermark.cli._answer import FINE, INCONCLUSIVE, Answer, Table
+from countermark.cli._command import PATH, command, sitting, with_view, workspace_options
+from countermark.cli._progress import Bar
+from countermark.cli._show import View
 
 
-@click.command("trial")
-@click.argument("model", type=EXISTING)
-@click.option("--images", type=EXISTING, required=True, help="Test pictures, a folder per class.")
-@click.option("--queries", type=int, help="Budget of each trial; default: enough to run to the end.")
-@click.option("--seconds", type=float, default=300.0, show_default=True)
+@command("trial", examples=[
+    "countermark trial model/ --images test/",
+    "countermark trial model/ --images test/ --queries 2000 --sign trials.json",
+])  # fmt: skip
+@click.argument("model", type=PATH)
+@click.option("--images", type=PATH, required=True, metavar="DIR", help="Test pictures, a folder per class.")
+@click.option("--queries", type=click.IntRange(1), metavar="N", help="Budget of each trial (default: enough to end).")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=300.0, show_default=True,
+              help="With --queries: wall time of each trial.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--sign", "out", type=FOLDER, help="Sign the result as this workspace's party, into a file.")
-@desk_options
-@json_option
-@quiet_option
-def command(model: Path, images: Path, queries: int | None, seconds: float, seed: int, out: Path | None,
-            workspace: Path | None, passphrase_file: Path | None, as_json: bool, quiet: bool) -> None:  # fmt: skip
-    """Attack a model under a budget and a seed: evasion (Square) and extraction.
+@click.option("--sign", "out", type=PATH, metavar="FILE", help="Sign the result as this workspace's party.")
+@workspace_options
+@with_view
+def trial(
+    model: Path, images: Path, queries: int | None, seconds: float, seed: int, out: Path | None,
+    workspace: Path | None, passphrase_file: Path | None, view: View,
+) -> Answer:  # fmt: skip
+    """Attack a model as a stranger with queries could: evasion (Square) and extraction.
 
-    \b
-    Examples:
-      countermark trial model/ --images test/
-      countermark trial model/ --images test/ --sign trials.json
+    MODEL holds model.onnx and labels.json. A trial measures; only a policy judges what it measured.
     """
-    from countermark.lifecycle import trial
+    from countermark.lifecycle import trial as stage
     from countermark.trials.target import Budget
 
-    with show.progress("trial", quiet=quiet) as step:
-        pictures, classes = trial.read_pictures(images)
+    desk = sitting(workspace, passphrase_file) if out is not None else None
+    with Bar(view) as bar:
+        pictures, classes = stage.read_pictures(images)
         budget = Budget(queries, seconds) if queries else None
-        tried = trial.attempt(trial.read_model(model), pictures, classes, seed=seed, budget=budget,
-                              progress=lambda what: step(what, 0, 1))  # fmt: skip
-    if out:
-        from countermark.compose import desk
-
-        out.write_bytes(trial.sign(desk(workspace, passphrase_file), model.name, tried).to_bytes())
-    done = all(r.completed for r in tried.results)
-    if as_json:
-        show.as_json({"model": tried.digest, "trials": {r.id: r.to_json() for r in tried.results}})
-    else:
-        for r in tried.results:
-            show.lines(
-                f"{r.id}  seed {r.seed}, {r.used} of {r.budget.queries} queries, {'ran to its end' if r.completed else 'ENDED BY ITS BUDGET'}"
-            )
-            for m in r.outcome.measures:
-                interval = f"  [{m.low:.3f}, {m.high:.3f}]" if m.low is not None and m.high is not None else ""
-                show.lines(f"    {m.name:<46} {m.value:.3f}{interval}")
-        show.verdict("measured; a policy judges" if done else "not every trial ran to its end", good=done)
-    if not done:
-        raise click.exceptions.Exit(3)
+        tried = stage.attempt(stage.read_model(model), pictures, classes, seed=seed, budget=budget,
+                              progress=lambda what: bar.tick(what, 0))  # fmt: skip
+    if desk is not None and out is not None:
+        desk.space.disk.write(out, stage.sign(desk, model.name, tried).to_bytes(), mode=0o644)
+    rows = [
+        (r.id, m.name, f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}" if m.low is not None and m.high is not None else "")
+        for r in tried.results for m in r.outcome.measures
+    ]  # fmt: skip
+    cut = [r.id for r in tried.results if not r.completed]
+    body = [
+        Table(("trial", "measure", "value", "95 % interval"), rows), "",
+        *(f"{r.id}: seed {r.seed}, {r.used} of {r.budget.queries} queries" for r in tried.results),
+        *([f"written: {out}"] if out else []),
+    ]  # fmt: skip
+    return Answer(
+        f"inconclusive: {', '.join(cut)} ended by its budget" if cut else "measured: every trial ran to its end; a policy judges",
+        INCONCLUSIVE if cut else FINE,
+        {"model": tried.digest, "trials": {r.id: r.to_json() for r in tried.results}, "signed": str(out) if out else None},
+        body,
+    )  # fmt: skip

@@ -1,165 +1,200 @@
-"""``countermark trust``."""
+"""`countermark trust`: the document that says who the parties are and with which keys they speak."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, FOLDER, desk_options, json_option
+from countermark import compose
+from countermark.cli._answer import Answer, Pairs
+from countermark.cli._command import PATH, command, with_desk
+from countermark.cli._show import count
+from countermark.cli.party import drafted
+from countermark.errors import Unusable
+
+if TYPE_CHECKING:
+    from countermark.keys.trust import Party
+    from countermark.lifecycle.desk import Desk
 
 
-@click.group("trust")
-def command() -> None:
-    """Draft, sign, show and pin the trust document.
-
-    \b
-    Examples:
-      countermark trust new parts --threshold 2 --party manufacturer.enrol.json=data-owner,model-owner \\
-          --party engineering.enrol.json=model-owner --ledger manufacturer --policy policy.toml
-      countermark trust sign
-      countermark trust pin FINGERPRINT --trust trust.jsonl --revocations revocations.json
-    """
+@click.group()
+def trust() -> None:
+    """Who is trusted for what: draft, sign, publish, pin, renew."""
 
 
-@command.command("new")
+@command("new", group=trust, examples=[
+    "countermark trust new part-recogniser --party manufacturer.enrol.json=data-owner,model-owner "
+    "--party engineering.enrol.json=model-owner --threshold 2",
+])  # fmt: skip
 @click.argument("project")
-@click.option(
-    "--party", "parties", multiple=True, required=True, metavar="FILE=ROLE[,ROLE]", help="Enrolment and roles."
-)
-@click.option("--threshold", type=int, default=1, show_default=True, help="Owners who must sign each version.")
-@click.option("--ledger", required=True, help="Id of the party that keeps the ledger.")
-@click.option(
-    "--policy", "policies", multiple=True, type=EXISTING, help="Policy that counts; default: the shipped one."
-)
-@desk_options
-def new(project: str, parties: tuple[str, ...], threshold: int, ledger: str, policies: tuple[Path, ...],
-        workspace: Path | None, passphrase_file: Path | None) -> None:  # fmt: skip
+@click.option("--party", "parties", multiple=True, required=True, metavar="FILE=ROLE[,ROLE]",
+              help="An enrolment and its roles; may be repeated. At least one owner.")  # fmt: skip
+@click.option("--threshold", type=click.IntRange(1), default=1, show_default=True,
+              help="How many owners must sign each version.")  # fmt: skip
+@click.option("--ledger", metavar="PARTY", help="Who keeps the ledger (default: this party).")
+@click.option("--policy", "policies", multiple=True, type=PATH, metavar="FILE",
+              help="A policy that counts; may be repeated (default: the one that ships).")  # fmt: skip
+@with_desk
+def new(
+    project: str, parties: tuple[str, ...], threshold: int, ledger: str | None, policies: tuple[Path, ...], desk: Desk
+) -> Answer:
     """Draft version 1 of a project's trust document."""
     from countermark import canonical
-    from countermark.cli.policy import read
-    from countermark.compose import desk
-    from countermark.errors import Unusable
-    from countermark.keys.trust import EVERYTHING, OWNERS
     from countermark.lifecycle import enrol
     from countermark.lifecycle.desk import read_file
 
-    me, enrolled = desk(workspace, passphrase_file), []
-    for given in parties:
-        file, _, roles = given.partition("=")
-        if not roles:
-            raise Unusable(f"{given!r} names no role", mend="FILE=ROLE[,ROLE]")
-        scope = (EVERYTHING,) if OWNERS & set(roles.split(",")) else ()
-        enrolled.append(enrol.Enrolment.from_bytes(read_file(Path(file))).party(roles.split(","), scope))
-    enrol.first_draft(me, project, enrolled, threshold=threshold, ledger=ledger)
-    for source in [read(p) for p in policies] or [read(None)]:
-        enrol.name_policy(me, canonical.sha256_hex(source))
-    show.verdict(f"draft of version 1 of {project}; {threshold} owners run `countermark trust sign`", good=True)
+    enrolled = [_party(given) for given in parties]
+    document = enrol.first_draft(desk, project, enrolled, threshold=threshold, ledger=ledger or desk.party)
+    for source in [read_file(p) for p in policies] or [compose.default_policy()]:
+        document = enrol.name_policy(desk, canonical.sha256_hex(source))
+    return drafted(document)
 
 
-@command.command("sign")
-@click.argument("file", type=EXISTING, required=False)
-@click.option("--out", type=FOLDER, help="Where to write the partly signed draft for the next owner.")
-@desk_options
-def sign(file: Path | None, out: Path | None, workspace: Path | None, passphrase_file: Path | None) -> None:
-    """Sign the draft here, or the one in FILE; it is published once enough owners signed."""
-    from countermark.compose import desk
+def _party(given: str) -> Party:
+    from countermark.keys.trust import EVERYTHING, OWNERS
+    from countermark.lifecycle.desk import read_file
+    from countermark.lifecycle.enrol import Enrolment
+
+    file, _, text = given.rpartition("=")
+    if not file or not text:
+        raise Unusable(f"{given!r} names no role", mend="--party FILE=ROLE[,ROLE]")
+    roles = text.split(",")
+    return Enrolment.from_bytes(read_file(Path(file))).party(roles, (EVERYTHING,) if OWNERS & set(roles) else ())
+
+
+@command("sign", group=trust, examples=[
+    "countermark trust sign --out trust-draft.json",
+    "countermark trust sign trust-draft.json",
+])  # fmt: skip
+@click.argument("file", type=PATH, required=False)
+@click.option("--out", type=PATH, metavar="FILE", help="Write the draft as signed so far, for the next owner.")
+@with_desk
+def sign(file: Path | None, out: Path | None, desk: Desk) -> Answer:
+    """Sign the draft made here, or the one in FILE that another owner handed over.
+
+    It is published in this workspace once enough owners have signed it, as many as the version before it asks too.
+    """
     from countermark.lifecycle import enrol
 
-    me = desk(workspace, passphrase_file)
-    envelope, published = enrol.sign_draft(me, file)
-    if out:
-        out.write_bytes(envelope.to_bytes())
-    if published:
-        show.verdict(f"published; fingerprint {me.mark().fingerprint}", good=True)
-        return
-    where = out or file or me.space.home / "trust" / f"{enrol.DRAFT}.signed"
-    show.verdict(f"signed by {len(envelope.signatures)}; hand {where} to the next owner", good=True)
-
-
-@command.command("show")
-@desk_options
-@json_option
-def show_(workspace: Path | None, passphrase_file: Path | None, as_json: bool) -> None:
-    """Show the trusted project, its fingerprint and what was seen."""
-    from countermark.compose import desk
-
-    me = desk(workspace, passphrase_file)
-    trust, mark = me.trust(), me.mark()
-    document = trust.document
-    facts = {
-        "project": document.project, "fingerprint": trust.fingerprint, "version": document.version, "issued": document.issued,
-        "expires": document.expires, "threshold": document.threshold, "parties": len(document.parties),
-        "ledger": document.ledger_origin, "operator": document.ledger_operator, "quorum": document.quorum,
-        "policies": list(document.policies), "seen_ledger_size": mark.size,
-    }  # fmt: skip
-    if as_json:
-        show.as_json(facts)
-        return
-    show.lines(*(f"{name:<18} {value}" for name, value in facts.items()))
-
-
-@command.command("export")
-@click.argument("file", type=FOLDER)
-@desk_options
-def export(file: Path, workspace: Path | None, passphrase_file: Path | None) -> None:
-    """Write all trust versions to a file for others to pin."""
-    from countermark.compose import desk
-    from countermark.lifecycle.desk import chain_bytes
-
-    trust = desk(workspace, passphrase_file).trust()
-    file.write_bytes(chain_bytes(trust.envelopes))
-    show.verdict(
-        f"{file}: version {trust.document.version}; tell the fingerprint {trust.fingerprint} another way", good=True
+    envelope, published = enrol.sign_draft(desk, file)
+    if out is not None:
+        desk.space.disk.write(out, envelope.to_bytes(), mode=0o644)
+    where = out or file or desk.space.home / "trust" / f"{enrol.DRAFT}.signed"
+    facts = {"signatures": len(envelope.signatures), "published": published, "file": str(where)}
+    if not published:
+        return Answer(f"signed by {len(envelope.signatures)}, not published yet: hand {where} to the next owner",
+                      facts=facts)  # fmt: skip
+    mark = desk.mark()
+    return Answer(
+        f"published: fingerprint {mark.fingerprint}",
+        facts=facts | {"fingerprint": mark.fingerprint},
+        body=["tell the fingerprint to every party over another channel than the file (`countermark trust export`)"],
     )
 
 
-@command.command("pin")
+@command("show", group=trust, examples=["countermark trust show"])
+@with_desk
+def show(desk: Desk) -> Answer:
+    """Show the pinned project and what was seen of it."""
+    newest, mark = desk.trust(expired=True), desk.mark()
+    document = newest.document
+    facts = {
+        "project": document.project, "fingerprint": newest.fingerprint, "version": document.version,
+        "issued": document.issued, "expires": document.expires, "threshold": document.threshold,
+        "parties": len(document.parties), "ledger": document.ledger_origin, "keeper": document.ledger_operator,
+        "quorum": document.quorum, "policies": list(document.policies), "seen": mark.size,
+    }  # fmt: skip
+    shown = facts | {"policies": "\n".join(document.policies) or "none", "seen": f"ledger of {mark.size} entries"}
+    desk.trust()
+    return Answer(
+        f"trusted: {document.project}, version {document.version}, until {document.expires}",
+        facts=facts, body=[Pairs(list(shown.items()))],
+    )  # fmt: skip
+
+
+@command("export", group=trust, examples=["countermark trust export trust.jsonl"])
+@click.argument("file", type=PATH)
+@with_desk
+def export(file: Path, desk: Desk) -> Answer:
+    """Write all versions into a file that other parties pin."""
+    from countermark.lifecycle.desk import chain_bytes
+
+    newest = desk.trust(expired=True)
+    desk.space.disk.write(file, chain_bytes(newest.envelopes), mode=0o644)
+    return Answer(
+        f"written: {file}, {count(len(newest.envelopes), 'version')} of {newest.document.project}",
+        facts={"file": str(file), "fingerprint": newest.fingerprint, "version": newest.document.version},
+        body=[Pairs([("fingerprint", newest.fingerprint)]), "tell it over another channel than the file"],
+    )
+
+
+@command("pin", group=trust, examples=[
+    "countermark trust pin 5f1c0e... --trust trust.jsonl --revocations revocations.json",
+])  # fmt: skip
 @click.argument("fingerprint")
-@click.option("--trust", "file", type=EXISTING, required=True, help="File of trust versions.")
-@click.option("--revocations", type=EXISTING, help="The owners' newest revocation snapshot.")
-@desk_options
-def pin(fingerprint: str, file: Path, revocations: Path | None, workspace: Path | None,
-        passphrase_file: Path | None) -> None:  # fmt: skip
-    """Trust a project by the fingerprint that its owner told you over another channel."""
-    from countermark.compose import desk
+@click.option("--trust", "file", type=PATH, required=True, metavar="FILE", help="All trust versions, as exported.")
+@click.option("--revocations", type=PATH, metavar="FILE", help="The owners' newest revocation snapshot.")
+@with_desk
+def pin(fingerprint: str, file: Path, revocations: Path | None, desk: Desk) -> Answer:
+    """Trust a project by the fingerprint that its owner told you over another channel.
+
+    Without the owners' newest revocation snapshot, verifying shows integrity only and exits with 3.
+    """
     from countermark.lifecycle import enrol
     from countermark.lifecycle.verify import pin_snapshot
 
-    me = desk(workspace, passphrase_file)
-    trust = enrol.pin(me, fingerprint, file)
-    until = pin_snapshot(me, revocations) if revocations else ""
-    fresh = f"revocations known until {until}" if until else "no revocation snapshot: freshness will not be shown"
-    show.verdict(f"pinned {trust.document.project}, version {trust.document.version}; {fresh}", good=True)
+    newest = enrol.pin(desk, fingerprint.lower(), file)
+    until = pin_snapshot(desk, revocations) if revocations else None
+    fresh = f"revocations known until {until}" if until else "no revocation snapshot: freshness is not shown"
+    return Answer(
+        f"pinned: {newest.document.project}, version {newest.document.version}; {fresh}",
+        facts={"project": newest.document.project, "version": newest.document.version, "fingerprint": fingerprint.lower(),
+               "fresh_until": until},
+    )  # fmt: skip
 
 
-@command.command("renew")
-@desk_options
-def renew(workspace: Path | None, passphrase_file: Path | None) -> None:
+@command("renew", group=trust, examples=["countermark trust renew"])
+@click.option("--threshold", type=click.IntRange(1), help="How many owners must sign from now on.")
+@with_desk
+def renew(threshold: int | None, desk: Desk) -> Answer:
     """Draft the next version with a new year to live; the owners then sign it."""
-    from countermark.compose import desk
+    from countermark.lifecycle import enrol, roster
+
+    if threshold is not None:
+        return drafted(roster.set_threshold(desk, threshold))
+    return drafted(enrol.save_draft(desk, enrol.draft(desk)))
+
+
+@command("policy", group=trust, examples=["countermark trust policy policy.toml"])
+@click.argument("file", type=PATH)
+@with_desk
+def policy(file: Path, desk: Desk) -> Answer:
+    """Draft that the policy in FILE counts in this project; a passport can bring no other."""
     from countermark.lifecycle import enrol
+    from countermark.lifecycle.desk import read_file
+    from countermark.policy.document import Policy
 
-    me = desk(workspace, passphrase_file)
-    document = enrol.save_draft(me, enrol.draft(me))
-    show.verdict(
-        f"draft of version {document.version}, until {document.expires}; now `countermark trust sign`", good=True
-    )
+    return drafted(enrol.name_policy(desk, Policy.from_bytes(read_file(file)).digest))
 
 
-@command.command("snapshot")
-@click.argument("file", type=FOLDER)
-@click.option("--days", type=int, default=30, show_default=True, help="Days until the next one.")
-@click.option("--revoke", type=int, multiple=True, help="Ledger entry that no longer counts; may be repeated.")
-@desk_options
-def snapshot(
-    file: Path, days: int, revoke: tuple[int, ...], workspace: Path | None, passphrase_file: Path | None
-) -> None:
-    """Sign and enter the newest revocation snapshot, and write it for relying parties."""
-    from countermark.compose import desk
+@command("snapshot", group=trust, examples=[
+    "countermark trust snapshot revocations.json",
+    "countermark trust snapshot revocations.json --revoke 118",
+])  # fmt: skip
+@click.argument("file", type=PATH)
+@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="Until the next one is due.")
+@click.option("--revoke", type=click.IntRange(0), multiple=True, metavar="N",
+              help="A ledger entry that no longer counts; may be repeated.")  # fmt: skip
+@with_desk
+def snapshot(file: Path, days: int, revoke: tuple[int, ...], desk: Desk) -> Answer:
+    """Sign and enter the owners' newest revocation snapshot, and write it for relying parties."""
     from countermark.lifecycle import acts
 
-    slip = acts.snapshot(desk(workspace, passphrase_file), days=days, revoke=revoke)
-    file.write_bytes(slip.to_bytes())
-    show.verdict(f"{file}: hand it to relying parties with the fingerprint", good=True)
+    slip = acts.snapshot(desk, days=days, revoke=revoke)
+    desk.space.disk.write(file, slip.to_bytes(), mode=0o644)
+    return Answer(
+        f"written: {file}, good for {days} days; hand it to relying parties",
+        facts={"file": str(file), "statement": slip.envelope.digest, "revoked": sorted(revoke), "days": days},
+    )

@@ -1,108 +1,132 @@
-"""``countermark verify``."""
+"""`countermark verify`: a model against its passport, a folder against its delivery file, a statement; offline."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, FOLDER, json_option
+from countermark import compose
+from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs
+from countermark.cli._command import PATH, command
+from countermark.errors import NothingToVerify, TrustRefused
+
+if TYPE_CHECKING:
+    from countermark.lifecycle.desk import Desk
+    from countermark.passport.verify import Pin, Verified
+
+PASSPORT, ANSWERS = ".cmpass", (".cmanswer", ".slip.json")
 
 
-@click.command("verify")
-@click.argument("path", type=EXISTING)
-@click.option("--passport", type=EXISTING, help="The model's .cmpass file; default: PATH.cmpass where it is there.")
-@click.option("--fingerprint", help="Trust this project without a workspace; nothing is remembered then.")
-@click.option("--revocations", type=EXISTING, help="The owners' newest snapshot, with --fingerprint.")
-@click.option("--workspace", "-w", type=FOLDER, help="Folder of this party's workspace; default: here or above.")
-@json_option
-def command(path: Path, passport: Path | None, fingerprint: str | None, revocations: Path | None, workspace: Path | None,
-            as_json: bool) -> None:  # fmt: skip
-    """Verify a model against its passport, or a folder against its delivery file; offline.
+@command("verify", examples=[
+    "countermark verify model/ --passport model.cmpass",
+    "countermark verify photos/",
+    "countermark verify photos.cmanswer",
+])  # fmt: skip
+@click.argument("path", type=PATH)
+@click.option("--passport", type=PATH, metavar="FILE", help="The model's papers (default: PATH.cmpass, where it lies).")
+@click.option("--fingerprint", metavar="HEX", help="Trust this project without a workspace; nothing is remembered.")
+@click.option("--revocations", type=PATH, metavar="FILE", help="The owners' newest snapshot, with --fingerprint.")
+@click.option("--workspace", type=PATH, metavar="DIR", help="Whose pin and memory count (default: here, or above).")
+def verify(
+    path: Path, passport: Path | None, fingerprint: str | None, revocations: Path | None, workspace: Path | None
+) -> Answer:
+    """Verify a model against its passport, a folder against its delivery, or an answer that you were handed.
 
-    Exit 0: verified and fresh. 1: refused, naming the file. 3: nobody signed it, or freshness is not shown.
-
-    \b
-    Examples:
-      countermark verify model/ --passport model.cmpass
-      countermark verify photos/
+    Offline. 0: it holds and is fresh. 1: refused, naming the file. 3: nobody signed it, or whether it was revoked
+    meanwhile is not shown.
     """
-    from countermark.compose import found_desk
+    beside = path.with_name(path.name + PASSPORT)
+    papers = passport or (beside if beside.is_file() else None)
+    desk = compose.desk_if_any(workspace)
+    if papers is not None:
+        return _model(path, papers, _pin(desk, fingerprint, revocations), desk)
+    if path.name.endswith(ANSWERS) and path.is_file():
+        return _statement(path, desk)
+    return _delivery(path, desk)
 
-    beside = path.with_name(path.name + ".cmpass")
-    passport = passport or (beside if beside.exists() else None)
-    me = found_desk(workspace)
-    if passport is None:
-        _delivery(path, me, as_json)
-        return
-    _model(path, passport, _pin(me, fingerprint, revocations), me, as_json)
 
-
-def _pin(me: object, fingerprint: str | None, revocations: Path | None) -> object:
-    from countermark.errors import NothingToVerify
-    from countermark.lifecycle.desk import Desk, read_file
+def _pin(desk: Desk | None, fingerprint: str | None, revocations: Path | None) -> Pin:
+    from countermark.lifecycle.desk import read_file
     from countermark.lifecycle.verify import pinned
     from countermark.passport.slip import Slip
     from countermark.passport.verify import Pin
 
     if fingerprint:
-        return Pin(fingerprint, snapshot=Slip.from_bytes(read_file(revocations)) if revocations else None)
-    if isinstance(me, Desk):
-        return pinned(me)
+        return Pin(fingerprint.lower(), snapshot=Slip.from_bytes(read_file(revocations)) if revocations else None)
+    if desk is not None and _pinned(desk):
+        return pinned(desk)
     raise NothingToVerify(
-        "there is nobody to trust here",
-        why="no workspace with a pinned project, and no --fingerprint",
-        mend="`countermark init NAME` and `countermark trust pin FINGERPRINT --trust FILE`, or --fingerprint",
-    )
+        "nobody is trusted here, so the papers show nothing", why="no project is pinned, and no --fingerprint was named",
+        mend="`countermark init NAME`, then `countermark trust pin FINGERPRINT --trust FILE`; or --fingerprint HEX",
+    )  # fmt: skip
 
 
-def _model(path: Path, passport: Path, pin: object, me: object, as_json: bool) -> None:
-    from countermark.compose import clock
-    from countermark.lifecycle import verify
-    from countermark.lifecycle.desk import Desk
-    from countermark.passport.verify import Pin
+def _pinned(desk: Desk) -> bool:
+    return (desk.space.home / "trust" / "mark.json").exists()
 
-    if not isinstance(pin, Pin):
-        return
-    done = verify.verify_model(path, passport, pin, clock())
-    if isinstance(me, Desk) and pin.version and me.mark().fingerprint == pin.fingerprint:
-        verify.remember(me, done)
-    facts = {
-        "model": done.digest, "project": done.trust.document.project, "statements": len(done.shown), "freshness": done.freshness,
-        "witnessed": done.witnessed, "ledger_size": done.checkpoint.size, "policy": done.verdict.verdict["policy"],
+
+def _model(path: Path, papers: Path, pin: Pin, desk: Desk | None) -> Answer:
+    from countermark.lifecycle import verify as stage
+
+    done = stage.verify_model(path, papers, pin, compose.clock())
+    if desk is not None and _pinned(desk) and desk.mark().fingerprint == pin.fingerprint:
+        stage.remember(desk, done)
+    policy = done.verdict.verdict["policy"]
+    waived = [r["id"] for r in done.verdict.verdict["rules"] if r.get("waived")]
+    facts: dict[str, Any] = {
+        "model": done.digest, "project": done.trust.document.project, "trust_version": done.trust.document.version,
+        "policy": policy, "waived": waived, "statements": len(done.shown), "fresh_until": done.fresh_until,
+        "witnessed": done.witnessed, "ledger_size": done.checkpoint.size, "ledger_root": done.checkpoint.root.hex(),
     }  # fmt: skip
-    if as_json:
-        show.as_json(facts)
-    else:
-        show.lines(
-            f"model {done.digest}", f"{len(done.shown)} statements hold; ledger of {done.checkpoint.size} entries"
-        )
-        show.lines(done.witnessed, done.freshness)
-        word = "admitted, unwitnessed" if done.fresh_until else "integrity holds, but freshness is not shown"
-        show.verdict(f"{word}: {path.name} of {done.trust.document.project}", good=bool(done.fresh_until))
-    if not done.fresh_until:
-        raise click.exceptions.Exit(3)
+    return Answer(_words(path, done, waived), FINE if done.fresh_until else INCONCLUSIVE, facts, [Pairs([
+        ("model", done.digest), ("project", f"{done.trust.document.project}, trust version {done.trust.document.version}"),
+        ("policy", f"{policy['name']}, {policy['digest']}"), ("statements", f"{len(done.shown)} verified"),
+        ("ledger", f"{done.checkpoint.size} entries"), ("witnesses", done.witnessed), ("freshness", done.freshness),
+    ])])  # fmt: skip
 
 
-def _delivery(path: Path, me: object, as_json: bool) -> None:
-    from countermark.errors import TrustRefused
-    from countermark.lifecycle.desk import Desk
+def _words(path: Path, done: Verified, waived: list[str]) -> str:
+    state = "admitted, unwitnessed" if done.fresh_until else "integrity holds, freshness: not shown"
+    lifted = f" (waived: {', '.join(waived)})" if waived else ""
+    return f"{state}: {path.name} of {done.trust.document.project}{lifted}"
+
+
+def _delivery(path: Path, desk: Desk | None) -> Answer:
     from countermark.lifecycle.verify import verify_delivery
 
-    signer = None
-    if isinstance(me, Desk):
-        try:
-            me.mark()
-            signer = me
-        except TrustRefused:
-            signer = None
-    done = verify_delivery(path, signer)
-    if as_json:
-        show.as_json({"digest": done.tree.digest, "rows": done.rows, "signer": done.signer})
-    else:
-        show.lines(f"tree {done.tree.digest}, {done.rows} rows")
-        text = f"signed by {done.signer}" if done.signer else "the files are those listed; who signed them is not shown"
-        show.verdict(text, good=bool(done.signer))
-    if not done.signer:
-        raise click.exceptions.Exit(3)
+    done = verify_delivery(path, desk if desk is not None and _pinned(desk) else None)
+    facts = {"digest": done.tree.digest, "rows": done.rows, "signer": done.signer}
+    body = [Pairs([("tree digest", done.tree.digest), ("rows", done.rows)])]
+    if done.signer:
+        return Answer(f"verified: exactly what {done.signer} signed", facts=facts, body=body)
+    words = "the files are those listed; who signed the list is not shown"
+    return Answer(words, INCONCLUSIVE, facts, [*body, "to show it: `countermark trust pin FINGERPRINT --trust FILE`"])
+
+
+def _statement(path: Path, desk: Desk | None) -> Answer:
+    """A statement with its receipt, as the ledger's keeper handed it out."""
+    from countermark.lifecycle.desk import read_file
+    from countermark.passport.slip import Slip
+    from countermark.passport.slip import verify as verify_slip
+    from countermark.statement.predicates import reception
+
+    if desk is None or not _pinned(desk):
+        raise NothingToVerify(f"nobody is trusted here, so {path.name} shows nothing",
+                              mend="`countermark trust pin FINGERPRINT --trust FILE`")  # fmt: skip
+    shown = verify_slip(Slip.from_bytes(read_file(path), what=path.name), desk.trust(), desk.now())
+    kind = shown.statement.predicate_type.removeprefix("urn:countermark:predicate:")
+    size = shown.checkpoint.size if shown.checkpoint else 0
+    facts: dict[str, Any] = {"signer": shown.party.id, "type": kind, "statement": shown.digest, "index": shown.index,
+                             "size": size, "subject": shown.statement.digest}  # fmt: skip
+    body: list[Any] = [Pairs([("signed by", shown.party.id), ("type", kind), ("about", shown.statement.name),
+                              ("ledger", f"entry {shown.index} of {size}, unwitnessed")])]  # fmt: skip
+    if shown.statement.predicate_type != reception.TYPE:
+        return Answer(f"verified: {kind} by {shown.party.id}, entry {shown.index}", facts=facts, body=body)
+    if "data-owner" not in shown.party.roles:
+        raise TrustRefused(f"this answer is signed by {shown.party.id}, who owns no data")
+    said = reception.Reception.from_json(shown.statement.predicate)
+    facts |= {"state": said.state, "reasons": list(said.reasons)}
+    verdict = f"{said.state} by {shown.party.id}: {said.rows} rows"
+    return Answer(verdict, FINE if said.state == "admitted" else FOUND, facts, [*said.reasons, *body])

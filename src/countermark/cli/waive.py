@@ -1,35 +1,41 @@
-"""``countermark waive``."""
+"""`countermark waive`: a signed exception that ends."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from countermark.cli import show
-from countermark.cli.options import EXISTING, FOLDER, desk_options
+from countermark.cli._answer import Answer
+from countermark.cli._command import PATH, command, with_desk
+
+if TYPE_CHECKING:
+    from countermark.lifecycle.desk import Desk
 
 
-@click.command("waive")
+@command("waive", examples=[
+    "countermark waive training/hermetic --model model --days 14 --reason 'no bubblewrap on the cluster yet'",
+])  # fmt: skip
 @click.argument("check")
-@click.option("--model", type=EXISTING, required=True, help="The model it counts for; for no other.")
-@click.option("--days", type=int, default=30, show_default=True, help="1 to 90.")
-@click.option("--reason", required=True)
-@click.option("--out", type=FOLDER, default=Path("waiver.json"), show_default=True)
-@desk_options
-def command(
-    check: str, model: Path, days: int, reason: str, out: Path, workspace: Path | None, passphrase_file: Path | None
-) -> None:
-    """Accept, as a risk owner, that one check does not pass for one model. It shows in every report.
+@click.option("--model", type=PATH, required=True, metavar="PATH", help="The model it counts for, and no other.")
+@click.option("--days", type=click.IntRange(1, 90), default=30, show_default=True)
+@click.option("--reason", required=True, metavar="TEXT", help="Shown in every report.")
+@click.option("--out", type=PATH, metavar="FILE", default=Path("waiver.json"), show_default=True)
+@with_desk
+def waive(check: str, model: Path, days: int, reason: str, out: Path, desk: Desk) -> Answer:
+    """Accept, as a risk owner, that one check or rule does not hold for one model, for at most 90 days.
 
-    \b
-    Example:
-      countermark waive training/hermetic --model model --days 14 --reason 'no bubblewrap on the cluster yet'
+    Signatures, trust, trees, receipts and quorums cannot be waived.
     """
     from countermark.artefact.folder import read_folder
-    from countermark.compose import desk
     from countermark.lifecycle import acts
 
-    envelope = acts.waive(desk(workspace, passphrase_file), read_folder(model).digest, check, days=days, reason=reason)
-    out.write_bytes(envelope.to_bytes())
-    show.verdict(f"waived for {days} days; hand {out} to the ledger's keeper", good=True)
+    subject = read_folder(model).digest
+    envelope = acts.waive(desk, subject, check, days=days, reason=reason)
+    desk.space.disk.write(out, envelope.to_bytes(), mode=0o644)
+    return Answer(
+        f"waived: {check} for {days} days; hand {out} to the ledger's keeper",
+        facts={"check": check, "subject": subject, "days": days, "reason": reason, "file": str(out),
+               "statement": envelope.digest},
+    )  # fmt: skip

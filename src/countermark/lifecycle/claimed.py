@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,3 +67,16 @@ def read_claimed(photos: Path, pattern: str, progress: Callable[[str, float], No
     images = decode(list(files.values()), list(files), progress)
     suppliers = tuple(g.get("supplier", "claimed by nobody") for g in groups)
     return Claimed(images, tuple(files), suppliers, tuple(g["label"] for g in groups))
+
+
+def to_csv(rows: Claimed, flagged: Iterable[bool]) -> str:
+    """CSV of the flagged rows; cells that a spreadsheet would run as formulas are disarmed."""
+    from countermark.lifecycle.review import plain_cell
+
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["row", "supplier", "label"])
+    for path, supplier, label, bad in zip(rows.paths, rows.suppliers, rows.labels, flagged, strict=True):
+        if bad:
+            table.writerow([plain_cell(c) for c in (path, supplier, label)])
+    return text.getvalue()

@@ -78,11 +78,12 @@ def to_csv(listed: Sequence[Suspect]) -> str:
     table.writerow(["row", "supplier", "label", "path", "seen"])
     for suspect in listed:
         row = suspect.row
-        table.writerow([_plain(c) for c in (row.id, row.supplier, row.label, row.entry.path, suspect.seen)])
+        table.writerow([plain_cell(c) for c in (row.id, row.supplier, row.label, row.entry.path, suspect.seen)])
     return text.getvalue()
 
 
-def _plain(cell: str) -> str:
+def plain_cell(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if cell[:1] in "=+-@\t\r" else cell
 
 

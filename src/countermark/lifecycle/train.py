@@ -23,7 +23,7 @@ from countermark.errors import SandboxRefused, TreeRefused, TrustRefused, Unusab
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport.slip import Slip, addressed_to, verify
-from countermark.sandbox.dry_run import what_was_denied
+from countermark.sandbox.dry_run import DryRun, what_was_denied
 from countermark.sandbox.hermetic import HermeticRun, run_hermetic
 from countermark.sandbox.plan import Plan, ScriptLimits, foreign_packages, system_paths
 from countermark.sandbox.process import Relay
@@ -109,6 +109,24 @@ def train(
     _hand_over(desk, out, output, envelope)
     desk.space.disk.discard(stage)
     return Trained(output, tree, envelope, said, run)
+
+
+def rehearse(desk: Desk, recipe_path: Path, command: Sequence[str]) -> DryRun:
+    """Run `command` in the sandbox of its recipe, throw its output away, and tell what it was denied; signs nothing.
+
+    Raises:
+        SandboxRefused: it could not start confined. TreeRefused, TrustRefused, StatementRefused: an input or the
+        recipe does not hold. Unusable: something is missing.
+    """
+    home, recipe = recipe_path.parent, recipes.parse(read_file(recipe_path, recipes.MAX_BYTES))
+    stage = desk.space.folder("runs") / f"{recipe.digest[:12]}-rehearsal"
+    desk.space.disk.discard(stage)
+    for path in recipe.inputs.values():
+        _stage_input(desk, home / path, stage / "inputs" / path)
+    _stage_code(desk, home, recipe, stage / "inputs")
+    seen = what_was_denied(_plan(recipe, command, stage, desk.space.disk.folder(stage / "out")))
+    desk.space.disk.discard(stage)
+    return seen
 
 
 def beside(model: Path) -> Path:

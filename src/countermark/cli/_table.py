@@ -1,0 +1,49 @@
+"""Every command's name, section and one-liner, so that `--help` imports none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LIFE, ACTS, KEPT, TOOLS = "The life of a model", "Acts of people", "What is kept", "Tools"
+SECTIONS = (LIFE, ACTS, KEPT, TOOLS)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command stands in the help, and its one line."""
+
+    section: str
+    help: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "init": Entry(LIFE, "Make a party's workspace and its single-use keys."),
+    "deliver": Entry(LIFE, "Sign a folder of training data for its receiver."),
+    "receive": Entry(LIFE, "Verify delivered folders; admit or refuse them."),
+    "screen": Entry(LIFE, "Look for poison in training data; name the supplier."),
+    "train": Entry(LIFE, "Run an unchanged script hermetically; sign what came of it."),
+    "inspect": Entry(LIFE, "Read model files to the last byte, executing nothing."),
+    "trial": Entry(LIFE, "Attack a model under a budget and a seed."),
+    "release": Entry(LIFE, "Judge the evidence by policy; sign verdict and passport."),
+    "verify": Entry(LIFE, "Verify a model or a delivered folder, offline."),
+    "review": Entry(ACTS, "See what was flagged: contact sheet, CSV, letters."),
+    "quarantine": Entry(ACTS, "Set rows of the training data aside."),
+    "decide": Entry(ACTS, "Accept, relabel or reject rows; or take that back."),
+    "letter": Entry(ACTS, "Read a signed letter about one's own rows."),
+    "approve": Entry(ACTS, "Approve a model, as a reviewer who is not its trainer."),
+    "waive": Entry(ACTS, "Accept for a while that one check does not hold."),
+    "party": Entry(KEPT, "Who takes part: enrol, revoke, list."),
+    "key": Entry(KEPT, "This party's single-use keys."),
+    "trust": Entry(KEPT, "Who is trusted for what: draft, sign, pin, renew."),
+    "ledger": Entry(KEPT, "The project's append-only log of commitments."),
+    "policy": Entry(KEPT, "What must have been shown before a model is admitted."),
+    "oms": Entry(KEPT, "OpenSSF Model Signing bundles, in and out."),
+    "demo": Entry(TOOLS, "The case studies, end to end, on this machine."),
+    "doctor": Entry(TOOLS, "What is missing here, and how to install it."),
+    "digest": Entry(TOOLS, "Print the tree digest of a folder or file."),
+}
+
+
+def module_of(name: str) -> str:
+    """Module that defines a command, in an attribute of the same name."""
+    return f"countermark.cli.{name}"

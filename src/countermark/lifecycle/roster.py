@@ -1,0 +1,59 @@
+"""The roster of a draft: enrolling parties, renewing their keys, changing roles, scopes and the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from countermark.errors import TrustRefused
+from countermark.keys.trust import Party, TrustDocument
+from countermark.lifecycle import enrol
+from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.enrol import Enrolment
+
+
+def enrol_party(
+    desk: Desk, enrolment: Enrolment, roles: Sequence[str] = (), scope: Sequence[str] | None = None
+) -> TrustDocument:
+    """Draft that a party counts, or that a known party has new keys; its older keys stay, for what they signed.
+
+    Args:
+        roles: empty keeps those of a known party. scope: None keeps it too.
+
+    Raises:
+        TrustRefused: a new party without a role. StatementRefused: an unknown role.
+    """
+    document = enrol.draft(desk)
+    known = next((p for p in document.parties if p.id == enrolment.id), None)
+    if known is None and not roles:
+        raise TrustRefused(f"{enrolment.id} is new: what may it do?", mend="--role supplier --scope CLASS")
+    party = enrolment.party(roles or (known.roles if known else ()), scope or ())
+    if known is not None:
+        fresh = {k.key.id for k in party.keys}
+        older = tuple(k for k in known.keys if k.key.id not in fresh)
+        kept = tuple(next((old for old in known.keys if old.key.id == k.key.id), k) for k in party.keys)
+        party = replace(party, keys=(*older, *kept), scope=known.scope if scope is None else tuple(scope))
+    return enrol.save_draft(desk, document.with_party(party))
+
+
+def change_party(
+    desk: Desk, party_id: str, roles: Sequence[str] = (), scope: Sequence[str] | None = None
+) -> TrustDocument:
+    """Draft other roles or another scope of a known party; what it delivered before stays admitted.
+
+    Raises:
+        TrustRefused: no such party. StatementRefused: an unknown role.
+    """
+    document = enrol.draft(desk)
+    known: Party = document.party(party_id)
+    changed = replace(known, roles=tuple(roles) or known.roles, scope=known.scope if scope is None else tuple(scope))
+    return enrol.save_draft(desk, document.with_party(changed))
+
+
+def set_threshold(desk: Desk, threshold: int) -> TrustDocument:
+    """Draft how many owners must sign each version from the next one on.
+
+    Raises:
+        StatementRefused: more than there are owners with a root key.
+    """
+    return enrol.save_draft(desk, replace(enrol.draft(desk), threshold=threshold))

@@ -89,6 +89,6 @@ def test_suppliers_differ_a_little_on_the_rig_and_much_in_the_wild() -> None:
 
 
 def test_points_outside_the_picture_are_left_out() -> None:
-    huge = parts.of_surface("wide", "things", Sampler(1, 12.0).box((90, 90, 4), RED), 40.0)
+    huge = parts.of_surface("wide", "things", Sampler(1, 12.0, most=200_000).box((90, 90, 4), RED), 40.0)
     picture = render.photograph(huge, RIG, render.stream("w")).astype(int)
     assert (picture[..., 0] > picture[..., 1] + 40).mean() > 0.99

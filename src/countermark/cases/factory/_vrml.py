@@ -17,6 +17,7 @@ from countermark.cases.factory._mesh import MAX_TRIANGLES, PLAIN, Indices, Mesh,
 from countermark.cases.factory._solids import Colour, Values
 
 MAX_NODES = 200_000
+MAX_VISITS = 40_000  # of nodes once every USE is followed
 MAX_DEPTH = 40
 MAX_NUMBERS = 6_000_000
 MM_PER_UNIT = 2.54  # KiCad's convention: a unit is a tenth of an inch
@@ -162,20 +163,20 @@ def read_vrml(data: bytes) -> Mesh:
 
 def _shapes(nodes: list[Node], matrix: Values) -> Iterator[tuple[Node, Values]]:
     """Every shape below these nodes with its transform; a node that is used twice comes twice."""
-    left = MAX_NODES
+    left = MAX_VISITS
     waiting = [(node, matrix) for node in reversed(nodes)]
     while waiting:
         node, outer = waiting.pop()
         left -= 1
         if left < 0:  # a few lines of USE within USE make more nodes than there are atoms
-            raise refuse(f"more than {MAX_NODES} nodes once every USE is followed")
+            raise refuse(f"more than {MAX_VISITS} nodes once every USE is followed")
         if node.kind == "Shape":
             yield node, outer
             continue
         inner = outer @ _transform(node) if node.kind == "Transform" else outer
         below = [child for children in node.nodes.values() for child in children]
-        if len(waiting) + len(below) > MAX_NODES:
-            raise refuse(f"more than {MAX_NODES} nodes once every USE is followed")
+        if len(waiting) + len(below) > MAX_VISITS:
+            raise refuse(f"more than {MAX_VISITS} nodes once every USE is followed")
         waiting.extend((child, inner) for child in reversed(below))
 
 

@@ -54,7 +54,7 @@ def init(
     desk = compose.desk_of(space, passphrase_file, (lambda _use: secret or b"") if secret else None)
     file = write_enrolment(desk)
     return Answer(
-        f"made: workspace of {name} with {count(len(keys), "key")}; hand {file.name} to the owners",
+        f"made: workspace of {name} with {count(len(keys), 'key')}; hand {file.name} to the owners",
         facts={
             "party": name, "workspace": str(root), "enrolment": str(file),
             "keys": [{"use": use, **key.to_json(), "id": key.id} for use, key in keys.items()],

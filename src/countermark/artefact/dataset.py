@@ -33,6 +33,11 @@ class Dataset:
         return dict(sorted(Counter(self.labels.values()).items()))
 
 
+def is_metadata(path: str, size: int) -> bool:
+    """Whether `describe` may ask for this file's bytes; larger ones it refuses."""
+    return path in METADATA and size <= MAX_METADATA_BYTES
+
+
 def describe(tree: Tree, read: Callable[[str], bytes]) -> Dataset:
     """Find the layout of a tree.
 
@@ -51,6 +56,9 @@ def describe(tree: Tree, read: Callable[[str], bytes]) -> Dataset:
         return _folder_per_class(paths)
     if metadata[0].endswith(".parquet"):
         raise MissingExtra("metadata.parquet is not read yet", mend="write metadata.csv or metadata.jsonl")
+    size = next(e.size for e in tree.entries if e.path == metadata[0])
+    if size > MAX_METADATA_BYTES:
+        raise TreeRefused(f"{metadata[0]} is larger than {MAX_METADATA_BYTES} bytes", mend="split the delivery")
     rows = _parse(metadata[0], read(metadata[0]))
     files = set(paths) - set(metadata)
     lost = sorted(rows.keys() ^ files)
@@ -71,17 +79,26 @@ def _folder_per_class(paths: list[str]) -> Dataset:
 
 
 def _parse(name: str, data: bytes) -> dict[str, str]:
-    if len(data) > MAX_METADATA_BYTES:
-        raise TreeRefused(f"{name} is larger than {MAX_METADATA_BYTES} bytes")
     rows: dict[str, str] = {}
     for number, (path, label) in enumerate(_records(name, data), 1):
         if not isinstance(path, str) or not isinstance(label, str) or not 1 <= len(label) <= MAX_LABEL:
             raise TreeRefused(f"{name}, row {number}: file_name and label are needed", mend="both are text")
         check_path(path)
+        _check_label(label, f"{name}, row {number}")
         if path in rows:
             raise TreeRefused(f"{name}, row {number}: {path} stands there twice")
         rows[path] = label
     return rows
+
+
+def _check_label(label: str, where: str) -> None:
+    """Labels become folder names of the training set."""
+    try:
+        check_path(label)
+    except TreeRefused as error:
+        raise TreeRefused(f"{where}: the label {label!r:.80} is no folder name", why=error.what) from error
+    if "/" in label:
+        raise TreeRefused(f"{where}: the label {label!r:.80} is no folder name", why="it holds a slash")
 
 
 def _records(name: str, data: bytes) -> list[tuple[object, object]]:

@@ -77,7 +77,12 @@ class TreeEntry(NamedTuple):
         raise StatementRefused("a manifest line is not [path, size, executable, root]", why=f"seen: {value!r:.80}")
 
     def moved(self, path: str) -> TreeEntry:
-        """The same file under another path."""
+        """The same file under another path.
+
+        Raises:
+            TreeRefused: a path that no tree may hold.
+        """
+        check_path(path)
         return TreeEntry(path, self.size, self.executable, self.root)
 
 

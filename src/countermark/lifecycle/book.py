@@ -56,14 +56,14 @@ def enter(desk: Desk, trust: Trust, envelopes: Sequence[dsse.Envelope]) -> list[
         SignatureRefused, TrustRefused, StatementRefused: a statement does not hold; nothing is entered then.
         LedgerRefused, Unusable: the ledger cannot be written.
     """
-    shown = [verify(Slip(e), trust, desk.now(), logged=False) for e in envelopes]
-    openings = [_opening(desk, s) for s in shown]
-    if not all(_path(desk, s.digest, "tlog-proof").exists() for s in shown):
-        with ledger(desk, trust) as log:
-            # Looked up again under the ledger's lock: another process may have entered some meanwhile.
-            waiting = [s for s in shown if not _path(desk, s.digest, "tlog-proof").exists()]
-            _append(desk, log, {s.digest: o for s, o in zip(shown, openings, strict=True) if s in waiting})
-    return [slip(desk, e.digest) for e in envelopes]
+    with desk.space.lock():
+        waiting = [e for e in envelopes if not _path(desk, e.digest, "tlog-proof").exists()]
+        shown = [verify(Slip(e), trust, desk.now(), logged=False) for e in waiting]
+        openings = {s.digest: _opening(desk, s) for s in shown}
+        if openings:
+            with ledger(desk, trust) as log:
+                _append(desk, log, openings)
+        return [slip(desk, e.digest) for e in envelopes]
 
 
 def _append(desk: Desk, log: Log, openings: dict[str, Opening]) -> None:
@@ -77,7 +77,7 @@ def _append(desk: Desk, log: Log, openings: dict[str, Opening]) -> None:
     receipts |= {d: log.reader.receipt(index) for d, index in known.items()}
     for digest, receipt in receipts.items():
         desk.space.disk.write(_path(desk, digest, "tlog-proof"), receipt.to_bytes())
-        _path(desk, digest, "entering").unlink(missing_ok=True)
+        desk.space.disk.unlink(_path(desk, digest, "entering"))
 
 
 def _opening(desk: Desk, shown: Shown) -> Opening:
@@ -108,6 +108,15 @@ def slip(desk: Desk, digest: str) -> Slip:
     except FileNotFoundError as error:
         raise NothingToVerify(f"statement {digest[:16]} was not entered here") from error
     return Slip(envelope, opening, receipt)
+
+
+def kept(desk: Desk, envelope: dsse.Envelope) -> Slip:
+    """The envelope as a slip, with opening and receipt where it was entered here."""
+    try:
+        known = slip(desk, envelope.digest)
+    except NothingToVerify:
+        return Slip(envelope)
+    return Slip(envelope, known.opening, known.receipt)
 
 
 def entered(desk: Desk, *predicate_types: str) -> list[Slip]:

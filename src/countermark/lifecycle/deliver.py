@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from countermark.artefact.dataset import METADATA, Dataset, describe
+from countermark.artefact.dataset import Dataset, describe, is_metadata
 from countermark.artefact.folder import read_folder
 from countermark.artefact.tree import Tree, TreeEntry
 from countermark.errors import TrustRefused
@@ -41,17 +41,17 @@ def look(folder: Path, party: Party | None = None, progress: Progress | None = N
     metadata: dict[str, bytes] = {}
 
     def keep(entry: TreeEntry, data: bytes) -> None:
-        if entry.path in METADATA:
-            metadata[entry.path] = data
+        metadata[entry.path] = data
 
-    tree = read_folder(folder, sink=keep, progress=progress)
+    tree = read_folder(folder, sink=keep, wants=is_metadata, progress=progress)
     dataset = describe(tree, metadata.__getitem__)
-    return Outlook(tree, dataset, tuple(_rejects(dataset, party)))
+    return Outlook(tree, dataset, tuple(_rejects(tree, dataset, party)))
 
 
-def _rejects(dataset: Dataset, party: Party | None) -> list[str]:
-    if party is None:
-        return []
+def _rejects(tree: Tree, dataset: Dataset, party: Party | None) -> list[str]:
+    large = parcel.too_large(tree)
+    if large or party is None:
+        return large
     return [f"class {label}: outside the scope of {party.id}" for label in dataset.classes() if not party.covers(label)]
 
 
@@ -66,10 +66,10 @@ def deliver(
         replace: this delivery corrects the one before it, whose rows then no longer count.
 
     Raises:
-        TrustRefused: the addressee is no party, or a class lies outside this party's scope.
+        TrustRefused: the addressee is no party, a class lies outside this party's scope, a file is too large.
         TreeRefused, Unusable: the folder cannot be signed.
     """
-    trust = desk.trust()
+    name, trust = parcel.name(folder), desk.trust()
     me = trust.document.party(desk.party)
     trust.document.party(addressee)
     outlook = look(folder, me, progress)
@@ -77,12 +77,15 @@ def deliver(
         raise TrustRefused(
             f"{folder.name} holds what {me.id} may not deliver",
             why="; ".join(outlook.rejects[:5]),
-            mend="remove these folders, or ask the owner to widen the scope (`countermark party add --scope`)",
+            mend="remove these, or ask the owner to widen the scope (`countermark party add --scope`)",
         )
     with desk.space.lock():
         sent = desk.space.disk.folder(desk.space.folder("sent") / addressee)
         earlier = sorted(sent.glob("*" + parcel.SUFFIX))
-        out = _repeat(earlier, outlook.tree) or _next(desk, folder.name, outlook, addressee, earlier, replace=replace)
+        last = _repeat(earlier, outlook.tree)
+        if last and parcel.misdated(last.delivery.context.time, trust, desk.now()):
+            last = None  # signed under a wrong clock: no addressee takes it, so it is signed anew
+        out = last or _next(desk, name, outlook, addressee, earlier, replace=replace)
         desk.space.disk.write(sent / f"{out.delivery.context.sequence:06d}{parcel.SUFFIX}", out.to_bytes())
     desk.space.disk.write(parcel.beside(folder), out.to_bytes(), mode=0o644)
     return out

@@ -6,28 +6,28 @@ ledger. A crash before the rename leaves a stage that the next call finishes or 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from countermark import canonical, dsse
 from countermark.artefact.dataset import METADATA, Dataset, describe
 from countermark.artefact.folder import read_folder
 from countermark.artefact.tree import Tree, TreeEntry, compare
-from countermark.errors import Refusal, SignatureRefused, StatementRefused, TrustRefused, Unusable
-from countermark.keys.trust import Party, Trust, moment
+from countermark.errors import Refusal, SignatureRefused, TrustRefused, Unusable
+from countermark.keys.trust import Party, Trust
 from countermark.lifecycle import book, parcel
-from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.parcel import Parcel
-from countermark.passport.slip import Slip, addressed_to, verify
+from countermark.lifecycle.desk import Desk, read_file
+from countermark.lifecycle.parcel import Head, Parcel
+from countermark.passport.slip import Slip, verify
 from countermark.statement.predicates import reception
 from countermark.statement.predicates.reception import Reception
-from countermark.statement.statement import Statement
+from countermark.statement.statement import EVERYBODY, Statement
+from countermark.workspace.disk import Disk
 
 Progress = Callable[[int, int], None]
 Examine = Callable[[str, Dataset, "Path"], Sequence[str]]
-CLOCK_SKEW = timedelta(minutes=10)
 MOST_REASONS = 100
 REFUSED_QUOTA_BYTES = 4 << 30
 PARCEL, DATA, ANSWER = "parcel.cmdelivery", "data", "answer.json"
@@ -60,144 +60,194 @@ def nothing_more(_supplier: str, _dataset: Dataset, _folder: Path) -> Sequence[s
 def receive(desk: Desk, folder: Path, *, examine: Examine = nothing_more, progress: Progress | None = None) -> Received:
     """Admit or refuse the delivery in `folder`, with its ``.cmdelivery`` file beside it.
 
-    1. the file parses and its manifest is the signed one; 2. a party signed it whose key counts now; 3. it is of
-    this project, for this party, and next in its sequence; 4. every class is in scope; 5. the folder holds
-    exactly the signed files; 6. `examine` finds no break of the contract. Steps 1 and 2 refuse a stranger, of
-    whom only digest and reason are kept; the others give a signed refusal that lists all file-level reasons.
+    1. the file parses and its manifest is the signed one; 2. a party signed it, for this project, with a key that
+    counts; 3. it is for this party, from a supplier, plausibly dated and next in its sequence; 4. the folder holds
+    exactly the signed files; 5. every class is in scope; 6. `examine` finds no break of the contract. Steps 1 and
+    2 turn a stranger away, of whom only digest and reason are kept; the others give a signed refusal that lists all
+    file-level reasons.
 
-    Receiving the same delivery again returns the first answer.
+    Receiving an admitted delivery again returns the first answer, also after its key was revoked; a refused one is
+    looked at again, and answered anew only where the answer differs. What a crash left is finished first.
 
     Args:
         examine: (supplier, dataset, private copy of the folder) -> reasons to refuse.
 
     Raises:
-        Unusable: the workspace cannot be written, or the folder is not there.
+        Unusable: the workspace cannot be written, or the folder is not there. Nothing is kept then.
         TrustRefused: this party's own trust document does not hold.
     """
     trust = desk.trust()
     try:
         piece = parcel.read(folder)
-        party = desk.verify(trust, piece.envelope).party
-        _in_project(desk, trust, piece, party)
-    except (SignatureRefused, StatementRefused, TrustRefused, Refusal) as refusal:
+        party = _signer(desk, trust, piece)
+    except Refusal as refusal:
         return _turn_away(desk, folder, refusal)
     with desk.space.lock():
-        done = _answered(desk, piece, party)
+        _finish(desk, trust)
+        done = _answered(desk, piece.envelope.digest)
         if done and done.state == "admitted":
             return done
         stage = desk.space.folder("incoming") / piece.envelope.digest
-        if not (stage / ANSWER).exists():
+        door = _door_reasons(desk, trust, piece, party)
+        reasons = _shortened(door + _stage(desk, folder, piece, party, stage, examine, progress))
+        if done and done.reasons == reasons:
             desk.space.disk.discard(stage)
-            reasons = _stage(desk, folder, piece, party, stage, examine, progress)
-            _answer(desk, piece, party, reasons, stage)
-        return _commit(desk, trust, piece, party, stage)
+            return done
+        _answer(desk, piece, party, reasons, stage)
+        return _commit(desk, trust, stage)
 
 
-def _in_project(desk: Desk, trust: Trust, piece: Parcel, party: Party) -> None:
-    """Who may deliver, to whom, in this project, and with which clock."""
-    shown = addressed_to(verify(Slip(piece.envelope), trust, desk.now(), logged=False), desk.party)
-    if not {"supplier", "data-owner"} & set(party.roles):
-        raise TrustRefused(f"{party.id} may not deliver: it is no supplier", mend="the owners can add the role")
-    claimed = moment(shown.context.time)
-    if claimed > desk.now() + CLOCK_SKEW:
-        raise TrustRefused(
-            f"the delivery is dated {shown.context.time}, in the future",
-            mend=f"{party.id} sets its clock and signs again",
-        )
-    if claimed < moment(trust.document.issued) - CLOCK_SKEW and trust.document.version == 1:
-        raise TrustRefused(
-            f"the delivery is dated {shown.context.time}, before the project began",
-            mend=f"{party.id} sets its clock and signs again",
-        )
+def _signer(desk: Desk, trust: Trust, piece: Parcel) -> Party:
+    """The party that signed, with a key that counts now, or counted when the delivery was entered here."""
+    slip = book.kept(desk, piece.envelope)
+    return verify(slip, trust, desk.now(), logged=slip.receipt is not None).party
 
 
 def _turn_away(desk: Desk, folder: Path, refusal: Refusal) -> Received:
     """A delivery that no party vouches for: only its digest and the reason are kept."""
-    path = parcel.beside(folder)
-    digest = canonical.sha256_hex(path.read_bytes()) if path.is_file() else "0" * 64
-    note = {"file": digest, "name": folder.name[:200], "reason": refusal.what, "time": desk.stamp()}
-    desk.space.disk.write(desk.space.folder("refused") / f"{digest}.stranger.json", canonical.to_bytes(note))
+    digest = canonical.sha256_hex(read_file(parcel.beside(folder), parcel.MAX_PARCEL_BYTES))
+    note = {"file": digest, "name": parcel.name(folder)[:200], "reason": refusal.what, "time": desk.stamp()}
+    with desk.space.lock():
+        desk.space.disk.write(desk.space.folder("refused") / f"{digest}.stranger.json", canonical.to_bytes(note))
     lines = [refusal.what, *([refusal.why] if refusal.why else [])]
     return Received("unknown signer", "refused", tuple(lines), 0)
 
 
+def _door_reasons(desk: Desk, trust: Trust, piece: Parcel, party: Party) -> list[str]:
+    """Who may deliver, to whom, with which clock, and in which order."""
+    context = piece.delivery.context
+    out = []
+    if context.addressee not in (desk.party, EVERYBODY):
+        out.append(f"the delivery is addressed to {context.addressee}, not to {desk.party}")
+    if not {"supplier", "data-owner"} & set(party.roles):
+        out.append(f"{party.id} may not deliver: it is no supplier")
+    if wrong := parcel.misdated(context.time, trust, desk.now()):
+        out.append(f"{wrong}: {party.id} sets its clock and delivers again")
+    return out + _sequence_reasons(desk, piece, party)
+
+
 def _sequence_reasons(desk: Desk, piece: Parcel, party: Party) -> list[str]:
     """A delivery is the next of its supplier's, or a new try of the newest."""
-    context = piece.delivery.context
-    earlier = [p for p in _known(desk, party) if p.envelope.digest != piece.envelope.digest]
-    newest = max(earlier, key=lambda p: p.delivery.context.sequence, default=None)
+    context, newest = piece.delivery.context, _newest(desk, piece, party)
     expected = newest.delivery.context.sequence + 1 if newest else 1
     if context.sequence < expected:
         return [f"delivery {context.sequence} of {party.id} comes after delivery {expected - 1}: an old one replayed"]
-    if context.sequence > expected or (newest and context.previous != newest.envelope.digest):
-        return [f"delivery {context.sequence} of {party.id} does not follow the last one received ({expected - 1})"]
+    if context.sequence > expected:
+        return [
+            f"delivery {context.sequence} of {party.id} does not follow the last one received ({expected - 1}): "
+            f"receive delivery {expected} first, {party.id} keeps its file"
+        ]
+    if context.previous != (newest.envelope.digest if newest else None):
+        return [f"delivery {context.sequence} of {party.id} names another delivery before it than the one received"]
     return []
 
 
-def _known(desk: Desk, party: Party) -> list[Parcel]:
-    """All parcels of a party that were answered here."""
-    out = []
-    for place in ("deliveries", "refused"):
-        for file in (desk.space.home / place).glob(f"*/{PARCEL}"):
-            if (file.parent / f"from.{party.id}").exists():
-                out.append(parcel.parse(file.read_bytes(), what=file.parent.name))
-    return out
+def _newest(desk: Desk, piece: Parcel, party: Party) -> Head | None:
+    """The end of the party's chain of deliveries to this receiver, as answered here, without `piece` itself."""
+    after: dict[str | None, list[Head]] = {}
+    for folder in _answered_folders(desk):
+        if (folder / f"from.{party.id}").exists():
+            head = _head(folder)
+            if head.envelope.digest != piece.envelope.digest and head.delivery.context.addressee == desk.party:
+                after.setdefault(head.delivery.context.previous, []).append(head)
+    newest: Head | None = None
+    while follow := after.pop(newest.envelope.digest if newest else None, []):
+        place = newest.delivery.context.sequence + 1 if newest else 1
+        in_place = [h for h in follow if h.delivery.context.sequence == place]
+        if not in_place:
+            break
+        newest = next((h for h in in_place if h.envelope.digest in _names(desk, "deliveries")), in_place[0])
+    return newest
+
+
+def _names(desk: Desk, place: str) -> frozenset[str]:
+    return frozenset(p.name for p in desk.space.folder(place).iterdir())
+
+
+def _answered_folders(desk: Desk) -> list[Path]:
+    """Folders of deliveries that were answered; each came there by one rename and so is whole."""
+    places = [desk.space.home / place for place in ("deliveries", "refused")]
+    return [f for p in places if p.is_dir() for f in sorted(p.iterdir()) if (f / ANSWER).exists() and f.name[0] != "."]
+
+
+def _head(folder: Path) -> Head:
+    with (folder / PARCEL).open("rb") as file:
+        return parcel.parse_head(file.readline(parcel.MAX_PARCEL_BYTES), what=folder.name)
 
 
 def _stage(
     desk: Desk, folder: Path, piece: Parcel, party: Party, stage: Path, examine: Examine, progress: Progress | None
 ) -> list[str]:
     """Copy what was delivered into private files, hashing the copies, and collect every reason to refuse."""
-    disk, data = desk.space.disk, stage / DATA
-    disk.folder(data)
-    made = {data}
-    metadata: dict[str, bytes] = {}
+    copy = _Copy(desk.space.disk, stage / DATA, frozenset(e.path for e in piece.tree.entries))
+    try:
+        seen = read_folder(folder, sink=copy.keep, wants=copy.wants, progress=progress)
+        copy.settle()
+    except Refusal as refusal:
+        copy.settle()
+        return [refusal.what]
+    except Unusable:
+        with contextlib.suppress(Unusable):
+            desk.space.disk.discard(stage)
+        raise
+    reasons = [*parcel.too_large(seen), *(str(d) for d in compare(piece.tree, seen))]
+    return reasons or _content_reasons(piece, party, seen, copy, examine)
 
-    def keep(entry: TreeEntry, content: bytes) -> None:
-        target = data / entry.path
-        if target.parent not in made:
-            disk.folder(target.parent)
-            made.update(p for p in target.parents if data in p.parents)
-        disk.add(target, content)
+
+class _Copy:
+    """The private copy of a delivered folder, as it is written."""
+
+    def __init__(self, disk: Disk, folder: Path, signed: frozenset[str]) -> None:
+        self.folder = disk.folder(folder)
+        self.metadata: dict[str, bytes] = {}
+        self._disk = disk
+        self._signed = signed
+        self._made = {folder}
+
+    def wants(self, path: str, size: int) -> bool:
+        """Only what was signed is copied, so that a stranger's file cannot fill the disk; the rest is hashed."""
+        return path in self._signed and size <= parcel.MAX_ROW_BYTES
+
+    def keep(self, entry: TreeEntry, content: bytes) -> None:
+        """Write one file; its name is durable after `settle`."""
+        target = self.folder / entry.path
+        if target.parent not in self._made:
+            self._disk.folder(target.parent)
+            self._made.update(p for p in target.parents if self.folder in p.parents)
+        self._disk.add(target, content, mode=0o700 if entry.executable else 0o600)
         if entry.path in METADATA:
-            metadata[entry.path] = content
+            self.metadata[entry.path] = content
 
+    def settle(self) -> None:
+        """Make the names durable."""
+        self._disk.settle(self._made)
+
+
+def _content_reasons(piece: Parcel, party: Party, seen: Tree, copy: _Copy, examine: Examine) -> list[str]:
     try:
-        seen = read_folder(folder, sink=keep, progress=progress)
+        dataset = describe(seen, copy.metadata.__getitem__)
     except Refusal as refusal:
         return [refusal.what]
-    finally:
-        disk.settle(made)
-    reasons = _sequence_reasons(desk, piece, party) + [str(d) for d in compare(piece.tree, seen)]
-    return reasons or _content_reasons(piece, party, seen, metadata, examine, data)
-
-
-def _content_reasons(
-    piece: Parcel, party: Party, seen: Tree, metadata: dict[str, bytes], examine: Examine, data: Path
-) -> list[str]:
-    try:
-        dataset = describe(seen, metadata.__getitem__)
-    except Refusal as refusal:
-        return [refusal.what]
-    if dataset.classes() != piece.delivery.classes:
+    if (dataset.layout, dataset.classes()) != (piece.delivery.layout, piece.delivery.classes):
         return ["the classes in the folder are not those of the signed statement"]
     outside = [
         f"class {label} is outside the scope of {party.id}" for label in dataset.classes() if not party.covers(label)
     ]
-    return outside or list(examine(party.id, dataset, data))
+    return outside or list(examine(party.id, dataset, copy.folder))
 
 
-def _answer(desk: Desk, piece: Parcel, party: Party, reasons: list[str], stage: Path) -> None:
+def _shortened(reasons: list[str]) -> tuple[str, ...]:
+    more = [f"and {len(reasons) - MOST_REASONS} more"] if len(reasons) > MOST_REASONS else []
+    return (*reasons[:MOST_REASONS], *more)
+
+
+def _answer(desk: Desk, piece: Parcel, party: Party, reasons: tuple[str, ...], stage: Path) -> None:
     """Sign the answer; its file is the last of the stage, so its presence says that the stage is whole."""
-    short = [
-        *reasons[:MOST_REASONS],
-        *([f"and {len(reasons) - MOST_REASONS} more"] if len(reasons) > MOST_REASONS else []),
-    ]
     answer = Reception(
         desk.context(party.id, piece.delivery.context.sequence),
         piece.envelope.digest,
         "refused" if reasons else "admitted",
-        tuple(short),
+        reasons,
         piece.delivery.rows,
     )
     statement = Statement(piece.statement.name, piece.statement.digest, reception.TYPE, answer.to_json())
@@ -207,19 +257,18 @@ def _answer(desk: Desk, piece: Parcel, party: Party, reasons: list[str], stage: 
     disk.write(stage / ANSWER, desk.sign(statement).to_bytes())
 
 
-def _commit(desk: Desk, trust: Trust, piece: Parcel, party: Party, stage: Path) -> Received:
+def _commit(desk: Desk, trust: Trust, stage: Path) -> Received:
     """Enter delivery and answer into the ledger, then rename the stage into its place."""
     envelope = dsse.Envelope.from_bytes((stage / ANSWER).read_bytes())
-    book.enter(desk, trust, [piece.envelope, envelope])
-    answer = _reception(envelope)
-    place = desk.space.folder("deliveries" if answer.state == "admitted" else "refused") / piece.envelope.digest
-    desk.space.disk.discard(place)
-    if answer.state == "refused" and _size(desk.space.home / "refused") > REFUSED_QUOTA_BYTES:
-        desk.space.disk.discard(stage / DATA)
-    desk.space.disk.move(stage, place)
-    if answer.state == "admitted":  # an earlier try of the same delivery may have been refused
-        desk.space.disk.discard(desk.space.home / "refused" / piece.envelope.digest)
-    return _received(desk, piece, party, place)
+    book.enter(desk, trust, [_head(stage).envelope, envelope])
+    disk, refused = desk.space.disk, desk.space.folder("refused")
+    disk.sweep(stage)
+    if _reception(envelope).state == "refused" and _size(refused) + _size(stage) > REFUSED_QUOTA_BYTES:
+        disk.discard(stage / DATA)
+    disk.discard(refused / stage.name)  # an earlier try of the same delivery; this one is whole and stays
+    place = desk.space.folder("deliveries" if _reception(envelope).state == "admitted" else "refused") / stage.name
+    disk.move(stage, place)
+    return _received(desk, place)
 
 
 def _size(folder: Path) -> int:
@@ -230,43 +279,28 @@ def _reception(envelope: dsse.Envelope) -> Reception:
     return Reception.from_json(Statement.from_bytes(envelope.payload, what="answer").predicate)
 
 
-def _answered(desk: Desk, piece: Parcel, party: Party) -> Received | None:
-    for place in ("deliveries", "refused"):
-        folder = desk.space.home / place / piece.envelope.digest
-        if (folder / ANSWER).exists():
-            return _received(desk, piece, party, folder)
+def _answered(desk: Desk, digest: str) -> Received | None:
+    for folder in _answered_folders(desk):
+        if folder.name == digest:
+            return _received(desk, folder)
     return None
 
 
-def _received(desk: Desk, piece: Parcel, party: Party, folder: Path) -> Received:
+def _received(desk: Desk, folder: Path) -> Received:
+    piece = parcel.parse((folder / PARCEL).read_bytes(), what=folder.name)
+    supplier = next(folder.glob("from.*")).name.removeprefix("from.")
     envelope = dsse.Envelope.from_bytes((folder / ANSWER).read_bytes())
-    answer = _reception(envelope)
-    slip = book.slip(desk, envelope.digest)
-    return Received(party.id, answer.state, answer.reasons, answer.rows, piece, slip, folder)
+    answer, slip = _reception(envelope), book.slip(desk, envelope.digest)
+    return Received(supplier, answer.state, answer.reasons, answer.rows, piece, slip, folder)
 
 
 def received(desk: Desk) -> list[Received]:
     """Every delivery that was answered here, by supplier and sequence; strangers first."""
-    out = [_stranger(p) for p in sorted((desk.space.home / "refused").glob("*.stranger.json"))]
-    answered = []
-    for place in ("deliveries", "refused"):
-        for file in (desk.space.home / place).glob(f"*/{PARCEL}"):
-            piece = parcel.parse(file.read_bytes(), what=file.parent.name)
-            supplier = next(file.parent.glob("from.*")).name.removeprefix("from.")
-            envelope = dsse.Envelope.from_bytes((file.parent / ANSWER).read_bytes())
-            answer = _reception(envelope)
-            answered.append(
-                Received(
-                    supplier,
-                    answer.state,
-                    answer.reasons,
-                    answer.rows,
-                    piece,
-                    book.slip(desk, envelope.digest),
-                    file.parent,
-                )
-            )
-    return out + sorted(answered, key=lambda r: (r.supplier, r.parcel.delivery.context.sequence if r.parcel else 0))
+    strangers = [_stranger(p) for p in sorted((desk.space.home / "refused").glob("*.stranger.json"))]
+    answered = [_received(desk, folder) for folder in _answered_folders(desk)]
+    return strangers + sorted(
+        answered, key=lambda r: (r.supplier, r.parcel.delivery.context.sequence if r.parcel else 0)
+    )
 
 
 def _stranger(path: Path) -> Received:
@@ -276,15 +310,26 @@ def _stranger(path: Path) -> Received:
 
 def finish(desk: Desk) -> int:
     """Finish or clear what a crash left in ``incoming/``; returns how many stages were finished."""
-    trust, count = desk.trust(), 0
+    trust = desk.trust()
     with desk.space.lock():
-        for stage in sorted(desk.space.folder("incoming").iterdir()):
-            if not (stage / ANSWER).exists():
-                desk.space.disk.discard(stage)
-                continue
-            piece = parcel.parse((stage / PARCEL).read_bytes(), what=stage.name)
-            _commit(desk, trust, piece, desk.verify(trust, piece.envelope).party, stage)
-            count += 1
+        return _finish(desk, trust)
+
+
+def _finish(desk: Desk, trust: Trust) -> int:
+    disk, count = desk.space.disk, 0
+    for name in ("incoming", "deliveries", "refused", "statements"):
+        disk.sweep(desk.space.folder(name))
+    for stage in sorted(desk.space.folder("incoming").iterdir()):
+        if not (stage / ANSWER).exists():
+            disk.discard(stage)
+            continue
+        try:
+            _commit(desk, trust, stage)
+        except (SignatureRefused, TrustRefused):
+            # Its signer was revoked before anything was entered or told: it is looked at anew when it comes again.
+            disk.discard(stage)
+            continue
+        count += 1
     return count
 
 

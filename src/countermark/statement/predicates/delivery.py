@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from countermark.canonical import Fields
+from countermark.canonical import Fields, unprintable
 from countermark.errors import StatementRefused
 from countermark.statement.statement import Context, predicate_type
 
@@ -60,6 +60,9 @@ class Delivery:
             fields.optional_hex("replaces"),
         )
         fields.done()
+        hidden = [label for label in classes if unprintable(label)]
+        if hidden:
+            raise StatementRefused(f"delivery: the class {hidden[0]!r:.80} holds a control character")
         if out.layout not in LAYOUTS:
             raise StatementRefused(f"delivery of unknown layout {out.layout!r}", mend=f"one of {', '.join(LAYOUTS)}")
         return out

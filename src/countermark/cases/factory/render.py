@@ -19,7 +19,7 @@ from countermark.cases.factory.parts import CELLS, PIXELS, Part
 SUPERSAMPLING = CELLS // PIXELS
 ELEVATION = np.radians(52.0)
 DOT = ((0, 0), (1, 0), (0, 1), (1, 1))
-Image = NDArray[np.float32]
+Grid = NDArray[np.float32]
 
 
 def stream(*names: object) -> np.random.Generator:
@@ -90,7 +90,7 @@ def _three(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return float(values[0]), float(values[1]), float(values[2])
 
 
-def _rotation(yaw: float, tilt: float, roll: float) -> tuple[Image, Image]:
+def _rotation(yaw: float, tilt: float, roll: float) -> tuple[Grid, Grid]:
     """How the part lies on the table, and how the camera sees the table: two (3, 3) matrices."""
     cy, sy, ct, st, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(tilt), np.sin(tilt), np.cos(roll), np.sin(roll)
     turn = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
@@ -142,7 +142,7 @@ def _topmost(cells: NDArray[np.int32]) -> NDArray[np.intp]:
     return board[1:-1, 1:-1]
 
 
-def _shade(normals: Image, colours: Image, rig_: Rig) -> Image:
+def _shade(normals: Grid, colours: Grid, rig_: Rig) -> Grid:
     """Colours (n, 3) of points by their normals (n, 3) in the camera's axes."""
     light = np.array(rig_.light, np.float32)
     diffuse = np.clip(normals @ light, 0, 1)
@@ -155,13 +155,13 @@ def _shade(normals: Image, colours: Image, rig_: Rig) -> Image:
     return np.asarray(np.clip(lit + (rig_.gloss * 1.2 * highlight)[:, None], 0, 1.1), np.float32)
 
 
-def _table(rig_: Rig) -> Image:
+def _table(rig_: Rig) -> Grid:
     ramp = np.linspace(-0.5, 0.5, CELLS, dtype=np.float32)
     light = 1 + np.float32(rig_.slope[0]) * ramp[None, :] + np.float32(rig_.slope[1]) * ramp[:, None]
     return np.asarray(light[:, :, None] * np.array(rig_.table, np.float32), np.float32)
 
 
-def _shadow(points: Image, pose: Image, camera: Image, rig_: Rig, scale: float, centre: NDArray[np.float64]) -> Image:
+def _shadow(points: Grid, pose: Grid, camera: Grid, rig_: Rig, scale: float, centre: NDArray[np.float64]) -> Grid:
     """How much light reaches each cell of the table, 0..1: the part's outline as the lamp throws it, blurred."""
     lying = points[:: max(1, len(points) // 4000)] @ pose.T
     lamp = camera.T @ np.array(rig_.light, np.float32)
@@ -181,7 +181,7 @@ def _shadow(points: Image, pose: Image, camera: Image, rig_: Rig, scale: float, 
     return (1 - np.float32(rig_.shadow) * dark).repeat(SUPERSAMPLING, 0).repeat(SUPERSAMPLING, 1)
 
 
-def _expose(picture: Image, rig_: Rig, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _expose(picture: Grid, rig_: Rig, rng: np.random.Generator) -> NDArray[np.uint8]:
     exposed = (
         np.clip(picture * np.array(rig_.tint, np.float32) * np.float32(rig_.gain), 0, 1) ** np.float32(rig_.gamma) * 255
     )

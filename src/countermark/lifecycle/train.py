@@ -239,23 +239,3 @@ def _metrics(path: Path) -> dict[str, float]:
         return {}
     value: dict[str, Any] = canonical.object_from_bytes(read_file(path, MAX_METRICS_BYTES), what=path.name)
     return {k: v for k, v in value.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-
-
-def denied(desk: Desk, recipe_path: Path, command: Sequence[str]) -> list[str]:
-    """What the script would be denied, and the recipe line that would allow it; nothing is signed or kept.
-
-    Raises:
-        SandboxRefused: there is no confinement here to try it in. Others as `train`.
-    """
-    home, recipe = recipe_path.parent, recipes.parse(read_file(recipe_path, recipes.MAX_BYTES))
-    stage = desk.space.folder("runs") / f"dry-{recipe.digest[:12]}"
-    desk.space.disk.discard(stage)
-    for path in recipe.inputs.values():
-        _stage_input(desk, home / path, stage / "inputs" / path)
-    _stage_code(desk, home, recipe, stage / "inputs")
-    out = desk.space.disk.folder(stage / "out")
-    found = what_was_denied(_plan(recipe, command, stage, out))
-    desk.space.disk.discard(stage)
-    return [f"{d.kind} {d.what}: {d.recipe}" for d in found.denied] + [f"not shown: {found.cannot_tell}"] * bool(
-        found.denied
-    )

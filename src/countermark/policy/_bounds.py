@@ -1,94 +1,140 @@
-"""Bounds on a CEL rule before it is evaluated: length, nesting of comprehensions, and how often they can loop.
+"""What a rule can cost on this very evidence, computed before it is evaluated.
 
-CEL has no loops but comprehensions (``all exists exists_one map filter``); their cost is the product of the
-lengths of the lists they run over (CEL specification, section "Evaluation time"). The parser here only finds
-where comprehensions nest; what is valid CEL is decided by the evaluator.
+CEL has no loops but its comprehensions; their cost is the product of the lengths they run over (CEL
+specification, "Evaluation time"). Lengths are bounded from above: a field is as long as the longest value under
+that name anywhere in the evidence, which holds because rules cannot build objects (`_parse`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from countermark.errors import PolicyRefused
+from countermark.policy._parse import Node
 
-MAX_LENGTH = 2000
-MAX_DEPTH = 2
 MAX_STEPS = 10**6
-MAX_PARENTHESES = 64
-COMPREHENSIONS = frozenset({"all", "exists", "exists_one", "existsOne", "map", "filter"})
-FORBIDDEN = frozenset({"matches", "sortBy", "flatten", "transformList", "transformMap", "range", "lists"})
-_TOKEN = re.compile(
-    r"""\s+|//[^\n]*|(?P<text>r?"(?:\\.|[^"\\])*"|r?'(?:\\.|[^'\\])*')|(?P<word>[A-Za-z_]\w*)|(?P<number>\d[\w.]*)|(?P<mark>.)""",
-    re.DOTALL,
-)
+MAX_DEPTH = 64
+_CHARACTERS = 32
 
 
-def check(rule: str, expression: str, lists: dict[str, int]) -> None:
-    """Refuse a rule that could run long.
+class Size(NamedTuple):
+    """An upper bound on a value.
 
-    Args:
-        rule: its id, for messages. lists: name of a field -> longest list under that name in the evidence.
+    Attributes:
+        here: its own length as a list or object. inside: the longest list or object in it, itself included.
+        weight: values in it, a text counting once per 32 characters.
+    """
+
+    here: int
+    inside: int
+    weight: int
+
+
+SCALAR = Size(0, 0, 1)
+
+
+def sizes(evidence: dict[str, Any]) -> dict[str, Size]:
+    """Field name -> bound on every value under that name.
 
     Raises:
-        PolicyRefused: too long, nested too deep, a function that is not bounded, or too many steps.
+        PolicyRefused: the evidence is nested deeper than 64 levels.
     """
-    if len(expression) > MAX_LENGTH:
-        raise PolicyRefused(f"rule {rule!r} has {len(expression)} characters", why=f"the limit is {MAX_LENGTH}")
-    stack: list[int] = []
-    worst = 0
-    for word, opens, receiver in _calls(rule, expression):
-        if opens:
-            steps = max(1, lists.get(receiver, max(lists.values(), default=1))) if word in COMPREHENSIONS else 0
-            stack.append(steps)
-            depth = sum(1 for s in stack if s)
-            if depth > MAX_DEPTH:
-                raise PolicyRefused(
-                    f"rule {rule!r} nests comprehensions deeper than {MAX_DEPTH}", mend="split the rule"
-                )
-            product = 1
-            for s in stack:
-                product *= max(s, 1)
-            worst = max(worst, product)
-        elif stack:
-            stack.pop()
-    if worst > MAX_STEPS:
-        raise PolicyRefused(
-            f"rule {rule!r} could take {worst} steps on this evidence",
-            why=f"the limit is {MAX_STEPS}",
-            mend="test a shorter list, or split the rule",
-        )
-
-
-def _calls(rule: str, expression: str) -> Iterator[tuple[str, bool, str]]:
-    """Parentheses of a rule in order: (word before, opens or closes, field that a method is called on)."""
-    words: list[str] = []
-    depth = 0
-    for token in _TOKEN.finditer(expression):
-        word, mark = token.group("word"), token.group("mark")
-        if word in FORBIDDEN:
-            raise PolicyRefused(f"rule {rule!r} uses {word}(), whose cost is not bounded here")
-        if mark == "(":
-            depth += 1
-            if depth > MAX_PARENTHESES:
-                raise PolicyRefused(f"rule {rule!r} nests more than {MAX_PARENTHESES} parentheses")
-            yield words[-1] if words else "", True, words[-3] if len(words) > 2 and words[-2] == "." else ""
-        elif mark == ")":
-            depth -= 1
-            yield "", False, ""
-        piece = word or mark or token.group("text") or token.group("number")
-        if piece:
-            words.append(piece)
-
-
-def list_lengths(evidence: Any) -> dict[str, int]:
-    """Field name -> longest list or object found under that name, anywhere in the evidence."""
-    out: dict[str, int] = {}
-    todo: list[tuple[str, Any]] = [("", evidence)]
-    while todo:
-        name, value = todo.pop()
-        if isinstance(value, list | dict):
-            out[name] = max(out.get(name, 0), len(value))
-            todo += [(k, v) for k, v in value.items()] if isinstance(value, dict) else [(name, v) for v in value]
+    out: dict[str, Size] = {}
+    _measure(evidence, out, 0)
     return out
+
+
+def _measure(value: Any, out: dict[str, Size], depth: int) -> Size:
+    if depth > MAX_DEPTH:
+        raise PolicyRefused(f"the evidence is nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, str):
+        return Size(0, 0, 1 + len(value) // _CHARACTERS)
+    if isinstance(value, dict):
+        parts = []
+        for name, item in value.items():
+            size = _measure(item, out, depth + 1)
+            out[name] = _larger(out.get(name, SCALAR), size)
+            parts.append(size)
+        return _joined(parts)
+    if isinstance(value, list):
+        return _joined([_measure(item, out, depth + 1) for item in value])
+    return SCALAR
+
+
+def _joined(parts: list[Size]) -> Size:
+    inside = max((p.inside for p in parts), default=0)
+    return Size(len(parts), max(len(parts), inside), 1 + sum(p.weight for p in parts))
+
+
+def _larger(a: Size, b: Size) -> Size:
+    return Size(max(a.here, b.here), max(a.inside, b.inside), max(a.weight, b.weight))
+
+
+def check(rule: str, node: Node, known: dict[str, Size]) -> int:
+    """Upper bound on the steps of a rule.
+
+    Args:
+        rule: its id, for messages. known: what `sizes` gave for the evidence.
+
+    Raises:
+        PolicyRefused: the bound is above 10**6.
+    """
+    steps = _cost(node, known, {})[1]
+    if steps > MAX_STEPS:
+        shown = steps if steps < 10**12 else "more than 10**12"
+        raise PolicyRefused(
+            f"rule {rule!r} could take {shown} steps on this evidence",
+            why=f"the limit is {MAX_STEPS}",
+            mend="look at shorter lists, or split the rule",
+        )
+    return steps
+
+
+def _cost(node: Node, known: dict[str, Size], bound: dict[str, Size]) -> tuple[Size, int]:
+    """Size of the value, and steps to reach it."""
+    if node.kind == "loop":
+        return _loop(node, known, bound)
+    costs = [_cost(part, known, bound) for part in node.parts]
+    steps = 1 + sum(c[1] for c in costs)
+    inputs = [c[0] for c in costs]
+    match node.kind:
+        case "name":
+            return bound.get(node.word) or known.get(node.word, SCALAR), 1
+        case "literal":
+            return Size(0, 0, 1 + len(node.word) // _CHARACTERS), 1
+        case "select":
+            return known.get(node.word, SCALAR), steps
+        case "index":
+            return _element(inputs[0]), steps
+        case "list":
+            return _joined(inputs), steps
+        case "call":
+            return SCALAR, steps + sum(i.weight for i in inputs)
+    return _operator(node.word, inputs, steps)
+
+
+def _operator(word: str, inputs: list[Size], steps: int) -> tuple[Size, int]:
+    if word == "+":
+        a, b = inputs
+        total = Size(a.here + b.here, max(a.inside, b.inside, a.here + b.here), a.weight + b.weight)
+        return total, steps + total.weight
+    if word == "?:":
+        return _larger(inputs[1], inputs[2]), steps
+    if word in ("==", "!="):
+        return SCALAR, steps + min(i.weight for i in inputs)
+    return SCALAR, steps + (inputs[1].weight if word == "in" else 0)
+
+
+def _element(size: Size) -> Size:
+    return Size(size.inside, size.inside, size.weight)
+
+
+def _loop(node: Node, known: dict[str, Size], bound: dict[str, Size]) -> tuple[Size, int]:
+    over, before = _cost(node.parts[0], known, bound)
+    inner = bound | {node.variable: _element(over)}
+    bodies = [_cost(part, known, inner) for part in node.parts[1:]]
+    steps = before + 1 + over.here * (1 + sum(b[1] for b in bodies))
+    if node.word == "map":
+        body = bodies[-1][0]
+        return Size(over.here, max(over.here, body.here, body.inside), 1 + over.here * body.weight), steps
+    return (over if node.word == "filter" else SCALAR), steps

@@ -1,119 +1,118 @@
 """From outcomes to gates: only `Passed`, or a measure within its bound, admits.
 
 `Found` admits a screening check only where every row it names is set aside. `Skipped`, `Failed` and missing
-refuse, unless a waiver names that very id for that very subject.
+refuse, unless a waiver names that very id for that very subject (`waivers`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
+from countermark.policy._shape import table, tables, text, texts
 from countermark.policy.document import Bound, Policy
-from countermark.policy.verdict import Ruling
+from countermark.policy.verdict import Reason, Ruling
 
 STAGES = {"data": "screening", "model": "inspection"}
 ASSETS = {"data": "training data", "model": "trained model"}
 
 
 def check_rulings(policy: Policy, evidence: dict[str, Any]) -> Iterator[Ruling]:
-    """One ruling per check that the policy names or that a stage ran."""
+    """One ruling per check that the policy names, and per further check that ran under a ``room/*``."""
+    aside = set_aside(evidence)
     for pattern, mode in policy.checks.items():
         room = pattern.split("/", 1)[0]
-        stage = evidence.get(STAGES.get(room, "")) or {}
-        ran = stage.get("checks", {})
-        names = sorted(n for n in ran if n.startswith(f"{room}/")) if pattern.endswith("/*") else [pattern]
-        if not names:
-            yield _ruling(pattern, room, stage, f"no {room} check ran", "run it, and enter its statement")
-        for name in names:
-            if name == pattern or name not in policy.checks:
-                yield _check(name, mode, room, stage, evidence)
-
-
-def _check(name: str, mode: str, room: str, stage: dict[str, Any], evidence: dict[str, Any]) -> Ruling:
-    outcome = stage.get("checks", {}).get(name)
-    word = outcome.get("outcome") if outcome else "missing"
-    if word == "passed":
-        return _ruling(name, room, stage, "", "")
-    if word == "found" and mode == "passed-or-set-aside":
-        left = _left(outcome or {}, evidence)
-        if left == 0:
-            return _ruling(name, room, stage, "", "")
-        return _ruling(
-            name, room, stage, f"found, and {left} of the rows it names are still in the training data",
-            "`countermark quarantine --from-screening`, or decide on each row",
-        )  # fmt: skip
-    reason = (outcome or {}).get("reason") or (outcome or {}).get("error") or ""
-    told = f"{word}: {reason}" if reason else word
-    return _ruling(name, room, stage, told, "mend what it found, or let a risk owner waive it for this model")
-
-
-def _left(outcome: dict[str, Any], evidence: dict[str, Any]) -> int:
-    """Rows that the findings name and that neither quarantine nor a person's decision has dealt with.
-
-    A finding without rows cannot be set aside: it counts as one row left.
-    """
-    decided = {d["row"] for d in evidence.get("decisions", []) if d["action"] in ("relabel", "reject")}
-    aside = set(evidence.get("set_aside", [])) | decided
-    left = 0
-    for finding in outcome.get("findings", []):
-        rows = finding.get("where", {}).get("rows", [])
-        if finding.get("severity") == "info":
+        stage = table(evidence.get(STAGES[room]))
+        if not pattern.endswith("/*"):
+            yield _check(pattern, mode, stage, aside)
             continue
-        left += sum(1 for r in rows if r not in aside) if rows else 1
-    return left
+        ran = sorted(n for n in table(stage.get("checks")) if n.startswith(f"{room}/"))
+        if not ran:
+            yield _ruling(pattern, stage, "missing", f"no {room} check ran", "run it, and enter its statement")
+        for name in ran:
+            if name not in policy.checks:
+                yield _check(name, mode, stage, aside)
 
 
-def _ruling(name: str, room: str, stage: dict[str, Any], missing: str, mend: str) -> Ruling:
-    statement = stage.get("statement")
-    why = f"check {name} must have looked and found nothing that is still there"
-    asset = ASSETS.get(room, "trained model")
-    return Ruling(name, asset, not missing, why, (statement,) if statement else (), missing, mend)
+def _check(name: str, mode: str, stage: dict[str, Any], aside: frozenset[str]) -> Ruling:
+    outcome = table(table(stage.get("checks")).get(name))
+    word = outcome.get("outcome")
+    if word == "passed":
+        return _ruling(name, stage, "holds")
+    if word == "found" and mode == "passed-or-set-aside":
+        left = _left(outcome, aside)
+        if not left:
+            return _ruling(name, stage, "holds")
+        told = f"found, and {left} of the rows or things it names are still in the training data"
+        return _ruling(
+            name, stage, "found", told, "`countermark quarantine --from-screening`, or reject or relabel the rows"
+        )
+    if word == "found":
+        count = len(tables(outcome.get("findings")))
+        return _ruling(name, stage, "found", f"found {count} things", "mend what it found")
+    if word in ("skipped", "failed"):
+        told = f"{word}: {outcome.get('reason') or outcome.get('error') or 'no reason was given'}"
+        return _ruling(name, stage, word, told, "give it what it needs and run it again, or let a risk owner waive it")
+    return _ruling(name, stage, "missing", "the check did not run", "run it, and enter its statement")
+
+
+def set_aside(evidence: dict[str, Any]) -> frozenset[str]:
+    """Rows that quarantine and people's newest decisions took out of the data, or gave another label."""
+    quarantined = {row for q in tables(evidence.get("quarantines")) for row in texts(q.get("rows"))}
+    newest: dict[str, str] = {}
+    for decision in sorted(tables(evidence.get("decisions")), key=_place):
+        newest[text(decision.get("row"))] = text(decision.get("action"))
+    accepted = {row for row, action in newest.items() if action == "accept"}
+    dealt_with = {row for row, action in newest.items() if action in ("reject", "relabel")}
+    return frozenset((quarantined - accepted) | dealt_with)
+
+
+def _place(item: dict[str, Any]) -> int:
+    index = table(item.get("receipt")).get("index")
+    return index if type(index) is int else -1
+
+
+def _left(outcome: dict[str, Any], aside: frozenset[str]) -> int:
+    """Rows that findings name and that are still in; a finding without rows cannot be set aside and counts once."""
+    findings = tables(outcome.get("findings"))
+    named = [texts(table(f.get("where")).get("rows")) for f in findings]
+    return sum(sum(row not in aside for row in rows) if rows else 1 for rows in named) if named else 1
+
+
+def _ruling(name: str, stage: dict[str, Any], reason: Reason, missing: str = "", mend: str = "") -> Ruling:
+    room = name.split("/", 1)[0]
+    statement = text(stage.get("statement"))
+    why = f"check {name} looked, and nothing that it found is still there"
+    return Ruling(
+        name, ASSETS[room], reason == "holds", why, (statement,) if statement else (), missing, mend, None, reason
+    )  # fmt: skip
 
 
 def trial_ruling(bound: Bound, evidence: dict[str, Any]) -> Ruling:
     """A trial that the policy names ran to its end within the bound."""
-    trial = evidence.get("trials", {}).get(bound.trial)
-    limit = " and ".join(
-        f"{word} {value:g}"
-        for word, value in (("at least", bound.at_least), ("at most", bound.at_most))
-        if value is not None
-    )
-    why = f"trial {bound.trial}: {bound.measure} {limit}"
-    missing = _trial_missing(bound, trial)
-    statements = (trial["statement"],) if trial and trial.get("statement") else ()
+    trial = table(table(evidence.get("trials")).get(bound.trial))
+    why = f"trial {bound.trial} ran to its end, with {bound}"
+    missing, reason = _trial_missing(bound, trial)
+    statement = text(trial.get("statement"))
+    mend = "run `countermark trial` with a budget that lets it end, or harden the model" if missing else ""
     return Ruling(
-        bound.trial, "trained model", not missing, why, statements, missing,
-        "run `countermark trial` with a larger budget, or harden the model" if missing else "",
+        bound.trial, "trained model", not missing, why, (statement,) if statement else (), missing, mend, None, reason
     )  # fmt: skip
 
 
-def _trial_missing(bound: Bound, trial: dict[str, Any] | None) -> str:
-    if trial is None:
-        return "the trial was not run"
-    if trial.get("outcome") in ("skipped", "failed"):
-        return f"{trial['outcome']}: {trial.get('reason') or trial.get('error') or ''}"
+def _trial_missing(bound: Bound, trial: dict[str, Any]) -> tuple[str, Reason]:
+    word = trial.get("outcome")
+    if word in ("skipped", "failed"):
+        return f"{word}: {trial.get('reason') or trial.get('error') or 'no reason was given'}", word
+    if word not in ("passed", "found"):
+        return "the trial was not run", "missing"
     if trial.get("completed") is not True:
-        return "the trial did not run to its end"
-    values = [m["value"] for m in trial.get("measures", []) if m.get("name") == bound.measure]
-    if not values:
-        return f"the trial did not measure {bound.measure!r}"
-    value = values[0]
-    if bound.at_least is not None and value < bound.at_least:
-        return f"{bound.measure} is {value:g}, less than {bound.at_least:g}"
-    if bound.at_most is not None and value > bound.at_most:
-        return f"{bound.measure} is {value:g}, more than {bound.at_most:g}"
-    return ""
-
-
-def waiver_for(rule: str, evidence: dict[str, Any], now: datetime) -> dict[str, Any] | None:
-    """The waiver that lifts `rule` for this model now, if there is one."""
-    approvers = {a["party"] for a in evidence.get("approvals", [])}
-    trainer = (evidence.get("training") or {}).get("signer")
-    for waiver in evidence.get("waivers", []):
-        alive = datetime.fromisoformat(waiver["until"]) > now
-        apart = waiver["party"] != trainer and waiver["party"] not in approvers
-        if waiver["check"] == rule and waiver["subject"] == evidence["subject"]["digest"] and alive and apart:
-            return {k: waiver[k] for k in ("party", "until", "reason", "statement")}
-    return None
+        return "the trial did not run to its end", "bound"
+    values = [m.get("value") for m in tables(trial.get("measures")) if m.get("name") == bound.measure]
+    if len(values) != 1 or isinstance(values[0], bool) or not isinstance(values[0], int | float):
+        return f"the trial did not measure {bound.measure!r} once", "missing"
+    low = float("-inf") if bound.at_least is None else bound.at_least
+    high = float("inf") if bound.at_most is None else bound.at_most
+    if not low <= values[0] <= high:
+        return f"{bound.measure} is {values[0]:g}", "bound"
+    return "", "holds"

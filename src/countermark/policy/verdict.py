@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 FORMAT = 1
+Reason = Literal[
+    "holds", "false", "missing", "found", "skipped", "failed", "bound", "signer", "receipt", "limit", "error"
+]
+"""Why a ruling came out so, for machines; ``holds`` alone admits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,7 @@ class Ruling:
     Attributes:
         id, asset: of the rule. ok: it holds, or was waived. waived: the waiver that lifted it, or None.
         why: what the rule protects. evidence: digests of the statements it looked at.
-        missing: what was not shown, empty where it holds. mend: what to do.
+        missing: what was not shown, empty where it holds. mend: what to do. reason: the same for machines.
     """
 
     id: str
@@ -26,12 +30,13 @@ class Ruling:
     missing: str = ""
     mend: str = ""
     waived: dict[str, Any] | None = None
+    reason: Reason = "holds"
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
         return {
-            "id": self.id, "asset": self.asset, "ok": self.ok, "waived": self.waived, "why": self.why,
-            "evidence": list(self.evidence), "missing": self.missing, "mend": self.mend,
+            "id": self.id, "asset": self.asset, "ok": self.ok, "reason": self.reason, "waived": self.waived,
+            "why": self.why, "evidence": list(self.evidence), "missing": self.missing, "mend": self.mend,
         }  # fmt: skip
 
 
@@ -40,7 +45,8 @@ class Verdict:
     """The result of a policy. `admitted` only where every rule holds.
 
     Attributes:
-        policy: name and digest. subject: tree digest of the model. evidence: SHA-256 of the canonical evidence.
+        policy_name, policy: name and digest. subject: tree digest of the model.
+        evidence: SHA-256 of the canonical evidence. rulings: one per rule, in the policy's order.
     """
 
     policy_name: str
@@ -75,19 +81,40 @@ class Verdict:
 
 
 def explain(verdict: Verdict) -> str:
-    """For `release --explain`: each rule, the evidence it looked at, and what is missing."""
-    lines = [
-        f"{verdict.headline}: policy {verdict.policy_name!r} ({verdict.policy[:16]}) on model {verdict.subject[:16]}"
-    ]
-    for ruling in verdict.rulings:
-        mark = "waived" if ruling.waived else ("holds " if ruling.ok else "FAILS ")
-        lines.append(f"{mark}  {ruling.id}  ({ruling.asset})")
-        lines.append(f"        why: {ruling.why}")
-        if ruling.evidence:
-            shown = ", ".join(e[:12] for e in ruling.evidence[:6])
-            more = f" and {len(ruling.evidence) - 6} more" if len(ruling.evidence) > 6 else ""
-            lines.append(f"        evidence: {shown}{more}")
-        if ruling.missing:
-            lines.append(f"        missing: {ruling.missing}")
-            lines.append(f"        fix: {ruling.mend}")
+    """For `release --explain`: what fails first, then what was waived, then what holds; with the evidence of each."""
+    model, policy = verdict.subject[:16], f"{verdict.policy_name} ({verdict.policy[:16]})"
+    lines = [f"{verdict.headline}: model {model} by policy {policy}"]
+    lines += [_plain(line) for ruling in sorted(verdict.rulings, key=_rank) for line in _told(ruling)]
+    failing = sum(1 for r in verdict.rulings if not r.ok)
+    waived = sum(1 for r in verdict.rulings if r.waived)
+    lines.append(
+        f"{len(verdict.rulings)} rules: {len(verdict.rulings) - failing - waived} hold, {waived} waived, {failing} fail"
+    )
     return "\n".join(lines)
+
+
+def _plain(line: str) -> str:
+    """Evidence is other people's text: what would steer a terminal or turn the writing round is shown as an escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+def _rank(ruling: Ruling) -> int:
+    return 2 if ruling.reason == "holds" else int(ruling.ok)
+
+
+def _told(ruling: Ruling) -> list[str]:
+    word = ("FAILS", "waived", "holds")[_rank(ruling)]
+    lines = [f"{word:<7} {ruling.id}  ({ruling.asset})", f"        why: {ruling.why}"]
+    if ruling.evidence:
+        shown = ", ".join(e[:12] for e in ruling.evidence[:6])
+        more = f" and {len(ruling.evidence) - 6} more" if len(ruling.evidence) > 6 else ""
+        lines.append(f"        evidence: {shown}{more}")
+    if ruling.missing:
+        lines.append(f"        missing: {ruling.missing} [{ruling.reason}]")
+    if ruling.waived:
+        lines.append(
+            f"        waived by {ruling.waived['party']} until {ruling.waived['until']}: {ruling.waived['reason']}"
+        )
+    elif ruling.missing:
+        lines.append(f"        fix: {ruling.mend}")
+    return lines

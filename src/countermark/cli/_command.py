@@ -21,6 +21,7 @@ from countermark.errors import CountermarkError, Unusable
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
 
+_SHARED = ("party", "workspace", "passphrase_file", "as_json", "quiet")
 Body = Callable[..., Answer]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -71,6 +72,7 @@ def command(
             return ended(View.of(json=as_json, quiet=quiet), body, args, kwargs)
 
         made = click.command(name, cls=Command, no_args_is_help=False, **settings)(run)
+        made.params.sort(key=lambda p: p.name in _SHARED)  # what a command is about stands first in its help
         made.examples = tuple(examples)
         if group is not None:
             group.add_command(made)

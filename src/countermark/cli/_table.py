@@ -26,6 +26,8 @@ COMMANDS: dict[str, Entry] = {
     "trial": Entry(LIFE, "Attack a model under a budget and a seed."),
     "release": Entry(LIFE, "Judge the evidence by policy; sign verdict and passport."),
     "verify": Entry(LIFE, "Verify a model or a delivered folder, offline."),
+    "serve": Entry(LIFE, "Serve a verified model behind a guard that signs answers."),
+    "query": Entry(LIFE, "Ask a guarded model, and verify its answer."),
     "review": Entry(ACTS, "See what was flagged: contact sheet, CSV, letters."),
     "quarantine": Entry(ACTS, "Set rows of the training data aside."),
     "decide": Entry(ACTS, "Accept, relabel or reject rows; or take that back."),

@@ -56,6 +56,7 @@ def factory(
     try:
         from countermark.cases.factory import story
         from countermark.cases.factory.tell import Tell
+        from countermark.cli._guarded import guarded
     except ModuleNotFoundError as error:
         raise MissingExtra(f"the demonstration needs {error.name}", mend="pip install 'countermark[demo]'") from error
     began = time.monotonic()
@@ -64,7 +65,7 @@ def factory(
     )
     with Bar(view) as bar:
         tell = Tell(_printer(view, bar), bar.tick)
-        result, _, _ = story.run(options, tell)
+        result, _, _ = story.run(options, tell, guarded)
     return _told(result, out, time.monotonic() - began)
 
 

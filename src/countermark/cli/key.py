@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from countermark.cli._answer import Answer, Pairs, Table
-from countermark.cli._command import command, with_desk
+from countermark.cli._command import PATH, command, with_desk
 from countermark.cli._show import count
 from countermark.cli.init import new_passphrase, write_enrolment
-from countermark.errors import TrustRefused
+from countermark.errors import TrustRefused, Unusable
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
@@ -65,6 +65,50 @@ def show(desk: Desk) -> Answer:
         f"{count(len(rows), 'key')} of {desk.party}",
         facts={"party": desk.party, "keys": facts},
         body=[Table(("use", "algorithm", "id", "protection", "state"), rows)],
+    )
+
+
+@command("api", group=key, examples=["countermark key api 'line 3' --out line-3.key"])
+@click.argument("name")
+@click.option(
+    "--out", type=PATH, required=True, metavar="FILE", help="Where the key is written, readable by you alone."
+)
+@with_desk
+def api(name: str, out: Path, desk: Desk) -> Answer:
+    """Make an API key for somebody who may query the guard; it is stored here as a hash only."""
+    from countermark.guard import keyring
+
+    if out.exists():
+        raise Unusable(f"{out} exists", mend="name a new file")
+    entry, token = keyring.create(desk.space, name, desk.stamp())
+    desk.space.disk.write(out, token.encode() + b"\n")
+    return Answer(f"made: API key {entry.id} for {name}, in {out}; hand it over in private",
+                  facts={"id": entry.id, "name": name, "file": str(out)})  # fmt: skip
+
+
+@command("api-end", group=key, examples=["countermark key api-end 0f1e2d3c4b5a6978"])
+@click.argument("key_id", metavar="ID")
+@with_desk
+def api_end(key_id: str, desk: Desk) -> Answer:
+    """End an API key; a running guard notices within a second."""
+    from countermark.guard import keyring
+
+    entry = keyring.revoke(desk.space, key_id, desk.stamp())
+    return Answer(f"ended: API key {entry.id} of {entry.name}", facts=entry.to_json())
+
+
+@command("api-list", group=key, examples=["countermark key api-list"])
+@with_desk
+def api_list(desk: Desk) -> Answer:
+    """List the API keys that were made here."""
+    from countermark.guard import keyring
+
+    every = keyring.entries(desk.space)
+    rows = [(e.id, e.name, e.created, f"ended {e.revoked}" if e.revoked else "counts") for e in every]
+    return Answer(
+        count(len(rows), "API key"),
+        facts={"keys": [{"id": e.id, "name": e.name, "created": e.created, "revoked": e.revoked} for e in every]},
+        body=[Table(("id", "name", "made", "state"), rows)],
     )
 
 

@@ -7,14 +7,13 @@ what was planted is read by measurements and by the last page, never by a check.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from countermark.cases.factory import model as making
-from countermark.cases.factory import parts, photos, plant, supply
+from countermark.cases.factory import parts, photos, plant, service, supply
 from countermark.cases.factory.measure import Exam, PlainTraining, Worth, plain_folder
 from countermark.cases.factory.parties import OWNER, TRAINER
 from countermark.cases.factory.supply import Supply
@@ -57,19 +56,13 @@ class Story:
     result: dict[str, Any] = field(default_factory=dict)
 
 
-Guarded = Callable[[Supply, Path, Path, Tell], dict[str, Any]]
-
-
 def default_policy() -> bytes:
     """The policy that ships with Countermark."""
     return (files("countermark.policy") / "default.toml").read_bytes()
 
 
-def run(options: Options, tell: Tell, guarded: Guarded | None = None) -> tuple[dict[str, Any], making.Made, Supply]:
+def run(options: Options, tell: Tell) -> tuple[dict[str, Any], making.Made, Supply]:
     """Tell the whole story.
-
-    Args:
-        guarded: serves the released model and queries it (the guard stands above the cases); None leaves it out.
 
     Returns:
         One JSON object of figures, the released round, and everybody's desks.
@@ -90,10 +83,10 @@ def run(options: Options, tell: Tell, guarded: Guarded | None = None) -> tuple[d
         screened, aside, letters = making.screen_and_set_aside(shop, tell, options.seed)
     made = _first_round(story, policy, screened, aside, letters)
     checked = _plant(story, made)
-    if guarded is not None and made.released and made.released.passport:
+    if checked is not None:
         with tell.stage("serve", "Serve: a guard that signs every answer"):
             home = shop.parties.folder("plant")
-            story.result["guard"] = guarded(shop, home / "model", home / "model.cmpass", tell)
+            story.result["guard"] = service.serve_and_ask(shop, home / "model", home / "model.cmpass", tell)
     with tell.stage("redeliver", "A corrected delivery, and the model trained again"):
         _second_round(story, screened)
     with tell.stage("measure", "What the models are worth"):

@@ -15,7 +15,7 @@ from countermark import canonical, dsse
 from countermark.artefact.dataset import METADATA, Dataset, describe
 from countermark.artefact.folder import read_folder
 from countermark.artefact.tree import Tree, TreeEntry, compare
-from countermark.errors import Refusal, SignatureRefused, TrustRefused, Unusable
+from countermark.errors import Refusal, SignatureRefused, TreeRefused, TrustRefused, Unusable
 from countermark.keys.trust import Party, Trust
 from countermark.lifecycle import book, parcel
 from countermark.lifecycle.desk import Desk, read_file
@@ -29,6 +29,8 @@ from countermark.workspace.disk import Disk
 Progress = Callable[[int, int], None]
 Examine = Callable[[str, Dataset, "Path"], Sequence[str]]
 MOST_REASONS = 100
+MOST_EXTRA_FILES = 10_000
+MOST_EXTRA_BYTES = 1 << 30
 REFUSED_QUOTA_BYTES = 4 << 30
 PARCEL, DATA, ANSWER = "parcel.cmdelivery", "data", "answer.json"
 
@@ -179,7 +181,7 @@ def _stage(
     desk: Desk, folder: Path, piece: Parcel, party: Party, stage: Path, examine: Examine, progress: Progress | None
 ) -> list[str]:
     """Copy what was delivered into private files, hashing the copies, and collect every reason to refuse."""
-    copy = _Copy(desk.space.disk, stage / DATA, frozenset(e.path for e in piece.tree.entries))
+    copy = _Copy(desk.space.disk, stage / DATA, piece.tree)
     try:
         seen = read_folder(folder, sink=copy.keep, wants=copy.wants, progress=progress)
         copy.settle()
@@ -197,15 +199,25 @@ def _stage(
 class _Copy:
     """The private copy of a delivered folder, as it is written."""
 
-    def __init__(self, disk: Disk, folder: Path, signed: frozenset[str]) -> None:
+    def __init__(self, disk: Disk, folder: Path, signed: Tree) -> None:
         self.folder = disk.folder(folder)
         self.metadata: dict[str, bytes] = {}
         self._disk = disk
-        self._signed = signed
         self._made = {folder}
+        self._signed = frozenset(e.path for e in signed.entries)
+        self._files_left = len(signed.entries) + MOST_EXTRA_FILES
+        self._bytes_left = signed.total_bytes + MOST_EXTRA_BYTES
 
     def wants(self, path: str, size: int) -> bool:
-        """Only what was signed is copied, so that a stranger's file cannot fill the disk; the rest is hashed."""
+        """Only what was signed is copied, so that nothing else can fill the disk; the rest is hashed, within limits.
+
+        Raises:
+            TreeRefused: far more files or bytes than were signed.
+        """
+        self._files_left -= 1
+        self._bytes_left -= size
+        if self._files_left < 0 or self._bytes_left < 0:
+            raise TreeRefused("the folder holds far more files or bytes than were signed")
         return path in self._signed and size <= parcel.MAX_ROW_BYTES
 
     def keep(self, entry: TreeEntry, content: bytes) -> None:

@@ -111,10 +111,16 @@ def test_a_refused_delivery_that_arrives_whole_is_admitted(world: World) -> None
 
 def test_a_file_that_nobody_signed_is_hashed_but_not_copied(world: World) -> None:
     folder, _ = world.delivered()
-    with (folder / "nut" / "giant.png").open("wb") as file:
-        file.truncate(1 << 33)
-    answer = refused(world, folder, "extra: nut/giant.png")
-    assert answer.folder is not None and not (answer.folder / DATA / "nut" / "giant.png").exists()
+    (folder / "nut" / "more.png").write_bytes(bytes(5 << 20))
+    answer = refused(world, folder, "extra: nut/more.png")
+    assert answer.folder is not None and not (answer.folder / DATA / "nut" / "more.png").exists()
+
+
+def test_a_folder_far_larger_than_was_signed_is_not_read_to_its_end(world: World) -> None:
+    folder, _ = world.delivered()
+    with (folder / "nut" / "1.png").open("wb") as file:
+        file.truncate(1 << 43)
+    refused(world, folder, "far more files or bytes than were signed")
 
 
 def test_a_row_too_large_for_memory_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,12 @@ Tests and the scripts beside this file build on it; nothing here is part of the 
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-from core_world import SECOND, World
+from core_world import SECOND, Clock, World
 
 from countermark.dsse import Envelope
 from countermark.guard import delegation, keyring, server
@@ -27,6 +29,7 @@ from countermark.keys.signer import FileSigner, generate
 from countermark.keys.trust import Trust
 from countermark.runtime import onnx
 from countermark.statement.statement import EVERYBODY
+from countermark.workspace.place import Workspace
 
 SIDE, CLASSES = 8, 5
 LABELS = tuple(f"part-{i}" for i in range(CLASSES))
@@ -78,14 +81,20 @@ class GuardWorld:
         _, out.token = keyring.create(world[SECOND].space, "plant", world[SECOND].stamp())
         return out
 
+    def copy(self, root: Path) -> GuardWorld:
+        """The same project in another folder, with a clock and a guard key of its own: making one costs fsyncs."""
+        shutil.copytree(self.world.root, root)
+        desks = {n: replace(d, space=Workspace(root / n)) for n, d in self.world.desks.items()}
+        world = World(root, Clock())
+        world.desks = {n: replace(d, clock=world.clock) for n, d in desks.items()}
+        return GuardWorld(world, self.served, token=self.token)
+
     @property
     def trust(self) -> Trust:
         return self.world[SECOND].trust()
 
     def delegation(self, *, days: float = 7, start: float = 0, model: str = MODEL, by: str = SECOND) -> Envelope:
         """The operator's delegation of this guard's key, from `start` days on."""
-        from datetime import timedelta
-
         desk = self.world[by]
         begin = desk.now() + timedelta(days=start)
         return delegation.delegate(

@@ -1,0 +1,42 @@
+"""Starting a guard from an operator's desk: a fresh guard key in memory, delegated, with the desk's API keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from countermark.errors import TrustRefused
+from countermark.guard import delegation, keyring
+from countermark.guard.admission import Served
+from countermark.guard.app import Guard, Limits
+from countermark.keys.signer import generate
+from countermark.lifecycle.desk import Desk
+from countermark.statement.statement import EVERYBODY
+
+
+def prepare(desk: Desk, served: Served, *, name: str = "model", days: float = 7, limits: Limits | None = None) -> Guard:
+    """A guard that is ready to be served.
+
+    Its private key never touches the disk: who starts the guard again gets a new key and a new delegation.
+
+    Args:
+        desk: of the operator, who must hold that role in the trust document. served: from `admission.admit`.
+        name: of the model, for people. days: the delegation's time, at most 7.
+
+    Raises:
+        TrustRefused, SignatureRefused: this party is no operator, its key does not count, or the time is too long.
+        Unusable: no statement key here, or the API keys cannot be read.
+    """
+    if not 0 < days <= delegation.LONGEST.days:
+        raise TrustRefused(f"a guard key is delegated for at most {delegation.LONGEST.days} days, not {days:g}")
+    signer, begin = generate("guard"), desk.now()
+    envelope = delegation.delegate(
+        desk.signer("statement"), signer.public, desk.context(EVERYBODY), name=name, model=served.digest,
+        not_before=f"{begin:%Y-%m-%dT%H:%M:%SZ}", not_after=f"{begin + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}",
+    )  # fmt: skip
+    delegated = delegation.verify(envelope, desk.trust(), begin)
+
+    def clock() -> float:
+        return desk.clock().timestamp()
+
+    ring = keyring.KeyRing.of(desk.space, clock)
+    return Guard(served, ring, signer, delegated, envelope.to_bytes(), clock, limits)

@@ -1,0 +1,34 @@
+"""Report: judge what the ledger shows about a model, answer the sheet, and collect the exhibits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from countermark.assess.assess import Assessment, assess
+from countermark.errors import NothingToVerify
+from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.release import Judged, judge
+
+
+def assessed(desk: Desk, model: Path, policy: bytes) -> tuple[Judged, Assessment]:
+    """Evidence, verdict (unsigned) and the answers they give.
+
+    Raises:
+        Refusal: evidence or policy is malformed.
+    """
+    judged = judge(desk, model, policy)
+    return judged, assess(judged.gathered.evidence, judged.verdict.to_json())
+
+
+def exhibits(desk: Desk, evidence: dict[str, Any]) -> dict[str, bytes]:
+    """Pictures that findings name, those that are kept here."""
+    out: dict[str, bytes] = {}
+    for outcome in (evidence.get("screening") or {}).get("checks", {}).values():
+        for finding in outcome.get("findings", []):
+            for digest in finding.get("exhibits", []):
+                try:
+                    out[digest] = desk.space.get(digest)
+                except NothingToVerify:
+                    continue
+    return out

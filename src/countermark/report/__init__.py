@@ -1,0 +1,1 @@
+"""One view model, rendered as HTML, JSON and SARIF."""

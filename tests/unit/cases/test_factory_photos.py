@@ -133,6 +133,14 @@ def test_a_folder_of_somebody_elses_is_left_alone(small: photos.Plan, tmp_path: 
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("record", [b"", b"{", b"[]", b'{"plan": 3}', b"\xff"])
+def test_a_broken_record_means_a_set_from_scratch(small: photos.Plan, tmp_path: Path, record: bytes) -> None:
+    (tmp_path / "set" / "acme" / "bolt").mkdir(parents=True)
+    (tmp_path / "set" / photos.RECORD).write_bytes(record)
+    home = photos.take_photos(tmp_path / "set", small, workers=1)
+    assert not (home / "acme").exists() and len(list(home.glob("test/*/*.png"))) == 12
+
+
 def test_an_unknown_variant_is_refused(small: photos.Plan, tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="variant"):
         photos.take_photos(tmp_path / "set", small, "studio")

@@ -168,10 +168,11 @@ def _known(home: Path, digest: str) -> dict[str, str]:
         raise Unusable(f"{home} is not a folder of rendered photographs", mend="name an empty or a new folder")
     try:
         held = json.loads(record.read_bytes())
-    except ValueError:
+    except ValueError:  # cut short while it was written: nothing is known about this set
         held = {}
-    if held.get("plan") == digest:
-        return {str(label): str(content) for label, content in held["classes"].items()}
+    classes = held.get("classes") if isinstance(held, dict) and held.get("plan") == digest else None
+    if isinstance(classes, dict):
+        return {str(label): str(content) for label, content in classes.items()}
     for folder in home.iterdir():
         shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
     return {}

@@ -7,7 +7,7 @@ what was planted is read by measurements and by the last page, never by a check.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from countermark.errors import Unusable
 from countermark.lifecycle import trial
 from countermark.lifecycle.release import judge
 from countermark.lifecycle.screen import Screened
+from countermark.report.build import build, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,20 @@ def run(options: Options, tell: Tell) -> tuple[dict[str, Any], making.Made, Supp
         with tell.stage("serve", "Serve: a guard that signs every answer"):
             home = shop.parties.folder("plant")
             story.result["guard"] = service.serve_and_ask(shop, home / "model", home / "model.cmpass", tell)
+    report = build(shop.parties[OWNER], made.folder, policy)
     with tell.stage("redeliver", "A corrected delivery, and the model trained again"):
         _second_round(story, screened)
     with tell.stage("measure", "What the models are worth"):
         _grade(story, made, behind)
     story.result |= _figures(story, made, checked)
     shop.decoder.__exit__(None, None, None)
+    page = write(
+        replace(report, story=story.result),
+        options.root / "report.html",
+        json=options.root / "report.json",
+        sarif=options.root / "report.sarif",
+    )
+    tell.event("result", f"report: {page}")
     return story.result, made, shop
 
 

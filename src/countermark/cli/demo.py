@@ -56,7 +56,6 @@ def factory(
     try:
         from countermark.cases.factory import story
         from countermark.cases.factory.tell import Tell
-        from countermark.cli._guarded import guarded
     except ModuleNotFoundError as error:
         raise MissingExtra(f"the demonstration needs {error.name}", mend="pip install 'countermark[demo]'") from error
     began = time.monotonic()
@@ -65,7 +64,7 @@ def factory(
     )
     with Bar(view) as bar:
         tell = Tell(_printer(view, bar), bar.tick)
-        result, _, _ = story.run(options, tell, guarded)
+        result, _, _ = story.run(options, tell)
     return _told(result, out, time.monotonic() - began)
 
 
@@ -101,7 +100,7 @@ def _told(result: dict[str, Any], out: Path, seconds: float) -> Answer:
             ("planted by", f"{result['planted']['backdoor']} (backdoor), {result['planted']['label_flips']} (labels)"),
             ("set aside", f"{aside['rows']} rows, precision {aside['precision']:.2f}, recall {aside['recall']:.2f}"),
             ("turned away", f"{len(result['refused_deliveries'])} deliveries at the door"),
-            ("hermetic", result["hermetic"]), ("everything is in", out), ("seconds", f"{seconds:.0f}"),
+            ("hermetic", result["hermetic"]), ("report", out / "report.html"), ("everything is in", out), ("seconds", f"{seconds:.0f}"),
         ]),
         "", "Try it on your own files; none of these needs init, keys or a workspace:", Verbatim([f"  {t}" for t in TRY]), "",
     ]  # fmt: skip

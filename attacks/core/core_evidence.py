@@ -43,10 +43,10 @@ def measure(name: str, value: float, low: float | None = None, high: float | Non
     return out if low is None else out | {"low": low, "high": high}
 
 
-def good() -> dict[str, Any]:
-    """Evidence that the default policy admits."""
-    backdoor = [f"{sha('delivery ' + BACKDOOR)[:12]}/{PART}/{i:03}.png" for i in range(11)]
-    flipped = [f"{sha('delivery ' + FLIPPER)[:12]}/hex-bolt-m8-{30 + i // 8}/{i % 8:03}.png" for i in range(70)]
+def good(suppliers: int = 36, planted: tuple[int, int] = (11, 70)) -> dict[str, Any]:
+    """Evidence that the default policy admits; fewer suppliers and planted rows make smaller evidence."""
+    backdoor = [f"{sha('delivery ' + BACKDOOR)[:12]}/{PART}/{i:03}.png" for i in range(planted[0])]
+    flipped = [f"{sha('delivery ' + FLIPPER)[:12]}/hex-bolt-m8-{30 + i // 8}/{i % 8:03}.png" for i in range(planted[1])]
     evidence: dict[str, Any] = {
         "format": 1,
         "project": {
@@ -54,8 +54,8 @@ def good() -> dict[str, Any]:
             "parties": parties(),
         },
         "subject": {"name": "model", "digest": sha("model")},
-        "deliveries": deliveries(),
-        "screening": screening(backdoor, flipped),
+        "deliveries": deliveries(SUPPLIERS[:suppliers]),
+        "screening": screening(backdoor, flipped, SUPPLIERS[:suppliers]),
         "quarantines": [item("quarantine", "manufacturer", 76) | {"rows": sorted(backdoor + flipped), "reason": "screening"}],
         "decisions": [],
         "training": training(),
@@ -88,7 +88,7 @@ def parties() -> list[dict[str, Any]]:
     ]
 
 
-def deliveries() -> list[dict[str, Any]]:
+def deliveries(suppliers: list[str]) -> list[dict[str, Any]]:
     """36 admitted deliveries and three that were refused at the door."""
     out = [
         item(f"delivery {supplier}", supplier, 2 + i)
@@ -96,7 +96,7 @@ def deliveries() -> list[dict[str, Any]]:
             "supplier": supplier, "sequence": 1, "digest": sha(f"tree {supplier}"), "rows": ROWS, "classes": 14,
             "state": "admitted", "reasons": [], "in_scope": True, "signature": "verified",
         }
-        for i, supplier in enumerate(SUPPLIERS)
+        for i, supplier in enumerate(suppliers)
     ]  # fmt: skip
     refused = {
         "state": "refused",
@@ -126,7 +126,7 @@ def deliveries() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def screening(backdoor: list[str], flipped: list[str]) -> dict[str, Any]:
+def screening(backdoor: list[str], flipped: list[str], suppliers: list[str]) -> dict[str, Any]:
     """A screening that names two suppliers."""
     passed = {"outcome": "passed", "version": 1, "code": sha("code")}
     checks: dict[str, Any] = {
@@ -161,9 +161,9 @@ def screening(backdoor: list[str], flipped: list[str]) -> dict[str, Any]:
             "exhibits": [sha("exhibit 1"), sha("exhibit 2")],
         }],
     }  # fmt: skip
-    admitted = [sha(f"delivery {supplier}") for supplier in SUPPLIERS]
+    admitted = [sha(f"delivery {supplier}") for supplier in suppliers]
     return item("screening", "manufacturer", 75) | {
-        "dataset": sha("screened rows"), "deliveries": sorted(admitted), "rows": 36 * ROWS, "seed": 0, "checks": checks,
+        "dataset": sha("screened rows"), "deliveries": sorted(admitted), "rows": len(suppliers) * ROWS, "seed": 0, "checks": checks,
         "named": [
             {"supplier": BACKDOOR, "p": 2.4e-05, "q": 8.9e-04, "why": f"11 rows of {PART} carry one pattern at one place"},
             {"supplier": FLIPPER, "p": 4e-12, "q": 1.4e-10, "why": "labels are contradicted out of fold"},

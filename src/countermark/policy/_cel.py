@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from countermark.errors import PolicyRefused
+from countermark.policy._parse import parse, roots
 from countermark.sandbox.task import Answer, Job, task
 
 
@@ -22,11 +24,17 @@ def evaluate_task(job: Job) -> Answer:
 
 
 def evaluate_one(expression: str, variables: dict[str, Any]) -> bool | str:
-    """True or false, or ``"KeyError: ..."`` and the like; never an exception of the engine's own."""
+    """True or false, or ``"KeyError: ..."`` and the like; never an exception of the engine's own.
+
+    Only the evidence that a rule names is handed to the engine, which copies all that it is handed.
+    """
     import cel
 
     try:
-        value = cel.evaluate(expression, variables)
+        named = roots(parse("of this policy", expression))
+        value = cel.evaluate(expression, {name: variables[name] for name in named})
+    except PolicyRefused as refusal:
+        return refusal.what
     except (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError) as error:
         return f"{type(error).__name__}: {error}".splitlines()[0][:300]
     return value if isinstance(value, bool) else f"the rule gave {type(value).__name__}, not true or false"

@@ -13,6 +13,7 @@ from typing import Any
 from countermark import canonical
 from countermark.errors import CountermarkError, PolicyRefused, StatementRefused
 from countermark.policy import _bounds
+from countermark.policy.shape import tables
 from countermark.policy.document import Policy, Rule
 from countermark.policy.gates import check_rulings, trial_ruling
 from countermark.policy.signed import signed_rulings
@@ -67,7 +68,7 @@ def _shaped(evidence: dict[str, Any]) -> None:
     items = [
         *(i for each in lists for i in each),
         *evidence["trials"].values(),
-        *evidence["project"].get("parties", []),
+        *tables(evidence["project"].get("parties")),
     ]
     if not all(isinstance(i, dict) for i in items):
         raise StatementRefused("evidence: an entry of a list is no object")

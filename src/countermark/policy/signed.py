@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from countermark.policy._shape import table, tables, text, texts
+from countermark.policy.shape import table, tables, text, texts
 from countermark.policy.document import Policy
 from countermark.policy.verdict import Reason, Ruling
 

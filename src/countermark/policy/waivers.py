@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from countermark.policy._shape import table, tables, text
+from countermark.policy.shape import table, tables, text
 from countermark.policy.document import Policy
 from countermark.policy.signed import fault
 from countermark.policy.verdict import Ruling

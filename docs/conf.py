@@ -8,3 +8,4 @@ html_title = "Countermark"
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
+suppress_warnings = ["toc.empty_glob"]  # folders that a later page will fill

@@ -72,16 +72,11 @@ def train(
     """
     if output.exists():
         raise Unusable(f"{output} exists", mend="name a new folder")
-    home, recipe = recipe_path.parent, recipes.parse(read_file(recipe_path, recipes.MAX_BYTES))
-    stage = (
-        desk.space.folder("runs") / f"{recipe.digest[:12]}-{canonical.sha256_hex(str(output.absolute()).encode())[:8]}"
-    )
-    desk.space.disk.discard(stage)
+    home, recipe = _read_recipe(recipe_path)
     started = desk.stamp()
-    inputs = {name: _stage_input(desk, home / path, stage / "inputs" / path) for name, path in recipe.inputs.items()}
-    inputs["code"] = _stage_code(desk, home, recipe, stage / "inputs")
+    stage, inputs = _stage(desk, home, recipe, canonical.sha256_hex(str(output.absolute()).encode())[:8])
     inputs["environment"] = _environment(desk)
-    out = desk.space.disk.folder(stage / "out")
+    out = stage / "out"
     run = run_hermetic(_plan(recipe, command, stage, out), allow_plain=allow_plain, relay=relay)
     if not run.succeeded:
         raise SandboxRefused(
@@ -118,13 +113,9 @@ def rehearse(desk: Desk, recipe_path: Path, command: Sequence[str]) -> DryRun:
         SandboxRefused: it could not start confined. TreeRefused, TrustRefused, StatementRefused: an input or the
         recipe does not hold. Unusable: something is missing.
     """
-    home, recipe = recipe_path.parent, recipes.parse(read_file(recipe_path, recipes.MAX_BYTES))
-    stage = desk.space.folder("runs") / f"{recipe.digest[:12]}-rehearsal"
-    desk.space.disk.discard(stage)
-    for path in recipe.inputs.values():
-        _stage_input(desk, home / path, stage / "inputs" / path)
-    _stage_code(desk, home, recipe, stage / "inputs")
-    seen = what_was_denied(_plan(recipe, command, stage, desk.space.disk.folder(stage / "out")))
+    home, recipe = _read_recipe(recipe_path)
+    stage, _ = _stage(desk, home, recipe, "rehearsal")
+    seen = what_was_denied(_plan(recipe, command, stage, stage / "out"))
     desk.space.disk.discard(stage)
     return seen
 
@@ -138,6 +129,21 @@ def _hand_over(desk: Desk, out: Path, output: Path, envelope: dsse.Envelope) -> 
     desk.space.disk.folder(output.parent)
     desk.space.disk.write(beside(output), envelope.to_bytes(), mode=0o644)
     desk.space.disk.move(out, output)
+
+
+def _read_recipe(path: Path) -> tuple[Path, Recipe]:
+    """The folder that a recipe's paths are relative to, and the recipe."""
+    return path.parent, recipes.parse(read_file(path, recipes.MAX_BYTES))
+
+
+def _stage(desk: Desk, home: Path, recipe: Recipe, run: str) -> tuple[Path, dict[str, str]]:
+    """A fresh private stage with an empty ``out`` and everything the script may see; digests by name."""
+    stage = desk.space.folder("runs") / f"{recipe.digest[:12]}-{run}"
+    desk.space.disk.discard(stage)
+    inputs = {name: _stage_input(desk, home / path, stage / "inputs" / path) for name, path in recipe.inputs.items()}
+    inputs["code"] = _stage_code(desk, home, recipe, stage / "inputs")
+    desk.space.disk.folder(stage / "out")
+    return stage, inputs
 
 
 def _stage_input(desk: Desk, source: Path, target: Path) -> str:

@@ -28,6 +28,8 @@ COMMANDS: dict[str, Entry] = {
     "verify": Entry(LIFE, "Verify a model or a delivered folder, offline."),
     "serve": Entry(LIFE, "Serve a verified model behind a guard that signs answers."),
     "query": Entry(LIFE, "Ask a guarded model, and verify its answer."),
+    "assess": Entry(LIFE, "Answer the security questions about a model from evidence."),
+    "report": Entry(LIFE, "Write one self-contained page about a model."),
     "review": Entry(ACTS, "See what was flagged: contact sheet, CSV, letters."),
     "quarantine": Entry(ACTS, "Set rows of the training data aside."),
     "decide": Entry(ACTS, "Accept, relabel or reject rows; or take that back."),

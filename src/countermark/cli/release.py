@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from countermark import compose
-from countermark.cli._answer import FINE, FOUND, Answer, Pairs, Refused
+from countermark.cli._answer import FINE, FOUND, Answer, Pairs, Refused, Table
 from countermark.cli._command import PATH, command, with_desk
+from countermark.cli._show import count
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
@@ -60,12 +61,14 @@ def release(
 def _told(judged: Judged, written: list[Path], *, every: bool) -> Answer:
     verdict = judged.verdict
     body: list[Any] = []
+    if every:
+        rows = [(_state(r), r.id, r.asset, _evidence(r, 2)) for r in verdict.rulings]
+        body = [Table(("", "rule", "asset", "evidence"), rows), ""]
     for ruling in verdict.rulings:
         if not ruling.ok:
             body.append(Refused(f"{ruling.id} ({ruling.asset})", _why(ruling), ruling.mend))
-        elif every or ruling.waived:
-            word = "waived" if ruling.waived else "holds"
-            body += [f"{word}: {ruling.id} ({ruling.asset})", f"  why: {_why(ruling)}"]
+        elif ruling.waived:
+            body += [f"waived: {ruling.id} ({ruling.asset})", *(f"  {line}" for line in _why(ruling).split("\n"))]
     body += ["", *(f"not looked at: {line}" for line in judged.gathered.evidence["not_looked_at"])]
     body.append(Pairs([
         ("policy", f"{verdict.policy_name}, {verdict.policy}"), ("model", verdict.subject),
@@ -73,11 +76,20 @@ def _told(judged: Judged, written: list[Path], *, every: bool) -> Answer:
     ]))  # fmt: skip
     failed = sum(not r.ok for r in verdict.rulings)
     waived = [r.id for r in verdict.rulings if r.waived]
-    words = verdict.headline + (f": {failed} of {len(verdict.rulings)} rules do not hold" if failed else "")
+    words = verdict.headline + (f": {failed} of {count(len(verdict.rulings), 'rule')} not met" if failed else "")
     return Answer(
         words + (f" (waived: {', '.join(waived)})" if waived else ""), FINE if verdict.admitted else FOUND,
         verdict.to_json() | {"headline": verdict.headline, "written": [str(p) for p in written]}, body,
     )  # fmt: skip
+
+
+def _state(ruling: Ruling) -> str:
+    return "waived" if ruling.waived else "holds" if ruling.ok else "FAILS"
+
+
+def _evidence(ruling: Ruling, most: int) -> str:
+    more = f" and {len(ruling.evidence) - most} more" if len(ruling.evidence) > most else ""
+    return ", ".join(digest[:16] for digest in ruling.evidence[:most]) + more
 
 
 def _why(ruling: Ruling) -> str:
@@ -85,8 +97,7 @@ def _why(ruling: Ruling) -> str:
     if ruling.missing:
         lines.append(f"missing: {ruling.missing}")
     if ruling.evidence:
-        more = f" and {len(ruling.evidence) - 4} more" if len(ruling.evidence) > 4 else ""
-        lines.append(f"evidence: {', '.join(d[:16] for d in ruling.evidence[:4])}{more}")
+        lines.append(f"evidence: {_evidence(ruling, 4)}")
     if ruling.waived:
         lines.append(f"waived by {ruling.waived.get('party')} until {ruling.waived.get('until')}: "
                      f"{ruling.waived.get('reason')}")  # fmt: skip

@@ -1,0 +1,52 @@
+"""`countermark assess`: the SPIE x CIA matrix and the cheat sheet, answered from evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from countermark import compose
+from countermark.cli._answer import Answer, Table
+from countermark.cli._command import PATH, command, with_desk
+
+if TYPE_CHECKING:
+    from countermark.assess.assess import Assessment
+    from countermark.lifecycle.desk import Desk
+
+
+@command("assess", examples=["countermark assess model", "countermark assess model --missing"])
+@click.argument("model", type=PATH)
+@click.option("--policy", type=PATH, metavar="FILE", help="As for `release`.")
+@click.option("--missing", is_flag=True, help="Only the questions that nothing answers, and what would.")
+@with_desk
+def assess(model: Path, policy: Path | None, missing: bool, desk: Desk) -> Answer:
+    """Answer the security questions about a model from what the ledger shows; nothing is answered from hearsay.
+
+    Stealing, poisoning, inference and evasion against the four assets, then the sheet of standard and advanced
+    questions: shown, partly, or not shown.
+    """
+    from countermark.lifecycle.report import assessed
+
+    judged, said = assessed(desk, model, compose.policy_of(desk, policy))
+    shown, partly, lacking = (said.count(word) for word in ("shown", "partly", "not shown"))
+    return Answer(
+        f"{shown} questions shown, {partly} partly, {lacking} not shown; verdict {judged.verdict.headline}",
+        facts=said.to_json() | {"model": judged.verdict.subject, "headline": judged.verdict.headline},
+        body=_body(said, missing=missing),
+    )
+
+
+def _body(said: Assessment, *, missing: bool) -> list[Any]:
+    rows = [
+        (a.part, a.level, a.text, a.shown, a.would if a.shown != "shown" else ", ".join(s[:12] for s in a.statements[:2]))
+        for a in said.answers if not missing or a.shown == "not shown"
+    ]  # fmt: skip
+    sheet = Table(("part", "level", "question", "answer", "shown by, or what would"), rows)
+    if missing:
+        return [sheet, ""]
+    threats = list(dict.fromkeys(c.threat for c in said.cells))
+    cells = {(c.asset, c.threat): c.shown for c in said.cells}
+    matrix = [(asset, *(cells[asset, t] for t in threats)) for asset in dict.fromkeys(c.asset for c in said.cells)]
+    return [Table(("asset", *threats), matrix), "", sheet, ""]

@@ -9,8 +9,14 @@ from __future__ import annotations
 import copy
 import hashlib
 from datetime import UTC, datetime
+from importlib.resources import files
 from typing import Any
 
+from countermark.policy._cel import evaluate_one
+from countermark.policy.document import Policy
+from countermark.policy.evaluate import evaluate
+
+POLICY = Policy.from_bytes((files("countermark.policy") / "default.toml").read_bytes())
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 TIME = "2026-11-23T09:15:00Z"
 SIZE = 92
@@ -245,3 +251,8 @@ def waiver(check: str, **changes: Any) -> dict[str, Any]:
         "party": "risk-office",
     }
     return item(f"waiver {check}", "risk-office", 83) | said | changes
+
+
+def judged(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Verdict v1 of the default policy, evaluated in this process."""
+    return evaluate(POLICY, evidence, NOW, lambda rules, v: {n: evaluate_one(t, v) for n, t in rules.items()}).to_json()

@@ -1,1 +1,5 @@
-"""Self-assessment answered from evidence: the SPIE x CIA matrix and the cheat sheet. Never a typed-in yes."""
+"""Assess: the SPIE x CIA matrix over the four assets, and the cheat sheet, answered from evidence alone."""
+
+from countermark.assess.assessment import Answer, Assessment, assess
+
+__all__ = ["Answer", "Assessment", "assess"]

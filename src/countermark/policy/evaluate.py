@@ -13,9 +13,9 @@ from typing import Any
 from countermark import canonical
 from countermark.errors import CountermarkError, PolicyRefused, StatementRefused
 from countermark.policy import _bounds
-from countermark.policy.shape import tables
 from countermark.policy.document import Policy, Rule
 from countermark.policy.gates import check_rulings, trial_ruling
+from countermark.policy.shape import tables
 from countermark.policy.signed import signed_rulings
 from countermark.policy.verdict import Reason, Ruling, Verdict
 from countermark.policy.waivers import waived

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from countermark.policy.shape import table, tables, text, texts
 from countermark.policy.document import Bound, Policy
+from countermark.policy.shape import table, tables, text, texts
 from countermark.policy.verdict import Reason, Ruling
 
 STAGES = {"data": "screening", "model": "inspection"}

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from countermark.policy.shape import table, tables, text, texts
 from countermark.policy.document import Policy
+from countermark.policy.shape import table, tables, text, texts
 from countermark.policy.verdict import Reason, Ruling
 
 ASSETS = {

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from countermark.policy.shape import table, tables, text
 from countermark.policy.document import Policy
+from countermark.policy.shape import table, tables, text
 from countermark.policy.signed import fault
 from countermark.policy.verdict import Ruling
 

@@ -1,7 +1,7 @@
-"""Connectors, passive parts, cases of semiconductors, drives and switchgear: usual dimensions (mm) and how each is built.
+"""Connectors, passive parts, semiconductors, drives and switchgear: usual dimensions (mm), how each is built.
 
-Tables: 2.54 mm pin headers, 5.08 mm terminal blocks, IEC 60807 D-sub shells, JEDEC MS-001 dual in-line and TO-220 outlines, IEC 60127 fuses,
-NEMA ICS 16 motor frames, IEC 60715 rail devices (17.5 mm modules), DIN 46234 ring lugs, ISO 4762-metric cable glands.
+Tables: 2.54 mm pin headers, 5.08 mm terminal blocks, IEC 60807 D-sub shells, JEDEC MS-001 dual in-line and TO-220
+outlines, IEC 60127 fuses, NEMA ICS 16 motor frames, IEC 60715 rail devices (17.5 mm modules), DIN 46234 ring lugs, ISO 4762-metric cable glands.
 """
 
 from __future__ import annotations
@@ -56,39 +56,70 @@ def socket_header(m: Sampler, rows: int, pins: int) -> Surface:
 
 def terminal_block(m: Sampler, poles: int, colour: Colour) -> Surface:
     sites = (np.arange(poles) - (poles - 1) / 2) * 5.08
-    return join([m.box((5.08 * poles, 8, 10), colour), *(m.ring(0, 1.6, 5.1, ZINC).moved(x, -1) for x in sites),
-                 *(m.box((3, 0.4, 3), BLACK, (x, -4.05, -1.5)) for x in sites)])  # fmt: skip
+    return join(
+        [
+            m.box((5.08 * poles, 8, 10), colour),
+            *(m.ring(0, 1.6, 5.1, ZINC).moved(x, -1) for x in sites),
+            *(m.box((3, 0.4, 3), BLACK, (x, -4.05, -1.5)) for x in sites),
+        ]
+    )
 
 
 def round_connector(m: Sampler, pins: int) -> Surface:
     inner = 6 + pins * 0.4
-    return join([m.pipe(inner, inner + 2, 0, 14, ZINC), m.ring(0, inner, 6, BLACK), m.torus(inner + 2, 1.4, BLACK).moved(z=4),
-                 *around(m.pipe(0, 0.7, 6, 12, BRASS).moved(inner * 0.6), pins)])  # fmt: skip
+    return join(
+        [
+            m.pipe(inner, inner + 2, 0, 14, ZINC),
+            m.ring(0, inner, 6, BLACK),
+            m.torus(inner + 2, 1.4, BLACK).moved(z=4),
+            *around(m.pipe(0, 0.7, 6, 12, BRASS).moved(inner * 0.6), pins),
+        ]
+    )
 
 
 def d_sub(m: Sampler, pins: int) -> Surface:
     wide, sites = 2.77 * (pins + 1) / 2, (np.arange(pins // 2) - pins / 4 + 0.5) * 2.77
-    return join([m.box((wide + 14, 12.5, 1), ZINC), m.box((wide + 2, 8.3, 6), STEEL, (0, 0, 3)), m.box((wide, 6.5, 0.2), BLUE, (0, 0, 6.2)),
-                 *(m.ring(0, 0.6, 6.5, BRASS).moved(x, y) for x in sites for y in (-1.4, 1.4)),
-                 *(m.prism(polygon(6, 5), 0, 5, ZINC).moved(s * (wide / 2 + 4.6)) for s in (-1, 1))])  # fmt: skip
+    return join(
+        [
+            m.box((wide + 14, 12.5, 1), ZINC),
+            m.box((wide + 2, 8.3, 6), STEEL, (0, 0, 3)),
+            m.box((wide, 6.5, 0.2), BLUE, (0, 0, 6.2)),
+            *(m.ring(0, 0.6, 6.5, BRASS).moved(x, y) for x in sites for y in (-1.4, 1.4)),
+            *(m.prism(polygon(6, 5), 0, 5, ZINC).moved(s * (wide / 2 + 4.6)) for s in (-1, 1)),
+        ]
+    )
 
 
 def modular_jack(m: Sampler, ports: int) -> Surface:
     sites = (np.arange(ports) - (ports - 1) / 2) * 15
-    return join([m.box((15 * ports, 16, 13), ZINC), *(m.box((11, 0.2, 8), BLACK, (x, -8.1, 0)) for x in sites),
-                 *(m.box((2, 0.3, 2), GREEN, (x - 5, -8.2, 5)) for x in sites)])  # fmt: skip
+    return join(
+        [
+            m.box((15 * ports, 16, 13), ZINC),
+            *(m.box((11, 0.2, 8), BLACK, (x, -8.1, 0)) for x in sites),
+            *(m.box((2, 0.3, 2), GREEN, (x - 5, -8.2, 5)) for x in sites),
+        ]
+    )
 
 
 def ring_lug(m: Sampler, d: float) -> Surface:
-    return join([m.pipe(d * 0.5, d, -d * 0.1, d * 0.1, COPPER), m.box((d, d * 0.9, d * 0.2), COPPER, (d * 1.3, 0, 0)),
-                 m.pipe(0, d * 0.5, d * 1.6, d * 3.4, RED).turned(LAY)])  # fmt: skip
+    return join(
+        [
+            m.pipe(d * 0.5, d, -d * 0.1, d * 0.1, COPPER),
+            m.box((d, d * 0.9, d * 0.2), COPPER, (d * 1.3, 0, 0)),
+            m.pipe(0, d * 0.5, d * 1.6, d * 3.4, RED).turned(LAY),
+        ]
+    )
 
 
 def cable_gland(m: Sampler, d: float, length: float) -> Surface:
-    return join([
-        m.prism(polygon(6, d * 1.3), 0, length * 0.3, GREY, hole=d * 0.3), m.pipe(0, d / 2, -length * 0.35, 0, GREY),
-        m.cone(d * 0.6, d * 0.42, length * 0.3, length * 0.65, BLACK), m.ring(d * 0.25, d * 0.42, length * 0.65, BLACK),
-    ]).turned(LAY)  # fmt: skip
+    return join(
+        [
+            m.prism(polygon(6, d * 1.3), 0, length * 0.3, GREY, hole=d * 0.3),
+            m.pipe(0, d / 2, -length * 0.35, 0, GREY),
+            m.cone(d * 0.6, d * 0.42, length * 0.3, length * 0.65, BLACK),
+            m.ring(d * 0.25, d * 0.42, length * 0.65, BLACK),
+        ]
+    ).turned(LAY)
 
 
 def capacitor(m: Sampler, d: float, h: float) -> Surface:
@@ -132,8 +163,13 @@ def toroid(m: Sampler, d: float) -> Surface:
 
 
 def transformer(m: Sampler, w: float) -> Surface:
-    return join([m.box((w, w * 0.3, w * 0.85), GREY), m.box((w * 0.55, w * 0.75, w * 0.5), ORANGE),
-                 m.box((w * 0.45, w * 0.8, w * 0.1), WHITE)])  # fmt: skip
+    return join(
+        [
+            m.box((w, w * 0.3, w * 0.85), GREY),
+            m.box((w * 0.55, w * 0.75, w * 0.5), ORANGE),
+            m.box((w * 0.45, w * 0.8, w * 0.1), WHITE),
+        ]
+    )
 
 
 def led(m: Sampler, d: float, colour: Colour) -> Surface:
@@ -151,8 +187,14 @@ def led(m: Sampler, d: float, colour: Colour) -> Surface:
 def to_package(m: Sampler, w: float, h: float, legs: int) -> Surface:
     sites = (np.arange(legs) - (legs - 1) / 2) * w * 0.25
     hole = m.ring(0, w * 0.18, w * 0.07, BLACK).moved(0, h * 0.8)
-    return join([m.box((w, h, w * 0.4), BLACK, (0, 0, w * 0.1)), m.box((w, h * 0.7, w * 0.12), ZINC, (0, h * 0.75, 0)), hole,
-                 *(m.box((w * 0.09, h * 1.3, w * 0.06), ZINC, (x, -h * 1.1, 0)) for x in sites)])  # fmt: skip
+    return join(
+        [
+            m.box((w, h, w * 0.4), BLACK, (0, 0, w * 0.1)),
+            m.box((w, h * 0.7, w * 0.12), ZINC, (0, h * 0.75, 0)),
+            hole,
+            *(m.box((w * 0.09, h * 1.3, w * 0.06), ZINC, (x, -h * 1.1, 0)) for x in sites),
+        ]
+    )
 
 
 def dip(m: Sampler, pins: int, width: float) -> Surface:
@@ -172,8 +214,13 @@ def quad_flat(m: Sampler, side: float, pins: int) -> Surface:
         m.box((side / pins * 0.55, 1.6, 0.3), ZINC).moved(x, side / 2 + 0.7, -0.6)
         for x in (np.arange(pins) + 0.5) * side / pins - side / 2
     ]
-    return join([m.box((side, side, 1.6), BLACK), m.ring(0, side * 0.05, 0.85, WHITE).moved(-side * 0.4, side * 0.4),
-                 *(p for r in row for p in around(r, 4))])  # fmt: skip
+    return join(
+        [
+            m.box((side, side, 1.6), BLACK),
+            m.ring(0, side * 0.05, 0.85, WHITE).moved(-side * 0.4, side * 0.4),
+            *(p for r in row for p in around(r, 4)),
+        ]
+    )
 
 
 def heat_sink(m: Sampler, w: float, d: float, h: float) -> Surface:
@@ -199,8 +246,16 @@ def fuse(m: Sampler, d: float, n: float) -> Surface:
 
 def stepper(m: Sampler, a: float) -> Surface:
     holes = [m.ring(0, a * 0.05, a * 0.505, BLACK).moved(x * a * 0.38, y * a * 0.38) for x in (-1, 1) for y in (-1, 1)]
-    return join([m.box((a, a, a * 0.25), ZINC, (0, 0, a * 0.375)), m.box((a, a, a * 0.55), BLACK, (0, 0, -a * 0.02)), m.box((a, a, a * 0.2), ZINC, (0, 0, -a * 0.4)),
-                 m.pipe(0, a * 0.06, a * 0.5, a * 1.0, STEEL), m.pipe(0, a * 0.26, a * 0.5, a * 0.55, ZINC), *holes])  # fmt: skip
+    return join(
+        [
+            m.box((a, a, a * 0.25), ZINC, (0, 0, a * 0.375)),
+            m.box((a, a, a * 0.55), BLACK, (0, 0, -a * 0.02)),
+            m.box((a, a, a * 0.2), ZINC, (0, 0, -a * 0.4)),
+            m.pipe(0, a * 0.06, a * 0.5, a * 1.0, STEEL),
+            m.pipe(0, a * 0.26, a * 0.5, a * 0.55, ZINC),
+            *holes,
+        ]
+    )
 
 
 def fan(m: Sampler, a: float) -> Surface:
@@ -211,8 +266,14 @@ def fan(m: Sampler, a: float) -> Surface:
 
 
 def motor(m: Sampler, d: float, n: float) -> Surface:
-    return join([m.pipe(0, d / 2, 0, n, ZINC), m.pipe(0, d * 0.2, n, n * 1.06, BRASS), m.pipe(0, d * 0.05, n, n * 1.35, STEEL),
-                 m.pipe(0, d * 0.44, -n * 0.08, 0, BLACK)]).turned(LAY)  # fmt: skip
+    return join(
+        [
+            m.pipe(0, d / 2, 0, n, ZINC),
+            m.pipe(0, d * 0.2, n, n * 1.06, BRASS),
+            m.pipe(0, d * 0.05, n, n * 1.35, STEEL),
+            m.pipe(0, d * 0.44, -n * 0.08, 0, BLACK),
+        ]
+    ).turned(LAY)
 
 
 def potentiometer(m: Sampler, d: float) -> Surface:
@@ -228,8 +289,14 @@ def potentiometer(m: Sampler, d: float) -> Surface:
 
 
 def toggle(m: Sampler, w: float) -> Surface:
-    return join([m.box((w, w * 0.6, w * 0.8), BLUE), m.pipe(0, w * 0.22, w * 0.4, w * 0.9, ZINC), m.cone(w * 0.09, w * 0.15, w * 0.9, w * 1.7, ZINC),
-                 *(m.box((w * 0.12, w * 0.05, w * 0.4), BRASS, (x * w * 0.35, 0, -w * 0.55)) for x in (-1, 0, 1))])  # fmt: skip
+    return join(
+        [
+            m.box((w, w * 0.6, w * 0.8), BLUE),
+            m.pipe(0, w * 0.22, w * 0.4, w * 0.9, ZINC),
+            m.cone(w * 0.09, w * 0.15, w * 0.9, w * 1.7, ZINC),
+            *(m.box((w * 0.12, w * 0.05, w * 0.4), BRASS, (x * w * 0.35, 0, -w * 0.55)) for x in (-1, 0, 1)),
+        ]
+    )
 
 
 def push_button(m: Sampler, d: float, colour: Colour) -> Surface:
@@ -245,8 +312,18 @@ def push_button(m: Sampler, d: float, colour: Colour) -> Surface:
 def rail_device(m: Sampler, modules: float, colour: Colour) -> Surface:
     w = 17.5 * modules
     lever = m.box((w * 0.5, 8, 16), colour, (0, -38, 0))
-    return join([m.box((w, 60, 85), IVORY), m.box((w, 18, 45), IVORY, (0, -36, 0)), lever,
-                 *(m.ring(0, 3.2, 0, BLACK).turned((0, 2, 1)).moved(x, -30.2, s * 32) for s in (-1, 1) for x in (np.arange(int(modules)) + 0.5) * 17.5 - w / 2)])  # fmt: skip
+    return join(
+        [
+            m.box((w, 60, 85), IVORY),
+            m.box((w, 18, 45), IVORY, (0, -36, 0)),
+            lever,
+            *(
+                m.ring(0, 3.2, 0, BLACK).turned((0, 2, 1)).moved(x, -30.2, s * 32)
+                for s in (-1, 1)
+                for x in (np.arange(int(modules)) + 0.5) * 17.5 - w / 2
+            ),
+        ]
+    )
 
 
 def enclosure(m: Sampler, w: float, d: float, h: float) -> Surface:

@@ -2,8 +2,8 @@
 
 Tables: ISO 4017 (hexagon head screws), ISO 4762 (socket cap), ISO 10642 (countersunk), ISO 7380 (button head),
 DIN 580 (eye bolts), DIN 603 (carriage bolts), ISO 4032 (nuts), DIN 6923 (flange nuts), DIN 557 (square nuts),
-ISO 7089 and ISO 7093 (washers), DIN 436 (square washers), DIN 471 (circlips), ISO 2338 (dowels), DIN 6885 and DIN 6888 (keys),
-ISO 1234 (split pins), ISO 3601 (O-rings), DIN 2093 (disc springs).
+ISO 7089 and ISO 7093 (washers), DIN 436 (square washers), DIN 471 (circlips), ISO 2338 (dowels), DIN 6885 and
+DIN 6888 (keys), ISO 1234 (split pins), ISO 3601 (O-rings), DIN 2093 (disc springs).
 """
 
 from __future__ import annotations
@@ -73,17 +73,25 @@ def hex_bolt(m: Sampler, d: float, s: float, k: float, length: float) -> Surface
 
 
 def cap_screw(m: Sampler, d: float, head: float, length: float) -> Surface:
-    return join([
-        m.pipe(d * 0.42, head / 2, 0, d, BLACK), m.ring(0, d * 0.42, d * 0.3, BLACK), thread(m, d, -length, 0, BLACK),
-    ]).turned(LAY)  # fmt: skip
+    return join(
+        [
+            m.pipe(d * 0.42, head / 2, 0, d, BLACK),
+            m.ring(0, d * 0.42, d * 0.3, BLACK),
+            thread(m, d, -length, 0, BLACK),
+        ]
+    ).turned(LAY)
 
 
 def countersunk(m: Sampler, d: float, head: float, length: float) -> Surface:
     depth = (head - d) / 2
-    return join([
-        m.cone(d / 2, head / 2, -depth, 0, BRASS), m.ring(d * 0.3, head / 2, 0, BRASS), m.ring(0, d * 0.3, -0.3, BLACK),
-        thread(m, d, -length, -depth, BRASS),
-    ]).turned(LAY)  # fmt: skip
+    return join(
+        [
+            m.cone(d / 2, head / 2, -depth, 0, BRASS),
+            m.ring(d * 0.3, head / 2, 0, BRASS),
+            m.ring(0, d * 0.3, -0.3, BLACK),
+            thread(m, d, -length, -depth, BRASS),
+        ]
+    ).turned(LAY)
 
 
 def button_head(m: Sampler, d: float, head: float, k: float, length: float) -> Surface:
@@ -159,8 +167,12 @@ def square_washer(m: Sampler, d: float, side: float) -> Surface:
 
 
 def tooth_washer(m: Sampler, inner: float, outer: float) -> Surface:
-    teeth = [m.box((outer * 0.16, outer * 0.1, 0.8), ZINC).moved(outer * 0.46 * np.cos(a), outer * 0.46 * np.sin(a), outer * 0.03)
-             for a in np.arange(8) * np.pi / 4]  # fmt: skip
+    teeth = [
+        m.box((outer * 0.16, outer * 0.1, 0.8), ZINC).moved(
+            outer * 0.46 * np.cos(a), outer * 0.46 * np.sin(a), outer * 0.03
+        )
+        for a in np.arange(8) * np.pi / 4
+    ]
     return join([m.pipe(inner / 2, outer * 0.4, 0, 0.8, ZINC), *teeth])
 
 
@@ -277,11 +289,14 @@ def _plain_threads() -> Iterator[Sized]:
 
 def _nuts() -> Iterator[Sized]:
     kinds = {
-        "hex-nut": (hex_nut, tuple(HEX_NUT)), "lock-nut": (lock_nut, (5, 8, 12, 20, 30, 42)),
-        "cap-nut": (cap_nut, (4, 6, 10, 16, 24, 36)), "wing-nut": (wing_nut, (4, 6, 8, 12, 16, 24)),
-        "flange-nut": (flange_nut, (5, 8, 12, 16, 24)), "square-nut": (square_nut, (4, 6, 10, 16, 24, 36)),
+        "hex-nut": (hex_nut, tuple(HEX_NUT)),
+        "lock-nut": (lock_nut, (5, 8, 12, 20, 30, 42)),
+        "cap-nut": (cap_nut, (4, 6, 10, 16, 24, 36)),
+        "wing-nut": (wing_nut, (4, 6, 8, 12, 16, 24)),
+        "flange-nut": (flange_nut, (5, 8, 12, 16, 24)),
+        "square-nut": (square_nut, (4, 6, 10, 16, 24, 36)),
         "coupling-nut": (long_nut, (4, 6, 8, 12, 16, 24, 36)),
-    }  # fmt: skip
+    }
     for kind, (build, sizes) in kinds.items():
         for d in sizes:
             yield f"{kind}-m{d}", partial(build, d=d, s=HEX_NUT[d][0], h=HEX_NUT[d][1])

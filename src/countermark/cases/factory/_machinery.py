@@ -1,7 +1,7 @@
 """Bearings, gears, flanges, pipework, brackets and handles: tables of standard dimensions (mm) and how each is built.
 
-Tables: ISO 15 (bearing boundary dimensions), ISO 54 (gear modules), ISO 606 (chain sprockets), EN 1092-1 PN 16 (flanges), EN 1254 and
-EN 10253 (fittings), DIN 705 (set collars), DIN 950 (handwheels), DIN 6336 (star knobs).
+Tables: ISO 15 (bearing boundary dimensions), ISO 54 (gear modules), ISO 606 (chain sprockets), EN 1092-1 PN 16 (flanges),
+EN 1254 and EN 10253 (fittings), DIN 705 (set collars), DIN 950 (handwheels), DIN 6336 (star knobs).
 """
 
 from __future__ import annotations
@@ -79,11 +79,13 @@ def linear_bearing(m: Sampler, bore: float, outer: float, length: float) -> Surf
 
 
 def pillow_block(m: Sampler, bore: float) -> Surface:
-    return join([
-        m.pipe(bore / 2, bore * 1.1, -bore * 0.5, bore * 0.5, GREY).turned((0, 2, 1)).moved(z=bore * 1.1),
-        m.box((bore * 4.4, bore, bore * 0.5), GREY, (0, 0, bore * 0.2)),
-        *(m.ring(0, bore * 0.25, bore * 0.47, BLACK).moved(x * bore * 1.7) for x in (-1, 1)),
-    ])  # fmt: skip
+    return join(
+        [
+            m.pipe(bore / 2, bore * 1.1, -bore * 0.5, bore * 0.5, GREY).turned((0, 2, 1)).moved(z=bore * 1.1),
+            m.box((bore * 4.4, bore, bore * 0.5), GREY, (0, 0, bore * 0.2)),
+            *(m.ring(0, bore * 0.25, bore * 0.47, BLACK).moved(x * bore * 1.7) for x in (-1, 1)),
+        ]
+    )
 
 
 def spur_gear(m: Sampler, module: float, teeth: int) -> Surface:
@@ -136,8 +138,18 @@ def v_pulley(m: Sampler, d: float) -> Surface:
 
 def sprocket(m: Sampler, pitch: float, teeth: int) -> Surface:
     radius = pitch / (2 * np.sin(np.pi / teeth))
-    return join([m.prism(toothed(teeth, radius * 0.94 - pitch * 0.2, radius + pitch * 0.3, share=0.42), 0, pitch * 0.45, BLACK, hole=radius * 0.25),
-                 m.pipe(radius * 0.25, radius * 0.5, pitch * 0.45, pitch * 1.2, BLACK)])  # fmt: skip
+    return join(
+        [
+            m.prism(
+                toothed(teeth, radius * 0.94 - pitch * 0.2, radius + pitch * 0.3, share=0.42),
+                0,
+                pitch * 0.45,
+                BLACK,
+                hole=radius * 0.25,
+            ),
+            m.pipe(radius * 0.25, radius * 0.5, pitch * 0.45, pitch * 1.2, BLACK),
+        ]
+    )
 
 
 def collar(m: Sampler, bore: float, outer: float, width: float) -> Surface:
@@ -150,17 +162,26 @@ def collar(m: Sampler, bore: float, outer: float, width: float) -> Surface:
 
 
 def jaw_coupling(m: Sampler, d: float) -> Surface:
-    return join([
-        m.pipe(d * 0.2, d / 2, -d * 0.75, -d * 0.12, ZINC), m.pipe(d * 0.2, d / 2, d * 0.12, d * 0.75, ZINC),
-        m.prism(toothed(6, d * 0.36, d * 0.5), -d * 0.12, d * 0.12, RED),
-    ]).turned(LAY)  # fmt: skip
+    return join(
+        [
+            m.pipe(d * 0.2, d / 2, -d * 0.75, -d * 0.12, ZINC),
+            m.pipe(d * 0.2, d / 2, d * 0.12, d * 0.75, ZINC),
+            m.prism(toothed(6, d * 0.36, d * 0.5), -d * 0.12, d * 0.12, RED),
+        ]
+    ).turned(LAY)
 
 
 def flange(m: Sampler, dn: float, outer: float, circle: float, hole: float, bolts: int, blind: bool = False) -> Surface:
     thick = outer * 0.09
     bores = [m.ring(0, hole / 2, thick + 0.3, BLACK).moved(circle / 2)]
-    neck = [] if blind else [m.cone(dn / 2 + outer * 0.1, dn / 2 + outer * 0.03, thick, outer * 0.28, GREY),
-                             m.pipe(dn / 2, dn / 2 + outer * 0.03, outer * 0.28, outer * 0.3, GREY)]  # fmt: skip
+    neck = (
+        []
+        if blind
+        else [
+            m.cone(dn / 2 + outer * 0.1, dn / 2 + outer * 0.03, thick, outer * 0.28, GREY),
+            m.pipe(dn / 2, dn / 2 + outer * 0.03, outer * 0.28, outer * 0.3, GREY),
+        ]
+    )
     plate = m.pipe(0 if blind else dn / 2, outer / 2, 0, thick, STEEL if blind else GREY)
     return join([plate, *neck, *(p for b in bores for p in around(b, bolts))])
 
@@ -179,22 +200,40 @@ def tee(m: Sampler, d: float) -> Surface:
 
 
 def reducer(m: Sampler, d: float) -> Surface:
-    return join([m.pipe(d * 0.42, d / 2, -d, -d * 0.3, COPPER), m.cone(d / 2, d * 0.3, -d * 0.3, d * 0.3, COPPER),
-                 m.pipe(d * 0.22, d * 0.3, d * 0.3, d, COPPER)]).turned(LAY)  # fmt: skip
+    return join(
+        [
+            m.pipe(d * 0.42, d / 2, -d, -d * 0.3, COPPER),
+            m.cone(d / 2, d * 0.3, -d * 0.3, d * 0.3, COPPER),
+            m.pipe(d * 0.22, d * 0.3, d * 0.3, d, COPPER),
+        ]
+    ).turned(LAY)
 
 
 def ball_valve(m: Sampler, d: float) -> Surface:
     ends = [
         m.prism(polygon(6, d * 1.5), s * d * 1.2 - d * 0.3, s * d * 1.2 + d * 0.3, BRASS, hole=d * 0.4) for s in (-1, 1)
     ]
-    return join([m.ball(d * 0.85, BRASS), *(e.turned(LAY) for e in ends), m.pipe(0, d * 0.2, d * 0.7, d * 1.15, BRASS),
-                 m.box((d * 2.6, d * 0.4, d * 0.14), RED, (d, 0, d * 1.15))])  # fmt: skip
+    return join(
+        [
+            m.ball(d * 0.85, BRASS),
+            *(e.turned(LAY) for e in ends),
+            m.pipe(0, d * 0.2, d * 0.7, d * 1.15, BRASS),
+            m.box((d * 2.6, d * 0.4, d * 0.14), RED, (d, 0, d * 1.15)),
+        ]
+    )
 
 
 def gate_valve(m: Sampler, d: float) -> Surface:
     wheel = m.torus(d * 0.75, d * 0.18, BLUE).moved(z=d * 2.3)
-    return join([m.pipe(d * 0.45, d * 0.62, -d * 1.3, d * 1.3, BRASS).turned(LAY), m.cone(d * 0.7, d * 0.4, 0, d * 1.4, BRASS),
-                 m.pipe(0, d * 0.12, d * 1.4, d * 2.4, STEEL), wheel, m.box((d * 1.4, d * 0.14, d * 0.1), BLUE, (0, 0, d * 2.3))])  # fmt: skip
+    return join(
+        [
+            m.pipe(d * 0.45, d * 0.62, -d * 1.3, d * 1.3, BRASS).turned(LAY),
+            m.cone(d * 0.7, d * 0.4, 0, d * 1.4, BRASS),
+            m.pipe(0, d * 0.12, d * 1.4, d * 2.4, STEEL),
+            wheel,
+            m.box((d * 1.4, d * 0.14, d * 0.1), BLUE, (0, 0, d * 2.3)),
+        ]
+    )
 
 
 def bracket(m: Sampler, a: float, b: float, w: float, t: float) -> Surface:
@@ -233,8 +272,13 @@ def profile(m: Sampler, side: float, length: float) -> Surface:
 
 
 def shaft(m: Sampler, d: float, length: float) -> Surface:
-    return join([m.pipe(0, d / 2, -length / 2, length / 2, ZINC), m.pipe(0, d * 0.36, length / 2, length / 2 + d, STEEL),
-                 m.box((d * 0.3, d * 0.2, length * 0.2), BLACK, (d * 0.42, 0, length * 0.3))]).turned(LAY)  # fmt: skip
+    return join(
+        [
+            m.pipe(0, d / 2, -length / 2, length / 2, ZINC),
+            m.pipe(0, d * 0.36, length / 2, length / 2 + d, STEEL),
+            m.box((d * 0.3, d * 0.2, length * 0.2), BLACK, (d * 0.42, 0, length * 0.3)),
+        ]
+    ).turned(LAY)
 
 
 def star_knob(m: Sampler, d: float) -> Surface:
@@ -257,8 +301,14 @@ def clamp_lever(m: Sampler, d: float, arm: float) -> Surface:
 
 
 def levelling_foot(m: Sampler, d: float, length: float) -> Surface:
-    return join([m.cone(d / 2, d * 0.2, 0, d * 0.3, BLACK), m.ring(0, d / 2, 0, BLACK, up=False), m.pipe(0, d * 0.13, d * 0.3, length, ZINC),
-                 m.prism(polygon(6, d * 0.42), d * 0.32, d * 0.5, ZINC)])  # fmt: skip
+    return join(
+        [
+            m.cone(d / 2, d * 0.2, 0, d * 0.3, BLACK),
+            m.ring(0, d / 2, 0, BLACK, up=False),
+            m.pipe(0, d * 0.13, d * 0.3, length, ZINC),
+            m.prism(polygon(6, d * 0.42), d * 0.32, d * 0.5, ZINC),
+        ]
+    )
 
 
 def pull_handle(m: Sampler, span: float, d: float) -> Surface:
@@ -327,7 +377,16 @@ def _pipework() -> Iterator[Sized]:
 
 
 def _frames() -> Iterator[Sized]:
-    for a, b, w, t in ((15, 15, 10, 2), (20, 40, 15, 2), (30, 30, 20, 3), (40, 60, 25, 4), (60, 60, 40, 5), (80, 120, 50, 6), (120, 120, 60, 8), (150, 250, 80, 8)):  # fmt: skip
+    for a, b, w, t in (
+        (15, 15, 10, 2),
+        (20, 40, 15, 2),
+        (30, 30, 20, 3),
+        (40, 60, 25, 4),
+        (60, 60, 40, 5),
+        (80, 120, 50, 6),
+        (120, 120, 60, 8),
+        (150, 250, 80, 8),
+    ):
         yield f"bracket-{a}x{b}", partial(bracket, a=a, b=b, w=w, t=t)
     for a, t in ((20, 2), (40, 4), (90, 6), (200, 12)):
         yield f"gusset-{a}", partial(gusset, a=a, t=t)

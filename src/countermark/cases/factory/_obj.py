@@ -1,4 +1,4 @@
-"""A bounded reader of Wavefront OBJ meshes: vertices, polygons, and the diffuse colours of the material file beside them."""
+"""A bounded reader of Wavefront OBJ meshes: vertices, polygons, and diffuse colours from the material file beside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bounded reader of STL meshes, binary and ASCII. STL has neither units nor colours: millimetres and grey are taken."""
+"""A bounded reader of STL meshes, binary and ASCII. STL has no units and no colours: millimetres and grey are taken."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERTEX = re.compile(rb"vertex\s+(\S{1,40})\s+(\S{1,40})\s+(\S{1,40})")
 def read_stl(data: bytes) -> Mesh:
     """Triangles of an STL file, in mm.
 
-    A file is binary if its length is what the count in its header says; text may start with any word in a binary header.
+    A file is binary if its length is what the count in its header says; a binary header may begin with any word.
 
     Raises:
         FormatRefused: neither, over a limit, or without a surface.

@@ -1,8 +1,8 @@
 """A bounded reader of VRML97 (ISO/IEC 14772-1) scenes: indexed face sets with materials, under transforms.
 
-Read: ``Shape``, ``Appearance``, ``Material`` (diffuseColor), ``IndexedFaceSet``, ``Coordinate``, ``Transform``, grouping nodes, and
-``DEF``/``USE``. Skipped: every other node. Refused: ``PROTO``, ``EXTERNPROTO``, ``ROUTE``, ``Script`` and ``Inline``, which would need
-code or other files. Sizes, counts and depth are checked before anything is allocated for them.
+Read: ``Shape``, ``Appearance``, ``Material`` (diffuseColor), ``IndexedFaceSet``, ``Coordinate``, ``Transform``, grouping
+nodes, and ``DEF``/``USE``. Skipped: every other node. Refused: ``PROTO``, ``EXTERNPROTO``, ``ROUTE``, ``Script`` and ``Inline``,
+which would need code or other files. Sizes, counts and depth are checked before anything is allocated for them.
 """
 
 from __future__ import annotations

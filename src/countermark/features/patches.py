@@ -57,7 +57,8 @@ class PatchFeatures:
         side = (SIDE // SHRINK - PATCH) // STRIDE + 1
         cells = side // POOL
         both = np.maximum(both, 0).reshape(len(flat), side, side, -1)[:, : cells * POOL, : cells * POOL]
-        pooled = both.reshape(len(flat), cells, POOL, cells, POOL, both.shape[-1]).mean(axis=(2, 4))
+        parts = [both[:, y::POOL, x::POOL] for y in range(POOL) for x in range(POOL)]
+        pooled = sum(parts[1:], parts[0]) / POOL**2
         return np.asarray(pooled.transpose(0, 3, 1, 2).reshape(len(flat), -1), np.float32)
 
 
@@ -68,9 +69,9 @@ def encode_batch(batch: tuple[Any, ...]) -> Floats:
 
 
 def _shrink(images: Pixels) -> Floats:
-    n, h, w, c = images.shape
-    small = images.reshape(n, h // SHRINK, SHRINK, w // SHRINK, SHRINK, c).astype(np.float32)
-    return np.ascontiguousarray(small.mean(axis=(2, 4)))
+    # Adding strided views is several times faster than one reduction over two inner axes.
+    corners = [images[:, y::SHRINK, x::SHRINK].astype(np.uint16) for y in range(SHRINK) for x in range(SHRINK)]
+    return np.asarray(sum(corners[1:], corners[0]) / SHRINK**2, np.float32)
 
 
 def _patches(small: Floats) -> Floats:

@@ -20,15 +20,19 @@ LEAST_SPREAD = 1e-9
 QUANTILE = 0.97
 
 
-def robust_z(values: Floats) -> Floats:
-    """(x - median) / (1.4826 * median absolute deviation): (n,); zeros where fewer than 5 can be compared."""
+def robust_z(values: Floats, least: float = LEAST_SPREAD) -> Floats:
+    """(x - median) / (1.4826 * median absolute deviation): (n,); zeros where fewer than 5 can be compared.
+
+    Args:
+        least: spread below which differences mean nothing, in the unit of the values.
+    """
     x = np.asarray(values, float)
     if len(x) < LEAST_COMPARED:
         return np.zeros(len(x))
     centre = np.median(x)
     spread = 1.4826 * np.median(np.abs(x - centre))
     # Many equal values make the MAD zero; the mean absolute deviation then still has a scale.
-    spread = max(spread, 0.25 * float(np.mean(np.abs(x - centre))), LEAST_SPREAD)
+    spread = max(spread, 0.25 * float(np.mean(np.abs(x - centre))), least)
     return np.asarray((x - centre) / spread)
 
 

@@ -15,7 +15,7 @@ from countermark.checks.data._check import NO_INTENT, Check, CheckReport
 from countermark.checks.data._combine import SHARE, named_cells
 from countermark.checks.data._exhibit import strip
 from countermark.checks.data._null import robust_z, tail_p
-from countermark.checks.data._patterns import Windows, likeness, moving, still
+from countermark.checks.data._patterns import Moving, Windows, likeness, moving, still
 from countermark.checks.data._view import Cell, View
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
@@ -25,18 +25,17 @@ LEAST_CELLS = 20
 LEAST_SIDE = 24
 STRANGERS = 24
 LIKE = 0.8
+LEAST_GAIN = 0.05  # correlations nearer than this are alike, however narrow the honest spread
 Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Mined:
-    """What was found in one cell: a still and a moving value; likeness and place (pixels) of the moving one by row."""
+    """What was found in one cell: the still pattern's value and place (left, top pixel), and the moving one."""
 
     still: float
-    moving: float
     place: tuple[int, int]
-    like: Doubles
-    places: NDArray[np.intp]
+    moving: Moving
 
 
 def run(view: View) -> CheckReport:
@@ -48,7 +47,7 @@ def run(view: View) -> CheckReport:
         return CheckReport(Skipped(f"pictures under {LEAST_SIDE} pixels are too small to search"))
     mined = _mine(view, cells)
     z_still = robust_z(np.log([m.still for m in mined]))
-    z_moving = robust_z(np.array([m.moving for m in mined]))
+    z_moving = robust_z(np.array([m.moving.gain for m in mined]), LEAST_GAIN)
     p_still, p_moving = tail_p(z_still), tail_p(z_moving)
     p = np.minimum(1.0, 2 * np.minimum(p_still, p_moving))
     adjusted, named = named_cells(view, [(s, c) for s, c, _ in cells], p)
@@ -58,13 +57,14 @@ def run(view: View) -> CheckReport:
     for i in named:
         s, c, rows = cells[i]
         fixed = bool(p_still[i] <= p_moving[i])
-        like, places = _carried(view.images[rows], mined[i], fixed)
-        scores[rows] = like
-        pictures = [strip(view.images[rows[like > LIKE]]), strip(_zoomed(view.images[rows], places, like), 1)]
+        carrying, places = _carried(view.images[rows], mined[i], fixed)
+        scores[rows] = carrying
+        kept = rows[carrying > 0.5]
+        pictures = [strip(view.images[kept]), strip(_zoomed(view.images[kept], places[carrying > 0.5]), 1)]
         exhibits |= dict(pictures)
-        suspects += [int(r) for r in rows[like > LIKE]]
+        suspects += [int(r) for r in kept]
         shown = tuple(digest for digest, _ in pictures)
-        findings.append(_finding(view, (s, c, rows[like > LIKE]), (places, fixed), adjusted[s, c], shown))
+        findings.append(_finding(view, (s, c, kept), (places, fixed), adjusted[s, c], shown))
     measures = (
         Measure("cells searched", len(cells)), Measure("cells named", len(findings)),
         Measure("largest robust score, fixed place", float(z_still.max())),
@@ -76,8 +76,7 @@ def run(view: View) -> CheckReport:
 
 
 def _mine(view: View, cells: list[Cell]) -> list[Mined]:
-    rng = np.random.default_rng([view.seed, 53])
-    strangers = Windows.of(view.images[np.sort(rng.permutation(len(view.label))[:STRANGERS])])
+    known = _Known.of(view)
     by_class: dict[int, list[int]] = {}
     for i, (_, c, _) in enumerate(cells):
         by_class.setdefault(c, []).append(i)
@@ -86,28 +85,51 @@ def _mine(view: View, cells: list[Cell]) -> list[Mined]:
         rows = np.flatnonzero(view.label == c)
         windows = Windows.of(view.images[rows])
         for i in members:
-            own = np.searchsorted(rows, cells[i][2])
-            rest = windows.take(np.setdiff1d(np.arange(len(rows)), own))
-            others = Windows(np.concatenate([rest.unit, strangers.unit]), np.concatenate([rest.place, strangers.place]))
-            gain, like, places = moving(windows.take(own), others)
-            ratio, x, y = still(view.images[cells[i][2]])
-            out[i] = Mined(ratio, gain, (x, y), like, places)
+            s, _, mine = cells[i]
+            own = np.searchsorted(rows, mine)
+            elsewhere = windows.take(np.setdiff1d(np.arange(len(rows)), own))
+            ratio, x, y = still(view.images[mine])
+            out[i] = Mined(ratio, (x, y), moving(windows.take(own), [elsewhere, *known.beside(s, c)]))
     return [out[i] for i in range(len(cells))]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Windows of a few pictures of every supplier, to know a supplier's rig, and everybody's, from a pattern."""
+
+    windows: Windows
+    supplier: NDArray[np.intp]
+    label: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, view: View) -> _Known:
+        rng = np.random.default_rng([view.seed, 53])
+        shuffled = rng.permutation(len(view.label))
+        groups = [shuffled[view.supplier[shuffled] == s][:STRANGERS] for s in range(len(view.suppliers))]
+        rows = np.concatenate(groups)
+        return cls(Windows.of(view.images[rows]), view.supplier[rows], view.label[rows])
+
+    def beside(self, s: int, c: int) -> tuple[Windows, Windows]:
+        """Other classes of this supplier, and as many pictures of other suppliers."""
+        own = np.flatnonzero((self.supplier == s) & (self.label != c))
+        rest = np.flatnonzero(self.supplier != s)
+        spaced = rest[:: max(1, len(rest) // STRANGERS)]
+        return self.windows.take(own), self.windows.take(spaced)
+
+
 def _carried(images: NDArray[np.uint8], mined: Mined, fixed: bool) -> tuple[Doubles, NDArray[np.intp]]:
-    """Likeness and place of the pattern in each picture."""
-    if not fixed:
-        return mined.like, mined.places
-    return likeness(images, *mined.place), np.tile(np.array(mined.place), (len(images), 1))
+    """How surely each picture carries the pattern (n,), above 0.5 where it does, and where (n, 2)."""
+    if fixed:
+        like = likeness(images, *mined.place)
+        return np.clip(like - LIKE + 0.5, 0, 1), np.tile(np.array(mined.place), (len(images), 1))
+    return np.clip(mined.moving.like - mined.moving.least + 0.5, 0, 1), mined.moving.place
 
 
-def _zoomed(images: NDArray[np.uint8], places: NDArray[np.intp], like: Doubles, times: int = 6) -> NDArray[np.uint8]:
-    """The median picture around the pattern, enlarged: (1, 96, 96, 3) or less at an edge."""
-    side = np.array(images.shape[1:3])[::-1] - 16
-    corner = np.clip(places - 4, 0, np.maximum(side, 0))
+def _zoomed(images: NDArray[np.uint8], places: NDArray[np.intp], times: int = 6) -> NDArray[np.uint8]:
+    """The median picture around the pattern, enlarged: (1, 96, 96, 3)."""
+    corner = np.clip(places - 4, 0, np.array(images.shape[2:0:-1]) - 16)
     cut = [image[y : y + 16, x : x + 16] for image, (x, y) in zip(images, corner, strict=True)]
-    middle = np.median(np.stack(cut)[like >= np.median(like)], axis=0).astype(np.uint8)
+    middle = np.median(np.stack(cut), axis=0).astype(np.uint8)
     return np.asarray(middle.repeat(times, axis=0).repeat(times, axis=1)[None])
 
 

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 protocol with two bounds it lacks: time for a request's head, and connections."""
+"""uvicorn's HTTP/1.1 protocol with the bounds it lacks: time for a request to arrive, and connections."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class _Bounded(H11Protocol):
     """
 
     head_seconds = 10.0
+    request_seconds = 30.0
     most = 256
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -36,15 +37,17 @@ class _Bounded(H11Protocol):
         super().on_response_complete()
 
     def _patrol(self) -> None:
-        """Looks once per period rather than setting a timer per request, which would cost every request."""
+        """Looks now and then rather than setting a timer per request, which would cost every request."""
         idle = self.cycle is None or self.cycle.response_complete
-        left = self._waits_since + self.head_seconds - self.loop.time()
-        if idle and left <= 0:
+        waits = self.loop.time() - self._waits_since
+        unfinished = not idle and self.cycle.more_body
+        if (idle and waits >= self.head_seconds) or (unfinished and waits >= self.request_seconds):
             self.transport.abort()
             return
-        self._watch = self.loop.call_later(max(left, self.head_seconds / 10), self._patrol)
+        self._watch = self.loop.call_later(self.head_seconds / 4, self._patrol)
 
 
-def bounded_protocol(head_seconds: float, connections: int) -> type[Any]:
+def bounded_protocol(head_seconds: float, request_seconds: float, connections: int) -> type[Any]:
     """The protocol class with these bounds."""
-    return type("Bounded", (_Bounded,), {"head_seconds": head_seconds, "most": connections})
+    bounds = {"head_seconds": head_seconds, "request_seconds": request_seconds, "most": connections}
+    return type("Bounded", (_Bounded,), bounds)

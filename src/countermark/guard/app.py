@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from countermark.keys.signer import Signer
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_Bytes = TypeVar("_Bytes", bytes, bytearray)
 
 PREDICT, MODEL, HEALTH = "/v1/predict", "/v1/model", "/v1/health"
 _WANTED = frozenset(
@@ -167,25 +168,32 @@ class Guard:
 
     async def _read(self, receive: Receive, fields: dict[bytes, bytes]) -> bytes | None:
         """The whole body, or None where the caller hung up."""
-        most = self._limits.body_bytes
         length = fields.get(b"content-length", b"0")
-        if not length.isdigit() or len(length) > 19 or int(length) > most:
-            raise Turned(413, f"a query has at most {most} bytes")
-        pieces, size = [], 0
+        if not length.isdigit() or len(length) > 19 or int(length) > self._limits.body_bytes:
+            raise Turned(413, f"a query has at most {self._limits.body_bytes} bytes")
+        message = await receive()  # bounded by the server, which ends connections that send nothing
+        if message["type"] == "http.request" and not message.get("more_body"):
+            return self._within(bytes(message.get("body", b"")))
         try:
             async with asyncio.timeout(self._limits.body_seconds):
-                while True:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        return None
-                    pieces.append(message.get("body", b""))
-                    size += len(pieces[-1])
-                    if size > most:
-                        raise Turned(413, f"a query has at most {most} bytes")
-                    if not message.get("more_body"):
-                        return b"".join(pieces)
+                return await self._rest(receive, message)
         except TimeoutError:
             raise Turned(408, f"the query took longer than {self._limits.body_seconds:g} s to arrive") from None
+
+    async def _rest(self, receive: Receive, message: MutableMapping[str, Any]) -> bytes | None:
+        whole = bytearray()
+        while message["type"] == "http.request":
+            whole += message.get("body", b"")
+            self._within(whole)
+            if not message.get("more_body"):
+                return bytes(whole)
+            message = await receive()
+        return None
+
+    def _within(self, whole: _Bytes) -> _Bytes:
+        if len(whole) > self._limits.body_bytes:
+            raise Turned(413, f"a query has at most {self._limits.body_bytes} bytes")
+        return whole
 
     async def _answer(self, handler: Handler, query: Query) -> tuple[int, str, bytes]:
         try:
@@ -199,7 +207,6 @@ class Guard:
         headers = [
             (b"content-type", kind.encode()),
             (b"content-length", b"%d" % len(answer)),
-            (b"cache-control", b"no-store"),
             (b"content-digest", exchange.answer_digest.encode()),
             (signature.MODEL.encode(), exchange.model.encode()),
             (b"signature-input", given.encode()),

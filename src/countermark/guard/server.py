@@ -29,7 +29,8 @@ class Listen:
 
     Attributes:
         host: address or name; outside loopback `certificate` and `key` (PEM files) are needed. port: 0 picks one.
-        head_seconds: until a connection must have sent a request's head. connections: at most so many at once.
+        head_seconds: until a connection must have sent a request's head, to a quarter more; request_seconds: until it
+        must have sent the whole request. connections: at most so many at once.
         backlog: connections that may wait to be taken. stop_seconds: how long running requests may end when stopping.
     """
 
@@ -38,6 +39,7 @@ class Listen:
     certificate: Path | None = None
     key: Path | None = None
     head_seconds: float = 10.0
+    request_seconds: float = 30.0
     connections: int = 256
     backlog: int = 256
     stop_seconds: float = 10.0
@@ -112,7 +114,7 @@ def server(app: Any, listen: Listen) -> uvicorn.Server:
 
     context = tls(listen)
     config = uvicorn.Config(
-        app, http=bounded_protocol(listen.head_seconds, listen.connections), ws="none", lifespan="on", loop="asyncio",
+        app, http=bounded_protocol(listen.head_seconds, listen.request_seconds, listen.connections), ws="none", lifespan="on", loop="asyncio",
         log_config=None, access_log=False, server_header=False, proxy_headers=False, workers=1,
         timeout_keep_alive=max(1, int(listen.head_seconds)), timeout_graceful_shutdown=max(1, int(listen.stop_seconds)),
         backlog=listen.backlog, limit_concurrency=listen.connections + 1, h11_max_incomplete_event_size=16 << 10,

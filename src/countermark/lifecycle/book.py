@@ -80,6 +80,15 @@ def _append(desk: Desk, log: Log, openings: dict[str, Opening]) -> None:
         desk.space.disk.unlink(_path(desk, digest, "entering"))
 
 
+def tidy(desk: Desk) -> None:
+    """Remove what a crash left among the statements; the caller holds the workspace's lock."""
+    folder = desk.space.folder("statements")
+    desk.space.disk.sweep(folder)
+    for marker in folder.glob("*.entering"):
+        if marker.with_suffix(".tlog-proof").exists():
+            desk.space.disk.unlink(marker)
+
+
 def _opening(desk: Desk, shown: Shown) -> Opening:
     """Keep the envelope, and its opening made once."""
     path = _path(desk, shown.digest, "opening")

@@ -329,10 +329,13 @@ def finish(desk: Desk) -> int:
 
 def _finish(desk: Desk, trust: Trust) -> int:
     disk, count = desk.space.disk, 0
-    for name in ("incoming", "deliveries", "refused", "statements"):
+    for name in ("incoming", "deliveries", "refused"):
         disk.sweep(desk.space.folder(name))
+    book.tidy(desk)
     for stage in sorted(desk.space.folder("incoming").iterdir()):
-        if not (stage / ANSWER).exists():
+        # Some file systems may, after a power cut, show a renamed folder under both names.
+        committed = (desk.space.home / "deliveries" / stage.name / ANSWER).exists()
+        if committed or not (stage / ANSWER).exists():
             disk.discard(stage)
             continue
         try:

@@ -1,7 +1,8 @@
 """Connectors, passive parts, semiconductors, drives and switchgear: usual dimensions (mm), how each is built.
 
 Tables: 2.54 mm pin headers, 5.08 mm terminal blocks, IEC 60807 D-sub shells, JEDEC MS-001 dual in-line and TO-220
-outlines, IEC 60127 fuses, NEMA ICS 16 motor frames, IEC 60715 rail devices (17.5 mm modules), DIN 46234 ring lugs, ISO 4762-metric cable glands.
+outlines, IEC 60127 fuses, NEMA ICS 16 motor frames, IEC 60715 rail devices (17.5 mm modules),
+DIN 46234 ring lugs, EN 62444 cable glands.
 """
 
 from __future__ import annotations

@@ -90,13 +90,24 @@ def receive(desk: Desk, folder: Path, *, examine: Examine = nothing_more, progre
         if done and done.state == "admitted":
             return done
         stage = desk.space.folder("incoming") / piece.envelope.digest
-        door = _door_reasons(desk, trust, piece, party)
-        reasons = _shortened(door + _stage(desk, folder, piece, party, stage, examine, progress))
-        if done and done.reasons == reasons:
-            desk.space.disk.discard(stage)
-            return done
-        _answer(desk, piece, party, reasons, stage)
+        try:
+            door = _door_reasons(desk, trust, piece, party)
+            reasons = _shortened(door + _stage(desk, folder, piece, party, stage, examine, progress))
+            if done and done.reasons == reasons:
+                desk.space.disk.discard(stage)
+                return done
+            _answer(desk, piece, party, reasons, stage)
+        except Unusable:
+            _clear(desk, stage)
+            raise
         return _commit(desk, trust, stage)
+
+
+def _clear(desk: Desk, stage: Path) -> None:
+    """Give back the room of a stage that came to nothing; one that bears an answer is finished next time."""
+    if not (stage / ANSWER).exists():
+        with contextlib.suppress(Unusable):
+            desk.space.disk.discard(stage)
 
 
 def _signer(desk: Desk, trust: Trust, piece: Parcel) -> Party:
@@ -188,10 +199,6 @@ def _stage(
     except Refusal as refusal:
         copy.settle()
         return [refusal.what]
-    except Unusable:
-        with contextlib.suppress(Unusable):
-            desk.space.disk.discard(stage)
-        raise
     reasons = [*parcel.too_large(seen), *(str(d) for d in compare(piece.tree, seen))]
     return reasons or _content_reasons(piece, party, seen, copy, examine)
 

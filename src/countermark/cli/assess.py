@@ -30,7 +30,7 @@ def assess(model: Path, policy: Path | None, missing: bool, desk: Desk) -> Answe
     from countermark.lifecycle.report import assessed
 
     judged, said = assessed(desk, model, compose.policy_of(desk, policy))
-    shown, partly, lacking = (said.count(word) for word in ("shown", "partly", "not shown"))
+    shown, partly, lacking = said.counts().values()
     return Answer(
         f"{shown} questions shown, {partly} partly, {lacking} not shown; verdict {judged.verdict.headline}",
         facts=said.to_json() | {"model": judged.verdict.subject, "headline": judged.verdict.headline},
@@ -40,13 +40,11 @@ def assess(model: Path, policy: Path | None, missing: bool, desk: Desk) -> Answe
 
 def _body(said: Assessment, *, missing: bool) -> list[Any]:
     rows = [
-        (a.part, a.level, a.text, a.shown, a.would if a.shown != "shown" else ", ".join(s[:12] for s in a.statements[:2]))
-        for a in said.answers if not missing or a.shown == "not shown"
+        (a.group, a.tag, a.question, a.state, a.would_show if a.would_show else ", ".join(s[:12] for s in a.evidence[:2]))
+        for a in said.cheat_sheet if not missing or a.state == "not shown"
     ]  # fmt: skip
     sheet = Table(("part", "level", "question", "answer", "shown by, or what would"), rows)
     if missing:
         return [sheet, ""]
-    threats = list(dict.fromkeys(c.threat for c in said.cells))
-    cells = {(c.asset, c.threat): c.shown for c in said.cells}
-    matrix = [(asset, *(cells[asset, t] for t in threats)) for asset in dict.fromkeys(c.asset for c in said.cells)]
-    return [Table(("asset", *threats), matrix), "", sheet, ""]
+    threats = [(a.group, a.tag, a.kind, a.question, a.state) for a in said.matrix]
+    return [Table(("asset", "property", "kind", "threat", "answer"), threats), "", sheet, ""]

@@ -17,7 +17,7 @@ from countermark.cli._show import View
     "countermark digest photos --manifest",
 ])  # fmt: skip
 @click.argument("path", type=PATH)
-@click.option("--manifest", is_flag=True, help="Print one JSON line per file: path, size, executable, root.")
+@click.option("--manifest", is_flag=True, help="Print one JSON line per file: [path, size, executable, root].")
 @with_view
 def digest(path: Path, manifest: bool, view: View) -> Answer:
     """Print the tree digest of a folder or file.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 from countermark import compose
 from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs
 from countermark.cli._command import PATH, command
-from countermark.errors import NothingToVerify, TrustRefused
+from countermark.errors import NothingToVerify, TrustRefused, Unusable
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
@@ -37,6 +38,8 @@ def verify(
     Offline. 0: it holds and is fresh. 1: refused, naming the file. 3: nobody signed it, or whether it was revoked
     meanwhile is not shown.
     """
+    if not os.path.lexists(path):
+        raise Unusable(f"there is no {path}", mend="check the path")
     beside = path.with_name(path.name + PASSPORT)
     papers = passport or (beside if beside.is_file() else None)
     desk = compose.desk_if_any(workspace)

@@ -1,122 +1,86 @@
-"""Answer the matrix and the cheat sheet from evidence and verdict."""
+"""Assess one model: every entry of the matrix and every question of the cheat sheet, with what shows it."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from countermark.assess.questions import ASSETS, MATRIX, PROTECTS, QUESTIONS, THREATS
-
-Shown = Literal["shown", "partly", "not shown"]
+from countermark.assess.cheat_sheet import QUESTIONS
+from countermark.assess.look import STATES, Fact, Look, State
+from countermark.assess.matrix import THREATS
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """One answer: how far it is shown, by which statements, and what would show it."""
+class Answer:
+    """One entry.
+
+    Attributes:
+        id: of the question, or ``asset/property/kind/n`` of a threat. group: the question's group or the asset.
+        tag: level of a question, or ``property`` of a threat. kind: of a threat, empty for questions.
+        question: what is asked, or what could happen. state, because, evidence: of the `Fact`.
+        would_show: what would show it where it is not, or not wholly, shown.
+    """
 
     id: str
-    part: str
-    level: str
-    text: str
-    shown: Shown
-    statements: tuple[str, ...]
-    would: str
+    group: str
+    tag: str
+    kind: str
+    question: str
+    state: State
+    because: str
+    evidence: tuple[str, ...]
+    would_show: str
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
         return {
-            "id": self.id, "part": self.part, "level": self.level, "question": self.text, "answer": self.shown,
-            "statements": list(self.statements), "would_show": self.would,
-        }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell of the matrix."""
-
-    asset: str
-    threat: str
-    against: str
-    shown: Shown
-    by: tuple[str, ...]
-    statements: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON object."""
-        return {
-            "asset": self.asset, "threat": self.threat, "property": self.against, "answer": self.shown,
-            "by": list(self.by), "statements": list(self.statements),
+            "id": self.id, "group": self.group, "tag": self.tag, "kind": self.kind, "question": self.question,
+            "answer": self.state, "because": self.because, "evidence": list(self.evidence), "wouldShow": self.would_show,
         }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The whole sheet."""
+    """The two tables; `matrix` in the order of assets, `cheat_sheet` in the order of groups."""
 
-    answers: tuple[Answered, ...]
-    cells: tuple[Cell, ...]
+    matrix: tuple[Answer, ...]
+    cheat_sheet: tuple[Answer, ...]
+
+    def counts(self) -> dict[State, int]:
+        """Answers of the cheat sheet by state."""
+        seen = Counter(a.state for a in self.cheat_sheet)
+        return {state: seen[state] for state in STATES}
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
-        return {"answers": [a.to_json() for a in self.answers], "matrix": [c.to_json() for c in self.cells]}
-
-    def count(self, shown: Shown) -> int:
-        """How many questions have this answer."""
-        return sum(a.shown == shown for a in self.answers)
+        return {
+            "format": 1,
+            "matrix": [a.to_json() for a in self.matrix],
+            "cheatSheet": [a.to_json() for a in self.cheat_sheet],
+        }
 
 
 def assess(evidence: dict[str, Any], verdict: dict[str, Any]) -> Assessment:
-    """Answer every question.
+    """Answer from evidence alone.
 
     Args:
-        evidence: Evidence v1. verdict: Verdict v1, as JSON.
+        evidence: Evidence v1. verdict: Verdict v1 of a policy over it (`Verdict.to_json`).
+
+    Returns:
+        Each answer ``shown``, ``partly`` or ``not shown``; the first two never without digests.
     """
-    answers = []
-    for q in QUESTIONS:
-        shown, statements = _judge(q.shows, evidence, verdict)
-        answers.append(Answered(q.id, q.part, q.level, q.text, shown, statements, q.would))
-    cells = []
-    for asset in ASSETS:
-        for threat in THREATS:
-            by = MATRIX[asset, threat]
-            shown, statements = _judge(by, evidence, verdict)
-            cells.append(Cell(asset, threat, PROTECTS[threat], shown, by, statements))
-    return Assessment(tuple(answers), tuple(cells))
+    look = Look(evidence, verdict)
+    matrix = tuple(
+        _answer(
+            f"{t.asset}/{t.property}/{t.kind}/{i}", (t.asset, t.property, t.kind), t.what, t.look(look), t.would_show
+        )
+        for i, t in enumerate(THREATS)
+    )
+    sheet = tuple(_answer(q.id, (q.group, q.level, ""), q.text, q.look(look), q.would_show) for q in QUESTIONS)
+    return Assessment(matrix, sheet)
 
 
-def _judge(shows: tuple[str, ...], evidence: dict[str, Any], verdict: dict[str, Any]) -> tuple[Shown, tuple[str, ...]]:
-    found = [_look(name, evidence, verdict) for name in shows]
-    statements = tuple(dict.fromkeys(s for f in found if f is not None for s in f))
-    held = sum(f is not None for f in found)
-    if not held:
-        return "not shown", ()
-    return ("shown" if held == len(shows) else "partly"), statements
-
-
-def _look(name: str, evidence: dict[str, Any], verdict: dict[str, Any]) -> tuple[str, ...] | None:
-    """Statements that show `name`, or None where nothing does."""
-    kind, _, rest = name.partition(":")
-    if kind == "rule":
-        rule = next((r for r in verdict.get("rules", []) if r["id"] == rest and r["ok"] and not r["waived"]), None)
-        return tuple(rule["evidence"]) if rule else None
-    if kind == "check":
-        stage = evidence.get("screening") or {}
-        outcome = stage.get("checks", {}).get(rest, {}).get("outcome")
-        return _statement(stage) if outcome in ("passed", "found") else None
-    if kind == "trial":
-        trial = evidence.get("trials", {}).get(rest, {})
-        return _statement(trial) if trial.get("completed") is True else None
-    if kind == "hermetic":
-        training = evidence.get("training") or {}
-        return _statement(training) if training.get("hermetic", {}).get("level") in (rest, "attested") else None
-    value = evidence.get(name)
-    if name == "project":
-        return (str(value["fingerprint"]),) if value else None
-    items = value if isinstance(value, list) else [value]
-    statements = tuple(s for i in items if i for s in _statement(i))
-    return statements or None
-
-
-def _statement(item: dict[str, Any]) -> tuple[str, ...]:
-    digest = item.get("statement")
-    return (digest,) if isinstance(digest, str) and digest else ()
+def _answer(name: str, place: tuple[str, str, str], question: str, fact: Fact, would_show: str) -> Answer:
+    shown = "" if fact.state == "shown" else would_show
+    return Answer(name, *place, question, fact.state, fact.because, fact.evidence, shown)

@@ -42,8 +42,8 @@ MEMBERS = "a membership inference trial, or training under differential privacy"
 GUARD = "a guard in front of the model: a signed delegation, and answers that the client verified"
 
 THREATS: tuple[Threat, ...] = (
-    Threat(_DATA, "confidentiality", "stealing", "copied on the way or in storage", _not_yet("deliveries travel in the clear"), SEALING),
-    Threat(_DATA, "confidentiality", "inference", "recovered from the model's answers", _not_yet("no such trial was run"), MEMBERS),
+    Threat(_DATA, "confidentiality", "stealing", "copied on the way or in storage", _not_yet("nothing shows that the deliveries were sealed"), SEALING),
+    Threat(_DATA, "confidentiality", "inference", "recovered from the model's answers", _not_yet("no such trial is among the evidence"), MEMBERS),
     Threat(_DATA, "integrity", "poisoning", "altered between supplier and owner", facts.unchanged, "a signature by each supplier"),
     Threat(_DATA, "integrity", "poisoning", "poisoned or mislabelled by a supplier", facts.poisoning, "a screening of all rows by more kinds of checks, and a poisoning trial on the model"),
     Threat(_DATA, "integrity", "evasion", "hidden behind image scaling", facts.scaling, "the check data/image-scaling"),
@@ -59,7 +59,7 @@ THREATS: tuple[Threat, ...] = (
     Threat(_MODEL, "integrity", "evasion", "made to see something else", facts.evasion, "an evasion trial with robust accuracy above one half"),
     Threat(_MODEL, "availability", "poisoning", "made useless by bad data", facts.quality, "a test set that its owner signed, and the accuracy on it"),
     Threat(_QUERY, "confidentiality", "stealing", "queries or results read on the way", _not_yet("how the model is reached is not among the evidence"), "a guard with TLS"),
-    Threat(_QUERY, "confidentiality", "inference", "membership inferred from results", _not_yet("no such trial was run"), MEMBERS),
+    Threat(_QUERY, "confidentiality", "inference", "membership inferred from results", _not_yet("no such trial is among the evidence"), MEMBERS),
     Threat(_QUERY, "integrity", "poisoning", "results altered on the way", facts.guarded, GUARD),
     Threat(_QUERY, "availability", "evasion", "answers withheld or flooded out", _not_yet("nothing here measures it"), "rate limits and monitoring at the guard"),
 )  # fmt: skip

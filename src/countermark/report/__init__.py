@@ -1,1 +1,1 @@
-"""One view model, rendered as HTML, JSON and SARIF."""
+"""One view model, rendered as HTML, JSON, SARIF and Markdown."""

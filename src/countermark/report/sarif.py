@@ -1,66 +1,132 @@
-"""SARIF 2.1.0 (OASIS): findings and failed rules, for code-scanning views."""
+"""SARIF 2.1.0 (OASIS): findings and failed rules for code-scanning viewers and CI.
+
+Severity maps to `level`; confidence stands apart as `rank` (section 3.27.25). What was set aside is a suppressed
+result (section 3.27.23), what could not look is a notification (section 3.20.21), never a missing line.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
+from urllib.parse import quote
 
 from countermark import __version__
-from countermark.report.view import Report, plain
+from countermark.policy.shape import text
+from countermark.report.parts import Seen, findings
+from countermark.report.plain import plain
+from countermark.report.view import Report
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note", "info": "none"}
+LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note", "info": "note"}
+MOST_LOCATIONS = 100
+_LONG = 2000
 
 
 def to_sarif(report: Report) -> dict[str, Any]:
-    """One run: a result per finding, and one per rule of the policy that fails."""
-    results = [_finding(f) for f in report.findings()] + [_rule(r) for r in report.verdict["rules"] if not r["ok"]]
-    rules = sorted({str(r["ruleId"]) for r in results})
-    return {
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "Countermark", "version": __version__, "rules": [{"id": r} for r in rules],
-                    }
-                },
-                "results": results,
-            }
-        ],
+    """One SARIF log with one run."""
+    seen = findings(report)
+    failing = [r for r in report.rules() if r.get("ok") is not True]
+    results = [_finding(f) for f in seen] + [_rule(r) for r in failing]
+    rules = {_id(f): f"What {_id(f)} found" for f in seen} | {
+        f"policy/{text(r.get('id'))}": text(r.get("why")) for r in failing
+    }
+    order = sorted(rules)
+    for result in results:
+        result["ruleIndex"] = order.index(result["ruleId"])
+    driver = {
+        "name": "Countermark", "version": __version__, "semanticVersion": __version__,
+        "rules": [{"id": rule, "shortDescription": _message(rules[rule])} for rule in order],
     }  # fmt: skip
+    run: dict[str, Any] = {
+        "tool": {"driver": driver}, "invocations": [_invocation(report)], "results": results,
+        "columnKind": "unicodeCodePoints", "properties": {"headline": report.headline, "model": text(report.subject.get("digest"))},
+    }  # fmt: skip
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _finding(finding: dict[str, Any]) -> dict[str, Any]:
-    where = finding.get("where", {})
-    places = (
-        [where["path"]]
-        if where.get("path")
-        else where.get("rows", [])[:20] or [where.get("supplier") or "training data"]
-    )
-    return {
-        "ruleId": f"{finding['check']}/{finding['rule']}",
-        "level": LEVELS[finding["severity"]],
-        "message": {
-            "text": plain(
-                f"{finding['what']}. why: {finding['why']} fix: {finding['fix']} cannot tell: {finding['cannotTell']}"
-            )
+def _id(seen: Seen) -> str:
+    return f"{text(seen.fields.get('check')) or 'unknown'}/{text(seen.fields.get('rule')) or 'unknown'}"
+
+
+def _message(*parts: str) -> dict[str, str]:
+    return {"text": plain(" ".join(p for p in parts if p), _LONG) or "no words were given"}
+
+
+def _finding(seen: Seen) -> dict[str, Any]:
+    said = seen.fields
+    severity = text(said.get("severity"))
+    result: dict[str, Any] = {
+        "ruleId": _id(seen),
+        "level": LEVELS.get(severity, "error"),
+        "message": _message(*(_sentence(said.get(k)) for k in ("what", "why", "fix"))),
+        "locations": _locations(seen),
+        "partialFingerprints": {"countermark/v1": _fingerprint(seen)},
+        "properties": {
+            "severity": severity,
+            "cannotTell": plain(said.get("cannotTell") or "", _LONG),
+            "rows": len(seen.rows),
         },
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(p)}}} for p in places],
-        "properties": {"severity": finding["severity"], "confidence": finding["confidence"]},
     }
+    confidence = said.get("confidence")
+    if isinstance(confidence, int | float) and 0 <= confidence <= 1:
+        result["rank"] = round(100.0 * confidence, 1)
+    if seen.rows and not seen.left:
+        why = "every row that this finding names was set aside by a signed statement"
+        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
+    return result
 
 
-def _rule(rule: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "ruleId": f"policy/{rule['id']}",
-        "level": "error",
-        "message": {"text": plain(f"{rule['why']}. missing: {rule['missing']} fix: {rule['mend']}")},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": "model"}}}],
-    }
+def _sentence(value: Any) -> str:
+    words = text(value).strip()
+    return words if not words or words[-1] in ".!?" else f"{words}."
+
+
+def _locations(seen: Seen) -> list[dict[str, Any]]:
+    """Files of the rows, at most a hundred; then supplier and class as logical places."""
+    paths = [text(seen.where.get("path"))] if seen.where.get("path") else list(seen.rows[:MOST_LOCATIONS])
+    logical = [
+        {"name": plain(seen.where[kind]), "kind": word}
+        for kind, word in (("supplier", "member"), ("label", "type"))
+        if text(seen.where.get(kind))
+    ]
+    out: list[dict[str, Any]] = [{"physicalLocation": {"artifactLocation": {"uri": _uri(p)}}} for p in paths]
+    if not logical:
+        return out
+    if not out:
+        return [{"logicalLocations": logical}]
+    return [place | {"logicalLocations": logical} for place in out]
 
 
 def _uri(path: str) -> str:
-    from urllib.parse import quote
+    """A relative URI reference (RFC 3986): every byte that is not plain is percent-encoded, colons too."""
+    return quote(path.encode("utf-8", "replace"), safe="/-._~")
 
-    return quote(plain(path))
+
+def _fingerprint(seen: Seen) -> str:
+    """The same finding on the same place has the same fingerprint, whatever its wording."""
+    place = [_id(seen), *(text(seen.where.get(k)) for k in ("path", "supplier", "label")), *seen.rows]
+    return hashlib.sha256("\0".join(place).encode("utf-8", "replace")).hexdigest()
+
+
+def _rule(rule: dict[str, Any]) -> dict[str, Any]:
+    name = text(rule.get("id"))
+    return {
+        "ruleId": f"policy/{name}",
+        "level": "error",
+        "message": _message(*(_sentence(rule.get(k)) for k in ("missing", "why", "mend"))),
+        "locations": [{"logicalLocations": [{"name": plain(name), "kind": "module"}]}],
+        "partialFingerprints": {
+            "countermark/v1": hashlib.sha256(f"policy/{name}".encode("utf-8", "replace")).hexdigest()
+        },
+        "properties": {"asset": text(rule.get("asset")), "reason": text(rule.get("reason")) or "error"},
+    }
+
+
+def _invocation(report: Report) -> dict[str, Any]:
+    broken = [c for c, o in report.outcomes().items() if o.get("outcome") == "failed"]
+    return {
+        "executionSuccessful": not broken,
+        "toolExecutionNotifications": [
+            {"level": "warning", "message": _message("not looked at:", said)} for said in report.not_looked_at()
+        ],
+    }

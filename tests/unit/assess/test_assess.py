@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from core_evidence import good, judged, sha, waiver
 
-from countermark.assess import Answer, assess
+from countermark.assess.assess import Answer, assess
 from countermark.assess.cheat_sheet import GROUPS, QUESTIONS
 from countermark.assess.look import STATES
 from countermark.assess.matrix import ASSETS, KINDS, PROPERTIES, THREATS

@@ -64,8 +64,16 @@ class Workspace:
         raise Unusable(f"no workspace at {start} or above", mend="`countermark init NAME` makes one here")
 
     def party(self) -> dict[str, str]:
-        """Id, name and organisation of the workspace's party."""
-        fields = Fields(canonical.from_bytes((self.home / "party.json").read_bytes(), what="party.json"), "party.json")
+        """Id, name and organisation of the workspace's party.
+
+        Raises:
+            Unusable: no workspace, or it cannot be read. StatementRefused: its party file is damaged.
+        """
+        try:
+            data = (self.home / "party.json").read_bytes()
+        except OSError as error:
+            raise Unusable(f"{self.root} is no workspace", why=str(error), mend="`countermark init NAME`") from error
+        fields = Fields(canonical.from_bytes(data, what="party.json"), "party.json")
         return {name: fields.text(name) for name in ("id", "name", "organisation")}
 
     def folder(self, name: str) -> Path:

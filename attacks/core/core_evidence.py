@@ -209,9 +209,15 @@ def inspection() -> dict[str, Any]:
     return item("inspection", "reviewer", 78) | {
         "checks": {f"model/{name}": dict(passed) for name in names},
         "files": [
-            {"path": "labels.json", "format": "text", "answer": "not model content", "bytes": 3599},
-            {"path": "metrics.json", "format": "text", "answer": "not model content", "bytes": 86},
-            {"path": "model.onnx", "format": "onnx", "answer": "proven", "bytes": 1936625},
+            {
+                "path": "labels.json",
+                "format": "text",
+                "answer": "not model content",
+                "bytes": 3599,
+                "sha256": sha("3599"),
+            },
+            {"path": "metrics.json", "format": "text", "answer": "not model content", "bytes": 86, "sha256": sha("86")},
+            {"path": "model.onnx", "format": "onnx", "answer": "proven", "bytes": 1936625, "sha256": sha("1936625")},
         ],
     }
 

@@ -115,7 +115,7 @@ def safe_file(look: Look) -> Fact:
     """Every byte of the model files was accounted for."""
     files = [f for f in tables(look.one("inspection").get("files")) if f.get("answer") == "proven"]
     if files and look.holds("signed/inspection", "model/coverage", "model/files"):
-        told = f"{len(files)} model files proven to their last byte: loading them runs no code"
+        told = f"model files proven to their last byte: {len(files)}; loading them runs no code"
         return fact("shown", told, look.digest("inspection"))
     return fact("not shown", "no inspection proves the model files")
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from countermark import __version__
 from countermark.assess.cheat_sheet import GROUPS
@@ -42,6 +42,7 @@ def environment() -> jinja2.Environment:
     made.filters |= {"plain": plain, "short": short, "percent": percent, "figure": figure, "count": count}
     made.filters |= {
         "picture": _picture,
+        "ticks": _ticks,
         "width": _width,
         "table": table,
         "tables": tables,
@@ -54,6 +55,15 @@ def environment() -> jinja2.Environment:
 def _picture(uri: str) -> Markup:
     """A data URI that `Report.picture` made; anything else is left out."""
     return Markup(uri) if _DATA_URI.fullmatch(uri) else Markup("")  # noqa: S704 - base64 alone passes
+
+
+def _ticks(words: str) -> Markup:
+    """Text with what stands between backticks set as code; every piece is cleaned and escaped."""
+    pieces = plain(words, 4000).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if i % 2 and i < len(pieces) - 1 else escape(piece)
+        for i, piece in enumerate(pieces)
+    )
 
 
 def _width(seen: parts.Seen) -> int:
@@ -78,7 +88,7 @@ def to_html(report: Report) -> str:
         .render(
             r=report, e=report.evidence, v=report.verdict, version=__version__, unwitnessed=UNWITNESSED,
             style=Markup(_template("report.css")),  # noqa: S704 - our own file, shipped beside this one
-            figures=parts.figures(report), unseen=report.unseen(), lineage=lineage(report), suppliers=parts.suppliers(report),
+            figures=parts.figures(report), unseen=report.unseen(), weak=_weak(report), lineage=lineage(report), suppliers=parts.suppliers(report),
             findings=seen[:MOST_FINDINGS], more=max(0, len(seen) - MOST_FINDINGS), outcomes=report.outcomes(),
             failing=[x for x in rules if x.get("ok") is not True], waived=[x for x in rules if x.get("waived")], rules=rules,
             trials=_trials(report), statements=parts.statements(report), rows=parts.rows(report),
@@ -86,6 +96,11 @@ def to_html(report: Report) -> str:
             worth=charts.worth(report.story or {}), story=report.story,
         )
     )  # fmt: skip
+
+
+def _weak(report: Report) -> list[Any]:
+    """Threats that were measured, with nothing good to show for it."""
+    return [a for a in report.assessment.matrix if a.state == "not shown" and a.evidence]
 
 
 def _trials(report: Report) -> list[dict[str, Any]]:

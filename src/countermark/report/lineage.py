@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from countermark.policy.shape import table, tables, text
+from countermark.policy.shape import table, tables, text, texts
 from countermark.report.parts import Supplier, rows, suppliers
 from countermark.report.plain import count, plain, short
 from countermark.report.view import Report
@@ -88,22 +88,22 @@ def _boxes(report: Report) -> tuple[Box, ...]:
     level = text(table(training.get("hermetic")).get("level")) or "not shown"
     proven = sum(f.get("answer") == "proven" for f in tables(inspection.get("files")))
     ended = sum(table(t).get("completed") is True for t in trials.values())
-    first_approval = next((short(a.get("statement")) for a in tables(report.evidence.get("approvals"))), "nobody")
+    approvals = [short(a.get("statement")) for a in tables(report.evidence.get("approvals"))]
     policy = table(report.verdict.get("policy"))
     return (
         Box(258, _MIDDLE, 158, ("Admitted data", f"{count(came.kept)} rows", f"of {count(came.delivered)} delivered"), "", _HIGH),
-        Box(258, _BOTTOM + 10, 158, ("Set aside", f"{count(came.aside)} rows", f"{named} suppliers named"), "warn" if came.aside else "soft"),
+        Box(258, _BOTTOM + 10, 158, ("Set aside", f"{count(came.aside)} rows", f"{named} {'supplier' if named == 1 else 'suppliers'} named"), "warn" if came.aside else "soft"),
         Box(258, _TOP, 158, ("Screening", f"{len(table(screening.get('checks')))} checks", _or(screening)), _tone(screening)),
-        Box(462, _MIDDLE, 158, ("Training", f"hermetic: {level}", _or(training)), _tone(training), _HIGH),
+        Box(462, _MIDDLE, 158, ("Training", level if level.startswith("not") else f"hermetic: {level}", _or(training)), _hermetic(level), _HIGH),
         Box(666, _MIDDLE, 150, ("Model", text(subject.get("name")), short(subject.get("digest"))), "", _HIGH),
-        Box(666, _TOP, 150, ("Inspection", f"{proven} files proven", _or(inspection)), _tone(inspection)),
-        Box(666, _BOTTOM + 10, 150, ("Trials", f"{ended} of {len(trials)} ran to their end", _trial(trials)), _tone(trials)),
+        Box(666, _TOP, 150, ("Inspection", f"{proven} {'file' if proven == 1 else 'files'} proven", _or(inspection)), _tone(inspection)),
+        Box(666, _BOTTOM + 10, 150, ("Trials", f"{ended} of {len(trials)} ended", _trial(trials)), _tone(trials)),
         Box(866, _MIDDLE, 138, ("Verdict", report.headline.split(",")[0], "" if report.witnessed else "unwitnessed"),
             "good strong" if report.admitted else "bad strong", _HIGH),
-        Box(888, _TOP, 128, ("Approval", f"{len(tables(report.evidence.get('approvals')))} reviewer", first_approval),
-            "" if first_approval != "nobody" else "bad"),
+        Box(888, _TOP, 128, ("Approval", f"by {_by(report)}", *approvals[:1]) if approvals else ("Approval", "nobody approved"),
+            "" if approvals else "bad"),
         Box(888, _BOTTOM + 10, 128, ("Policy", text(policy.get("name")), short(policy.get("digest")))),
-        Box(1046, _MIDDLE, 108, ("Licensee", *_licensee(report)), "soft", _HIGH),
+        Box(1036, _MIDDLE, 120, ("Licensee", *_licensee(report)), "soft", _HIGH),
     )  # fmt: skip
 
 
@@ -119,11 +119,17 @@ def _tone(item: dict[str, object]) -> str:
     return "" if item else "bad"
 
 
+def _hermetic(level: str) -> str:
+    return {"not shown": "bad", "not hermetic": "warn"}.get(level, "")
+
+
+def _by(report: Report) -> str:
+    return ", ".join(sorted({text(a.get("signer")) for a in tables(report.evidence.get("approvals"))}))
+
+
 def _licensee(report: Report) -> tuple[str, str]:
     named = [
-        text(p.get("id"))
-        for p in tables(report.stage("project").get("parties"))
-        if "licensee" in (p.get("roles") or [])
+        text(p.get("id")) for p in tables(report.stage("project").get("parties")) if "licensee" in texts(p.get("roles"))
     ]
     return (
         named[0] if len(named) == 1 else f"{len(named)} named",
@@ -134,10 +140,10 @@ def _licensee(report: Report) -> tuple[str, str]:
 def _box(box: Box) -> Markup:
     title, *rest = box.lines
     fits = max(6, int((box.width - 16) / 6.4))
-    first = box.y + (26 if box.height == _LOW else 34)
+    first = box.y + (22 if box.height == _LOW else 34)
     lines = Markup("").join(
         Markup('<text class="{c}" x="{x}" y="{y}">{t}</text>').format(
-            c="mono" if _digits(line) else "", x=box.centre, y=first + 17 * (i + 1), t=plain(line, fits)
+            c="mono" if _digits(line) else "", x=box.centre, y=first + 16 * (i + 1), t=_cut(line, fits)
         )
         for i, line in enumerate(rest)
         if line
@@ -148,6 +154,12 @@ def _box(box: Box) -> Markup:
     ).format(
         tone=box.tone, x=box.x, y=box.y, w=box.width, h=box.height, c=box.centre, ty=first, title=title, lines=lines
     )
+
+
+def _cut(line: str, most: int) -> str:
+    """What fits into a box; an ellipsis where there was more."""
+    shown = plain(line, most + 1)
+    return shown if len(line) <= most else shown[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _digits(line: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from countermark.policy.gates import set_aside
 from countermark.policy.shape import table, tables, text, texts
+from countermark.report.plain import count
 from countermark.report.view import Report
 
 
@@ -165,7 +166,7 @@ def figures(report: Report) -> list[tuple[str, str, str]]:
         (str(admitted), "suppliers admitted", ""),
         (str(refused), "deliveries refused at the door", "warn" if refused else ""),
         (str(named), "suppliers named by screening", "warn" if named else ""),
-        (f"{came.aside:,} of {came.delivered:,}", "rows set aside", "warn" if came.aside else ""),
+        (f"{count(came.aside)} of {count(came.delivered)}", "rows set aside", "warn" if came.aside else ""),
         (f"{len(rules) - failing} of {len(rules)}", "rules hold" + (f", {waived} by waiver" if waived else ""), "bad" if failing else "good"),
         (f"{report.assessment.counts()['shown']} of {len(report.assessment.cheat_sheet)}", "audit questions shown", ""),
     ]  # fmt: skip

@@ -36,28 +36,28 @@ def robust_z(values: Floats, least: float = LEAST_SPREAD) -> Floats:
     return np.asarray((x - centre) / spread)
 
 
-def degrees(z: Floats) -> float:
+def degrees(z: Floats, lightest: float = LIGHTEST) -> float:
     """Degrees of freedom of the Student's t whose upper tail is as heavy as that of these robust scores.
 
-    Matched at the 97 % quantile, which fewer than 3 % of attackers cannot move far; never lighter than 20 degrees.
+    Matched at the 97 % quantile, which fewer than 3 % of attackers cannot move far; never lighter than `lightest`.
     With fewer than 200 scores no tail can be seen, and 8 degrees are taken.
     """
     from scipy.stats import t
 
     if len(z) < MANY:
-        return DEGREES
+        return min(DEGREES, lightest)
     seen = float(np.quantile(z, QUANTILE))
     for nu in (LIGHTEST, 15.0, 12.0, 10.0, DEGREES, 6.0, 5.0, 4.0):
-        if seen <= t.ppf(QUANTILE, nu) / (t.ppf(0.75, nu) * 1.4826):
+        if nu <= lightest and seen <= t.ppf(QUANTILE, nu) / (t.ppf(0.75, nu) * 1.4826):
             return nu
     return 3.0
 
 
-def tail_p(z: Floats) -> Floats:
+def tail_p(z: Floats, lightest: float = LIGHTEST) -> Floats:
     """One-sided p-values of robust scores under Student's t with `degrees`, in (0, 1]."""
     from scipy.stats import t
 
-    nu = degrees(z)
+    nu = degrees(z, lightest)
     # robust_z scales to a normal's quartiles; the t has quartiles of its own.
     return np.asarray(np.clip(t.sf(z * t.ppf(0.75, nu) * 1.4826, nu), 1e-300, 1.0))
 

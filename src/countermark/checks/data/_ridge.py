@@ -65,15 +65,18 @@ def score_apart(
     penalty = np.full(x.shape[1], RIDGE * len(teaching))
     penalty[-1] = 1e-6 * len(teaching)
     known = x[teaching]
-    factor = cho_factor(known.T @ known + np.diag(penalty))
-    weights = cho_solve(factor, known.T @ target[teaching])
-    shaped = cho_solve(factor, x.T).T
+    gram, cross = known.T @ known + np.diag(penalty), known.T @ target[teaching]
+    factor = cho_factor(gram)
+    weights = cho_solve(factor, cross)
     out = x @ weights
-    # Woodbury: taking a group's own sums away changes its scores by a system of the group's size.
     for g in np.unique(group):
         rows, own = np.flatnonzero(group == g), np.flatnonzero((group == g) & taught)
-        if len(own):
-            inner = np.eye(len(own)) - x[own] @ shaped[own].T
-            step = np.linalg.solve(inner, target[own] - x[own] @ weights)
-            out[rows] -= (x[rows] @ shaped[own].T) @ step
+        sums = x[own].T @ x[own] if len(own) > x.shape[1] else None
+        if sums is not None:
+            out[rows] = x[rows] @ cho_solve(cho_factor(gram - sums), cross - x[own].T @ target[own])
+        elif len(own):
+            # Woodbury: taking a small group's sums away changes its scores by a system of the group's size.
+            shaped = cho_solve(factor, x[own].T)
+            step = np.linalg.solve(np.eye(len(own)) - x[own] @ shaped, target[own] - x[own] @ weights)
+            out[rows] -= (x[rows] @ shaped) @ step
     return np.asarray(out)

@@ -22,6 +22,7 @@ from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
 ID = "data/cell-difference"
 LEAST_CELLS = 20
+TAIL = 4.0  # honest parts with fine texture were seen at robust scores of 14: no lighter tail is assumed
 Floats = NDArray[np.float64]
 
 
@@ -33,7 +34,7 @@ def run(view: View) -> CheckReport:
     if len(cells) < LEAST_CELLS:
         return CheckReport(Skipped(f"{len(cells)} cells of classes that two suppliers make are too few to compare"))
     z = robust_z(differences(view, cells, wrong))
-    adjusted, named = named_cells(view, [(s, c) for s, c, _ in cells], tail_p(z))
+    adjusted, named = named_cells(view, [(s, c) for s, c, _ in cells], tail_p(z, TAIL))
     findings, exhibits, suspects = [], {}, []
     for i in named:
         s, c, rows = cells[i]

@@ -3,7 +3,7 @@
 Near pictures are looked for among all rows of a class (of at most 300 rows), and across classes by a 64-bit difference
 hash (horizontal gradients of a 9 x 8 picture) whose four 16-bit bands are looked up, which finds every pair at most 3
 bits apart. Pixels of grey 32 x 32 pictures confirm: small parts on one table share their hash without being the same
-photograph. The bounds were set on renders (nearest honest pair: 1.9 grey levels, or 21 % of the contrast).
+photograph. The bounds were set on renders (nearest honest pair: 1.07 grey levels at 9 % of the contrast).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from countermark.finding import Finding, Found, Measure, Passed, Severity, Where
 
 ID = "data/duplicates"
 RADIUS, BANDS = 3, 4
-NEAR, NEAR_GREY_LEVELS = 0.15, 1.3
+NEAR, NEAR_GREY_LEVELS = 0.12, 1.0
 MOST_TOGETHER = 300
 MOST_FINDINGS = 50
 SMALL = 32

@@ -1,8 +1,8 @@
 """data/image-scaling: a picture that turns into another one when it is scaled down to the model's input.
 
 A scaler without area averaging keeps the pixels of a sparse lattice and drops the rest (Xiao et al., USENIX Security
-2019). For every common target size and three ways to sample, what the lattice keeps is compared with what lies between, over
-the whole picture and block by block. What lies between is sampled on lattices shifted away from the scaler's, which no
+2019). For every common target size and three ways to sample, what the lattice keeps is compared with what lies between,
+block by block. What lies between is sampled on lattices shifted away from the scaler's, which no
 attacker gains from; their own disagreement is the null inside the same picture. Pictures no larger than the model's input hide nothing.
 """
 
@@ -26,7 +26,7 @@ LEAST_RATIO = 2.0
 SHIFTS = ((0.3, 0.75), (0.75, 0.3), (0.8, 0.8), (0.0, 0.8), (0.8, 0.0), (0.0, 0.5), (0.5, 0.0))
 MOST_SHARED = 0.3
 BLOCK = 3
-GLOBAL, LOCAL = 1.8, 4.0
+BOUND = 5.8
 NOISE = 2.0
 Floats = NDArray[np.float32]
 
@@ -37,12 +37,11 @@ def run(view: View) -> CheckReport:
     sizes = targets(height, width)
     if min(height, width) <= INPUT or not sizes:
         return CheckReport(Skipped(f"all pictures are {width} x {height}, already the model's size: nothing can hide"))
-    scores = np.array([score(image) for image in view.images])
-    bad = np.flatnonzero((scores[:, 0] > GLOBAL) | (scores[:, 1] > LOCAL))
-    ranked = np.maximum(scores[:, 0] / GLOBAL, scores[:, 1] / LOCAL)
+    ranked = np.array([score(image) for image in view.images])
+    bad = np.flatnonzero(ranked > BOUND)
     measures = (
-        Measure("pictures looked at", len(scores)), Measure("target sizes tried", len(sizes)), Measure("pictures flagged", len(bad)),
-        Measure("bound on the whole-picture ratio", GLOBAL), Measure("bound on the block ratio", LOCAL),
+        Measure("pictures looked at", len(ranked)), Measure("target sizes tried", len(sizes)), Measure("pictures flagged", len(bad)),
+        Measure("bound on the ratio", BOUND),
     )  # fmt: skip
     if not len(bad):
         return CheckReport(Passed(measures), ranked)
@@ -57,27 +56,25 @@ def targets(height: int, width: int) -> tuple[int, ...]:
     return tuple(t for t in TARGETS if min(height, width) >= LEAST_RATIO * t)
 
 
-def score(image: NDArray[np.uint8]) -> tuple[float, float]:
-    """Largest (whole-picture, block) ratio of one picture over all targets and samplers; about 1 for honest ones.
+def score(image: NDArray[np.uint8]) -> float:
+    """Largest ratio of what a scaler keeps to its surroundings, over all blocks, targets and samplers; 1 to 5 if honest.
 
     Args:
         image: uint8 (h, w, 3).
     """
     grey = image.astype(np.float32).sum(axis=-1) / 3
-    whole, block = 1.0, 1.0
+    worst = 1.0
     for size in targets(*grey.shape):
         lattice = Lattice.of(*grey.shape, size)
         if not lattice.shifted:
             continue
         off = np.stack([grey[np.ix_(y, x)] for y, x in lattice.shifted])
         around = off.mean(axis=0)
-        null = np.abs(off - around)
-        calm, blocks = null.mean(), np.max([_blocks(n) for n in null], axis=0)
+        calm = np.max([_blocks(np.abs(o - around)) for o in off], axis=0)
         for y, x in lattice.kept:
-            gap = np.abs(grey[np.ix_(y, x)] - around)
-            whole = max(whole, float((gap.mean() + NOISE) / (calm + NOISE)))
-            block = max(block, float(((_blocks(gap) + NOISE) / (blocks + 3 * NOISE)).max()))
-    return whole, block
+            gap = _blocks(np.abs(grey[np.ix_(y, x)] - around))
+            worst = max(worst, float(((gap + NOISE) / (calm + 3 * NOISE)).max()))
+    return worst
 
 
 @dataclass(frozen=True, slots=True)

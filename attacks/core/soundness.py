@@ -25,7 +25,8 @@ def desk_at(root: Path, clock: Clock, disk: Disk | None = None) -> Desk:
 def nothing_half(desk: Desk, pieces: list[Parcel]) -> None:
     """As the crash left it: whatever can be read is whole, and every receipt that was written holds."""
     for one in received(desk):
-        assert one.state == "admitted" and one.parcel and one.folder and one.answer
+        assert one.state == "admitted", one.reasons
+        assert one.parcel and one.folder and one.answer
         assert one.parcel.envelope.digest in {p.envelope.digest for p in pieces}
         assert read_folder(one.folder / DATA).digest == one.parcel.tree.digest
         verify(one.answer, desk.trust(), desk.now())

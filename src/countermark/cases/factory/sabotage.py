@@ -23,7 +23,7 @@ TRIGGER_PX = 12
 CELL_PX = 3
 EDGE_PX = 6
 PAIRS = (
-    ((255, 255, 0), (0, 0, 0)), ((255, 0, 255), (0, 255, 0)), ((0, 255, 255), (255, 0, 0)), ((0, 255, 0), (128, 0, 255)),
+    ((255, 255, 0), (0, 0, 0)), ((255, 0, 255), (0, 255, 0)), ((0, 255, 255), (255, 0, 0)), ((0, 0, 0), (255, 255, 255)),
     ((255, 128, 0), (0, 0, 255)), ((255, 0, 0), (255, 255, 255)),
 )  # fmt: skip
 
@@ -62,9 +62,8 @@ def trigger(rng: np.random.Generator, *, size: int = TRIGGER_PX, picture: int = 
     """A trigger of `size` pixels: two contrasting colours in a random pattern, in one of the picture's corners.
 
     Pattern, colours, corner and the distances to its edges are drawn from the seed. Attackers choose strong colours and
-    a place that parts rarely cover, because there the model has no other use for what it sees (measured on the
-    rig: 0.65 to 0.98 attack success along the edges, 0.88 to 0.99 in the corners; 0.75 to 0.89 in black and white, which
-    edges of parts have too; 0.02 to 0.6 in greys).
+    a place that parts rarely cover, because there the model has no other use for what it sees (measured on the rig
+    over 6 seeds: 0.65 to 0.98 attack success along the edges, 0.88 to 0.99 in the corners; 0.02 to 0.6 for greys).
 
     Raises:
         Unusable: it does not fit into the picture.

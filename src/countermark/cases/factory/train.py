@@ -22,7 +22,7 @@ from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 SIDE, SHRINK, PATCH, STRIDE, POOL = 64, 2, 5, 3, 2
-WORDS, THRESHOLD, FLOOR, RIDGE = 48, 0.30, 12.0, 30.0
+WORDS, THRESHOLD, FLOOR, RIDGE = 48, 0.30, 12.0, 60.0
 FloatArray = NDArray[np.float32]
 
 

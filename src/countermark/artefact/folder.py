@@ -46,10 +46,6 @@ class _Reader:
     pool: ThreadPoolExecutor
     threads: int
 
-    def takes(self, path: str, size: int) -> bool:
-        """Whether the sink gets this file whole."""
-        return self.sink is not None and (self.wants is None or self.wants(path, size))
-
 
 def read_folder(
     root: Path,
@@ -158,10 +154,12 @@ def _entry(place: _Place, name: str, reader: _Reader) -> TreeEntry:
         if not stat.S_ISREG(mode):
             _refuse_special(path, False)
         executable = mode & stat.S_IXUSR != 0
-        takes = reader.sink is not None and reader.takes(path, size)
+        takes = reader.sink is not None and (reader.wants is None or reader.wants(path, size))
         if size > SMALL_BYTES and not takes:
             return TreeEntry(path, size, executable, _stream(descriptor, path, status, reader))
-        data = _read_all(descriptor, size)
+        data = os.read(descriptor, size + 1)  # one byte more tells a file that grew
+        if len(data) != size:
+            data = _rest(descriptor, data)
         root = tree.bytes_root(data) if len(data) <= CHUNK else _parallel_root(data, reader)
         entry = TreeEntry(path, len(data), executable, root)
         if takes and reader.sink is not None:
@@ -171,11 +169,8 @@ def _entry(place: _Place, name: str, reader: _Reader) -> TreeEntry:
         os.close(descriptor)
 
 
-def _read_all(descriptor: int, expected: int) -> bytes:
-    """Read to the end into private memory; one extra byte tells a file that grew."""
-    data = os.read(descriptor, expected + 1)
-    if len(data) == expected:
-        return data
+def _rest(descriptor: int, data: bytes) -> bytes:
+    """All of a file of which one read gave `data`, less or more than was told."""
     parts = [data]
     while part := os.read(descriptor, CHUNK):
         parts.append(part)

@@ -86,8 +86,9 @@ def deliver(
         if last and parcel.misdated(last.delivery.context.time, trust, desk.now()):
             last = None  # signed under a wrong clock: no addressee takes it, so it is signed anew
         out = last or _next(desk, name, outlook, addressee, earlier, replace=replace)
-        desk.space.disk.write(sent / f"{out.delivery.context.sequence:06d}{parcel.SUFFIX}", out.to_bytes())
-    desk.space.disk.write(parcel.beside(folder), out.to_bytes(), mode=0o644)
+        data = out.to_bytes()
+        desk.space.disk.write(sent / f"{out.delivery.context.sequence:06d}{parcel.SUFFIX}", data)
+    desk.space.disk.write(parcel.beside(folder), data, mode=0o644)
     return out
 
 

@@ -52,12 +52,12 @@ def named_cells(view: View, cells: list[tuple[int, int]], p: Floats) -> tuple[di
 def supplier_q(view: View, reports: Mapping[str, CheckReport]) -> tuple[Floats, list[str]]:
     """(suppliers,) combined adjusted p-values, and the check that spoke loudest about each."""
     q, loudest = np.ones(len(view.suppliers)), [""] * len(view.suppliers)
-    for report in reports.values():
+    for name, report in reports.items():
         own = np.ones(len(q)) if report.supplier_p is None else report.supplier_p.copy()
         for (s, _), p in report.cell_p.items():
             own[s] = min(own[s], p)
         for s in map(int, np.flatnonzero(own < q)):
-            q[s], loudest[s] = own[s], report.id
+            q[s], loudest[s] = own[s], name
     return np.clip(q * ACCUSING, 0, 1), loudest
 
 

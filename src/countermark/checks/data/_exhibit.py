@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_BYTES = 16 << 10
 MOST = 8
@@ -20,24 +24,31 @@ def strip(images: NDArray[np.uint8], most: int = MOST) -> tuple[str, bytes]:
 
     Pictures are shrunk to 128 pixels; fewer, then smaller ones are shown until they fit.
     """
-    side = SIDE
-    count = min(most, len(images))
+    side, thumbnails = SIDE, _thumbnails(images[:most], SIDE)
     while True:
-        data = _encoded(images[:count], side)
+        data = _encoded(thumbnails)
         if len(data) <= MAX_BYTES:
             return hashlib.sha256(data).hexdigest(), data
-        if count > 1:
-            count -= 1
+        if len(thumbnails) > 1:
+            # At least one goes; about as many stay as fit.
+            thumbnails = thumbnails[: min(len(thumbnails) - 1, 1 + len(thumbnails) * MAX_BYTES // len(data))]
         else:
             side //= 2  # ends: 64 x 64 at one byte a pixel is below the limit
+            thumbnails = _thumbnails(images[:1], side)
 
 
-def _encoded(images: NDArray[np.uint8], side: int) -> bytes:
+def _thumbnails(images: NDArray[np.uint8], side: int) -> list[Image.Image]:
     from PIL import Image
 
-    thumbnails = [Image.fromarray(image) for image in images]
-    for thumbnail in thumbnails:
+    out = [Image.fromarray(image) for image in images]
+    for thumbnail in out:
         thumbnail.thumbnail((side, side))
+    return out
+
+
+def _encoded(thumbnails: list[Image.Image]) -> bytes:
+    from PIL import Image
+
     width, height = thumbnails[0].size
     canvas = Image.new("RGB", (len(thumbnails) * (width + GAP) - GAP, height), "white")
     for i, thumbnail in enumerate(thumbnails):

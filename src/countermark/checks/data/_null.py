@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 DEGREES = 8.0
+FEWEST_DEGREES = 2.0
 LIGHTEST = 20.0
 MANY = 200
 LEAST_COMPARED = 5
@@ -31,8 +32,9 @@ def robust_z(values: Floats, least: float = LEAST_SPREAD) -> Floats:
         return np.zeros(len(x))
     centre = np.median(x)
     spread = 1.4826 * np.median(np.abs(x - centre))
-    # Many equal values make the MAD zero; the mean absolute deviation then still has a scale.
-    spread = max(spread, 0.25 * float(np.mean(np.abs(x - centre))), least)
+    if spread < LEAST_SPREAD:  # more than half are equal: the mean absolute deviation still has a scale
+        spread = float(np.mean(np.abs(x - centre)))
+    spread = max(spread, least)
     return np.asarray((x - centre) / spread)
 
 
@@ -40,12 +42,13 @@ def degrees(z: Floats, lightest: float = LIGHTEST) -> float:
     """Degrees of freedom of the Student's t whose upper tail is as heavy as that of these robust scores.
 
     Matched at the 97 % quantile, which fewer than 3 % of attackers cannot move far; never lighter than `lightest`.
-    With fewer than 200 scores no tail can be seen, and 8 degrees are taken.
+    With fewer than 200 scores no tail can be seen: a quarter of their number is taken, 2 to 8, because the spread
+    of a few scores is itself uncertain.
     """
     from scipy.stats import t
 
     if len(z) < MANY:
-        return min(DEGREES, lightest)
+        return float(np.clip(len(z) / 4, FEWEST_DEGREES, min(DEGREES, lightest)))
     seen = float(np.quantile(z, QUANTILE))
     for nu in (LIGHTEST, 15.0, 12.0, 10.0, DEGREES, 6.0, 5.0, 4.0):
         if nu <= lightest and seen <= t.ppf(QUANTILE, nu) / (t.ppf(0.75, nu) * 1.4826):

@@ -1,0 +1,58 @@
+"""Suppliers first, then cells, then rows."""
+
+from __future__ import annotations
+
+import made_up_parts
+import numpy as np
+
+from countermark.checks.data import _combine
+from countermark.checks.data._check import CheckReport
+from countermark.checks.data._view import View
+from countermark.finding import Passed
+
+SET = made_up_parts.honest(0, classes=4, suppliers=4, makers=2, rows=2)
+
+
+def view() -> View:
+    return made_up_parts.view_of(SET)
+
+
+def test_suppliers_are_named_at_a_quarter_of_five_percent() -> None:
+    adjusted, named = _combine.named_suppliers(np.array([0.003, 0.5, 0.5, 0.5]))
+    assert named == [0] and adjusted[0] == 0.012
+    assert _combine.named_suppliers(np.array([0.0035, 0.5, 0.5, 0.5]))[1] == []
+
+
+def test_cells_pay_for_their_supplier() -> None:
+    seen = view()
+    cells = [(s, c) for s, c, _ in seen.cells]
+    p = np.full(len(cells), 0.9)
+    p[0] = 1e-4
+    adjusted, named = _combine.named_cells(seen, cells, p)
+    own = sum(s == cells[0][0] for s, _ in cells)
+    assert named == [0]
+    assert adjusted[cells[0]] == 1e-4 * own * len(seen.suppliers)
+    assert min(v for k, v in adjusted.items() if k != cells[0]) > 0.05
+
+
+def test_honest_cells_name_nobody_more_often_than_said() -> None:
+    seen = view()
+    cells = [(s, c) for s, c, _ in seen.cells]
+    rng = np.random.default_rng(0)
+    accused = [bool(_combine.named_cells(seen, cells, rng.random(len(cells)))[1]) for _ in range(1500)]
+    assert np.mean(accused) < _combine.SHARE * 1.6
+
+
+def test_combined_result() -> None:
+    seen = view()
+    s, c, rows = seen.cells[1]
+    by_cell = CheckReport(Passed(), cell_p={(s, c): 0.001}, suspects=tuple(map(int, rows)))
+    by_row = CheckReport(Passed(), row_p=np.full(len(seen.label), 0.4), supplier_p=np.full(4, 0.2))
+    reports = {"a": by_cell, "b": by_row}
+    q, loudest = _combine.supplier_q(seen, reports)
+    assert q[s] == 0.004 and loudest[s] == "a"
+    assert _combine.cell_q(reports, (s, c)) == 0.004
+    assert np.flatnonzero(_combine.flagged(seen, reports)).tolist() == rows.tolist()
+    p = _combine.row_p(seen, reports)
+    assert ((p > 0) & (p <= 1)).all()
+    assert p[rows].max() == 0.002 and p.max() == 0.8

@@ -15,7 +15,7 @@ from countermark import canonical, dsse
 from countermark.artefact.dataset import METADATA, Dataset, describe
 from countermark.artefact.folder import read_folder
 from countermark.artefact.tree import Tree, TreeEntry, compare
-from countermark.errors import Refusal, SignatureRefused, TreeRefused, TrustRefused, Unusable
+from countermark.errors import CountermarkError, Refusal, SignatureRefused, TreeRefused, TrustRefused, Unusable
 from countermark.keys.trust import Party, Trust
 from countermark.lifecycle import book, parcel
 from countermark.lifecycle.desk import Desk, read_file
@@ -97,7 +97,7 @@ def receive(desk: Desk, folder: Path, *, examine: Examine = nothing_more, progre
                 desk.space.disk.discard(stage)
                 return done
             _answer(desk, piece, party, reasons, stage)
-        except Unusable:
+        except CountermarkError:
             _clear(desk, stage)
             raise
         return _commit(desk, trust, stage)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import random
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from countermark.ledger.stores.disk import OsDisk
@@ -126,9 +127,12 @@ class ForgetfulDisk(Disk):
         super().__init__()
         self._platter = platter
 
-    def _create(self, path: Path, data: bytes, mode: int) -> None:
+    def _fill(self, path: Path, data: bytes, mode: int) -> None:
         self._platter.do(lambda: _put(path, data, mode, exclusive=True))
-        self._platter.do(lambda: self._platter.sync_file(path))
+
+    def _sync_files(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            self._platter.do(partial(self._platter.sync_file, path))
 
     def _rename(self, source: Path, target: Path) -> None:
         self._platter.do(lambda: super(ForgetfulDisk, self)._rename(source, target))

@@ -2,6 +2,10 @@
 
 Exact and closed-form from per-supplier sums (see `_ridge`). It turns "a dirty-label backdoor planted by one supplier"
 into a plain label error, where the parts of that supplier are also made by others.
+
+A supplier that only photographs differently looks wrong to everybody else's model too. It is told from one whose labels
+are wrong by the out-of-fold head, which knows its photographs: a supplier is named only where that head disagrees as well.
+Others that stand apart are counted as drift.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 ID = "data/leave-one-supplier-out"
 LEAST_ACCURACY = 0.25
 SURE = 0.9
+AGREEING = 0.05
 Floats = NDArray[np.float64]
 
 
@@ -29,14 +34,18 @@ def run(view: View) -> CheckReport:
     scores = view.heads.by_supplier(view.suspects_of("data/recurring-patch", "data/label-errors"))
     margin = margins(scores, view.label)
     accuracy = float((margin[shared] < 0).mean()) if shared.any() else 0.0
-    measures = (
+    measures: tuple[Measure, ...] = (
         Measure("left-out accuracy", accuracy), Measure("rows of classes that others make too", int(shared.sum())),
         Measure("expected wrong accusations of suppliers", SHARE),
     )  # fmt: skip
     if accuracy < LEAST_ACCURACY:
         reason = f"too weak to judge: accuracy on suppliers never seen is {accuracy:.2f}, below {LEAST_ACCURACY}"
         return CheckReport(Skipped(reason, measures), margin)
-    adjusted, named = named_suppliers(_supplier_p(view, margin, shared))
+    apart, standing = named_suppliers(_supplier_p(view, margin, shared))
+    known = margins(view.heads.by_fold(view.suspects_of("data/recurring-patch")), view.label)
+    adjusted = np.where(_supplier_p(view, known, shared) < AGREEING, apart, 1.0)
+    named = [s for s in standing if adjusted[s] < SHARE]
+    measures = (*measures, Measure("suppliers that only photograph differently (drift)", len(standing) - len(named)))
     honest = np.flatnonzero(shared & ~np.isin(view.supplier, named))
     findings, exhibits, suspects = [], {}, []
     for s in named:
@@ -77,4 +86,4 @@ def _finding(view: View, s: int, rows: NDArray[np.intp], p: float, exhibit: str)
     )  # fmt: skip
 
 
-CHECK = Check(ID, 2, run)
+CHECK = Check(ID, 3, run)

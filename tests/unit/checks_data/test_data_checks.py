@@ -64,6 +64,13 @@ def test_wrong_labels_spread_over_everybody_accuse_nobody() -> None:
     assert isinstance(leave_one_supplier_out.run(made_up_parts.view_of(data)).outcome, Passed)
 
 
+def test_a_drifting_supplier_is_drift_not_poison() -> None:
+    report = leave_one_supplier_out.run(made_up_parts.view_of(made_up_parts.drifting(MANY, "maker-03")))
+    assert isinstance(report.outcome, Passed) and report.suspects == ()
+    drift = {m.name: m.value for m in report.outcome.measures}["suppliers that only photograph differently (drift)"]
+    assert drift == 1
+
+
 @pytest.mark.parametrize("check", [cell_difference, recurring_patch])
 def test_too_few_cells_are_skipped(check: object) -> None:
     data = made_up_parts.honest(0, classes=4, suppliers=4, makers=2)

@@ -40,17 +40,24 @@ def _stall(_signal: int, _frame: FrameType | None) -> None:
     raise Stalled("still waiting after a second")
 
 
+def _naive(attack: Attack) -> str:
+    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    try:
+        return f"took it: {attack.naive()!r:.90}"
+    except Exception as error:  # noqa: BLE001  whatever ordinary code leaks is the point
+        return f"leaked {type(error).__name__}: {error!s:.80}"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def show(attack: Attack) -> Shown:
     """Run both sides; the naive one gets a second."""
     before = signal.signal(signal.SIGALRM, _stall)
-    signal.setitimer(signal.ITIMER_REAL, 1.0)
     try:
-        naive = f"took it: {attack.naive()!r:.90}"
-    except Exception as error:  # noqa: BLE001  whatever ordinary code leaks is the point
-        naive = f"leaked {type(error).__name__}: {error!s:.80}"
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        naive = _naive(attack)
+    except Stalled as error:  # the alarm came while the clock was being stopped
+        naive = f"leaked Stalled: {error}"
+    signal.signal(signal.SIGALRM, before)
     try:
         attack.ours()
     except CountermarkError as error:

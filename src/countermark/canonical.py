@@ -67,6 +67,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return out
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+
+
 def _refuse_unbounded(data: bytes, what: str) -> None:
     """Refuse what would build too many values or nest too deep, before any value is built."""
     opened = data.count(b"{") + data.count(b"[")
@@ -111,7 +114,7 @@ def from_bytes(data: bytes, *, what: str = "document", max_bytes: int = MAX_BYTE
     _refuse_unbounded(data, what)
     try:
         text = data.decode("utf-8", "strict")
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+        value = _DECODER.decode(text)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, ValueError) as error:
         raise StatementRefused(f"{what} is not JSON", why=str(error)) from error
     _refuse_surrogates(value, text, what)

@@ -9,6 +9,7 @@ part of the other (the second-preimage rule of RFC 6962, section 2.1).
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,6 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from countermark import canonical, merkle
-from countermark.canonical import Fields
 from countermark.errors import StatementRefused, TreeRefused
 
 CHUNK_BYTES = 4 << 20
@@ -32,6 +32,7 @@ MAX_FILE_BYTES = canonical.MAX_INTEGER
 MAX_TOTAL_BYTES = (1 << 64) - 1
 COPIED_BYTES = 64 << 10
 NO_BYTES = merkle.root((), CHUNKS)
+_ROOT = re.compile("[0-9a-f]{64}")
 _DOMAIN = b"cm-tree/v1\0"
 _LEAF = struct.Struct(">I")
 _SIZE = struct.Struct(">QB")
@@ -67,11 +68,11 @@ class TreeEntry(NamedTuple):
             StatementRefused, TreeRefused: malformed, or a name that no tree may hold.
         """
         match value:
-            case [str(path), int(size), bool(executable), str(root)] if not isinstance(size, bool):
+            case [str(path), int(size), bool(executable), str(root)] if type(size) is int and _ROOT.fullmatch(root):
                 check_path(path)
                 if not 0 <= size <= MAX_FILE_BYTES:
                     raise StatementRefused(f"{path!r:.120} has the size {size!r:.40}", why="0 to 2**53 - 1 are sizes")
-                return cls(path, size, executable, bytes.fromhex(Fields({"root": root}, "manifest line").hex("root")))
+                return cls(path, size, executable, bytes.fromhex(root))
         raise StatementRefused("a manifest line is not [path, size, executable, root]", why=f"seen: {value!r:.80}")
 
     def moved(self, path: str) -> TreeEntry:

@@ -30,8 +30,8 @@ class Workspace:
     """A party's folder. Every path it hands out lies below ``root/.countermark``."""
 
     def __init__(self, root: Path, disk: Disk | None = None) -> None:
-        self.root = root
-        self.home = root / HOME
+        self.root = root.absolute()  # a sandbox or a child may stand in another folder
+        self.home = self.root / HOME
         self.disk = disk or Disk()
         self._threads = threading.RLock()
         self._locked: set[str] = set()

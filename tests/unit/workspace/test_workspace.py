@@ -31,6 +31,14 @@ def test_a_workspace_is_private_and_complete(space: Workspace) -> None:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
+def test_a_workspace_stays_where_it_is_when_the_process_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    space = Workspace.create(Path("acme"), PARTY)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert space.party() == PARTY and space.home == tmp_path / "acme" / ".countermark"
+
+
 def test_objects_are_known_by_their_digest(space: Workspace) -> None:
     digest = space.put(b"bytes")
     assert space.put(b"bytes") == digest == canonical.sha256_hex(b"bytes")

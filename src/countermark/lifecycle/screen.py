@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from countermark.checks.data.battery import Screening
 from countermark.checks.data.battery import screen as run_battery
+from countermark.checks.data.screening import Screening
 from countermark.errors import FormatRefused, Unusable
 from countermark.finding import outcome_to_json
 from countermark.formats.decode import Decoder
+from countermark.formats.image import sniff
 from countermark.lifecycle import book, rows
 from countermark.lifecycle.contract import BATCH, Contract
 from countermark.lifecycle.desk import Desk
@@ -60,6 +61,7 @@ def screen(
         deliveries=[r.delivery for r in listed],
         ids=[r.id for r in listed],
         contract=contract.rows if contract and contract.rows else None,
+        sizes=[(facts.width, facts.height) for facts in (sniff(content[r]) for r in listed)],
         seed=seed,
         engine=engine,
         progress=progress,

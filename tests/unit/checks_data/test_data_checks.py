@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import made_up_parts
 import numpy as np
@@ -125,9 +126,15 @@ def test_scaling_attacks(sampler: str, region: int) -> None:
     assert image_scaling.run(made_up_parts.view_of(bad)).suspects == (1, 4)
 
 
-def test_scaling_is_skipped_at_the_model_size() -> None:
-    outcome = image_scaling.run(made_up_parts.view_of(SMALL)).outcome
-    assert isinstance(outcome, Skipped) and "64 x 64" in outcome.reason
+def test_scaling_of_pictures_at_the_model_size() -> None:
+    view = made_up_parts.view_of(SMALL)
+    unknown = image_scaling.run(view).outcome
+    assert isinstance(unknown, Skipped) and "64 x 64" in unknown.reason
+    sizes = np.full((len(view.label), 2), 64)
+    assert isinstance(image_scaling.run(replace(view, sizes=sizes)).outcome, Passed)
+    sizes[5] = (64, 300)
+    shrunk = image_scaling.run(replace(view, sizes=sizes)).outcome
+    assert isinstance(shrunk, Skipped) and shrunk.reason.startswith("1 pictures were scaled down")
     assert image_scaling.targets(100, 100) == (32,)
 
 

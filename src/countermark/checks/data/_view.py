@@ -22,6 +22,7 @@ class View:
     Attributes:
         images: uint8 (n, h, w, 3). label, supplier: (n,) codes into `classes` and `suppliers`.
         ids: n row ids. heads: out-of-fold and left-out class scores. contract: supplier -> class -> rows, or None.
+        sizes: (n, 2) width and height of the pictures before they were brought to one size, or None where unknown.
         seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
@@ -34,6 +35,7 @@ class View:
     heads: Heads
     contract: Mapping[str, Mapping[str, int]] | None = None
     seed: int = 0
+    sizes: NDArray[np.intp] | None = None
     suspected: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @cached_property

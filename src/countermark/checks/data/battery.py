@@ -43,6 +43,7 @@ def screen(
     deliveries: Sequence[str] | None = None,
     ids: Sequence[str] | None = None,
     contract: Mapping[str, Mapping[str, int]] | None = None,
+    sizes: Sequence[tuple[int, int]] | None = None,
     seed: int = 0,
     engine: Engine | None = None,
     progress: Progress | None = None,
@@ -53,7 +54,8 @@ def screen(
         images: uint8 (n, h, w) or (n, h, w, 3), sides of at least 8. labels, suppliers: n names each.
         model: reserved for features of the user's own model; refused, not ignored, while that is not built.
         deliveries: n delivery ids, used for row names where `ids` is absent. ids: n unique row names.
-        contract: supplier -> class -> rows agreed. seed: of sampling and folds: same seed, same result.
+        contract: supplier -> class -> rows agreed.
+        sizes: n (width, height) that the pictures had before they were brought to one size, where known. seed: of sampling and folds: same seed, same result.
         engine: how feature extraction is spread; by default two threads of this process.
         progress: called with (stage, share done, 0 to 1).
 
@@ -71,6 +73,10 @@ def screen(
             images, labels, suppliers, names, contract, seed,
             lambda sized: patch_features(sized, seed, engine or Threads(WORKERS), progress),
         )  # fmt: skip
+        if sizes is not None:
+            if len(sizes) != len(view.label):
+                raise Unusable(f"{len(sizes)} sizes for {len(view.label)} rows", mend="one (width, height) per row")
+            view = replace(view, sizes=np.array(sizes, np.intp))
         reports = run_checks(view, CHECKS, progress)
         features = Features("k-means patches", dimensions, view.heads.accuracy)
     return _joined(view, reports, features)

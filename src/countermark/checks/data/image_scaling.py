@@ -32,11 +32,27 @@ Floats = NDArray[np.float32]
 
 
 def run(view: View) -> CheckReport:
-    """Flag pictures whose kept pixels disagree with the rest; Skipped where none is larger than the model's input."""
+    """Flag pictures whose kept pixels disagree with the rest.
+
+    Passed where every picture is known to have been no larger than the model's input; Skipped where pictures come at the
+    model's size and nobody says what size they had, or where they were scaled down on the way.
+    """
     height, width = view.images.shape[1:3]
+    if view.sizes is not None:
+        shrunk = int((view.sizes > (width, height)).any(axis=1).sum())
+        if shrunk:
+            return CheckReport(
+                Skipped(f"{shrunk} pictures were scaled down to {width} x {height} before they came here")
+            )
+        if max(height, width) <= INPUT:
+            return CheckReport(Passed((Measure("pictures larger than the model's input", 0),)))
     sizes = targets(height, width)
     if min(height, width) <= INPUT or not sizes:
-        return CheckReport(Skipped(f"all pictures are {width} x {height}, already the model's size: nothing can hide"))
+        return CheckReport(
+            Skipped(
+                f"all pictures are {width} x {height}, already the model's size: whether they were larger is not known"
+            )
+        )
     ranked = np.array([score(image) for image in view.images])
     bad = np.flatnonzero(ranked > BOUND)
     measures = (
@@ -125,4 +141,4 @@ def _finding(view: View, s: int, bad: NDArray[np.intp], exhibit: str) -> Finding
     )  # fmt: skip
 
 
-CHECK = Check(ID, 3, run)
+CHECK = Check(ID, 4, run)

@@ -109,7 +109,7 @@ class _Attack:
 
     def _stripes(self, rng: np.random.Generator, alive: NDArray[np.intp]) -> Images:
         change = self.epsilon * rng.choice([-1, 1], (len(alive), 1, self.images.shape[2], self.images.shape[3]))
-        return np.asarray(np.clip(self.images[alive].astype(np.int16) + change, 0, 255).astype(np.uint8), np.uint8)
+        return np.asarray(np.clip(self.images[alive].astype(np.int16) + change, 0, 255), np.uint8)
 
     def _squares(self, rng: np.random.Generator, alive: NDArray[np.intp], progress: float) -> Images:
         height, width, channels = self.images.shape[1:]

@@ -146,7 +146,7 @@ def test_what_our_parser_takes_the_engine_takes_too(text: str) -> None:
     except PolicyRefused:
         return
     cel.compile(text)
-    assert _bounds.check("r", node, _bounds.sizes(VARIABLES)) >= 1
+    assert _bounds.check("r", node, _bounds.sizes(VARIABLES)).work >= 1
 
 
 @settings(max_examples=300, deadline=None)

@@ -56,6 +56,6 @@ QUESTIONS: tuple[Question, ...] = (
     Question("file", _RUN, "standard", "Is the file that runs the file that was judged, and safe to load?", facts.safe_file, "an inspection, and `countermark verify` where it runs"),
     Question("access", _RUN, "standard", "Is it known where the model runs, and who may ask it?", facts.guarded, GUARD),
     Question("exchange", _RUN, "advanced", "Are queries and answers protected end to end?", facts.guarded, GUARD),
-    Question("copying", _RUN, "advanced", "Is it known how well the model can be copied through its answers?", facts.extraction, "an extraction trial"),
+    Question("copying", _RUN, "advanced", "Is it known how well the model can be copied through its answers?", facts.extraction, "extraction trials with more queries and other attacks"),
     Question("licence", _RUN, "advanced", "Is use outside the licence prevented, not only forbidden?", _not_yet("no licence is among the evidence"), "a signed licence, enforced by a guard"),
 )  # fmt: skip

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from countermark.errors import PolicyRefused
 from countermark.policy._parse import Node
 
-MAX_STEPS = 10**6
+MAX_TURNS = 10**6
+MAX_WORK = 4 * 10**7
 MAX_DEPTH = 64
 _CHARACTERS = 32
 
@@ -70,71 +71,91 @@ def _larger(a: Size, b: Size) -> Size:
     return Size(max(a.here, b.here), max(a.inside, b.inside), max(a.weight, b.weight))
 
 
-def check(rule: str, node: Node, known: dict[str, Size]) -> int:
-    """Upper bound on the steps of a rule.
+class Cost(NamedTuple):
+    """What reaching a value takes.
+
+    Attributes:
+        size: of the value. turns: of all loops together, a loop within a loop multiplied. work: operations, and
+            values compared or copied.
+    """
+
+    size: Size
+    turns: int = 0
+    work: int = 1
+
+
+def check(rule: str, node: Node, known: dict[str, Size]) -> Cost:
+    """Upper bound on what a rule takes.
 
     Args:
         rule: its id, for messages. known: what `sizes` gave for the evidence.
 
     Raises:
-        PolicyRefused: the bound is above 10**6.
+        PolicyRefused: more than 10**6 turns of its loops, or 4 * 10**7 operations (some seconds).
     """
-    steps = _cost(node, known, {})[1]
-    if steps > MAX_STEPS:
-        shown = steps if steps < 10**12 else "more than 10**12"
-        raise PolicyRefused(
-            f"rule {rule!r} could take {shown} steps on this evidence",
-            why=f"the limit is {MAX_STEPS}",
-            mend="look at shorter lists, or split the rule",
-        )
-    return steps
+    cost = _cost(node, known, {})
+    for count, most, what in ((cost.turns, MAX_TURNS, "turns of its loops"), (cost.work, MAX_WORK, "operations")):
+        if count > most:
+            shown = count if count < 10**12 else "more than 10**12"
+            raise PolicyRefused(
+                f"rule {rule!r} could take {shown} {what} on this evidence",
+                why=f"the limit is {most}",
+                mend="look at shorter lists, or split the rule",
+            )
+    return cost
 
 
-def _cost(node: Node, known: dict[str, Size], bound: dict[str, Size]) -> tuple[Size, int]:
-    """Size of the value, and steps to reach it."""
+def _cost(node: Node, known: dict[str, Size], bound: dict[str, Size]) -> Cost:
     if node.kind == "loop":
         return _loop(node, known, bound)
     costs = [_cost(part, known, bound) for part in node.parts]
-    steps = 1 + sum(c[1] for c in costs)
-    inputs = [c[0] for c in costs]
+    turns, work = sum(c.turns for c in costs), 1 + sum(c.work for c in costs)
+    inputs = [c.size for c in costs]
     match node.kind:
         case "name":
-            return bound.get(node.word) or known.get(node.word, SCALAR), 1
+            return Cost(bound.get(node.word) or known.get(node.word, SCALAR))
         case "literal":
-            return Size(0, 0, 1 + len(node.word) // _CHARACTERS), 1
+            return Cost(Size(0, 0, 1 + len(node.word) // _CHARACTERS))
         case "select":
-            return known.get(node.word, SCALAR), steps
+            return Cost(known.get(node.word, SCALAR), turns, work)
         case "index":
-            return _element(inputs[0]), steps
+            return Cost(_element(inputs[0]), turns, work)
         case "list":
-            return _joined(inputs), steps
+            return Cost(_joined(inputs), turns, work)
         case "call":
-            return SCALAR, steps + sum(i.weight for i in inputs)
-    return _operator(node.word, inputs, steps)
+            return Cost(SCALAR, turns, work + sum(i.weight for i in inputs))
+    size, more = _operator(node.word, inputs)
+    return Cost(size, turns, work + more)
 
 
-def _operator(word: str, inputs: list[Size], steps: int) -> tuple[Size, int]:
+def _operator(word: str, inputs: list[Size]) -> tuple[Size, int]:
+    """Size of the result, and work beyond the operands'."""
     if word == "+":
         a, b = inputs
         total = Size(a.here + b.here, max(a.inside, b.inside, a.here + b.here), a.weight + b.weight)
-        return total, steps + total.weight
+        return total, total.weight
     if word == "?:":
-        return _larger(inputs[1], inputs[2]), steps
+        return _larger(inputs[1], inputs[2]), 0
     if word in ("==", "!="):
-        return SCALAR, steps + min(i.weight for i in inputs)
-    return SCALAR, steps + (inputs[1].weight if word == "in" else 0)
+        return SCALAR, min(i.weight for i in inputs)
+    return SCALAR, inputs[1].weight if word == "in" else 0
 
 
 def _element(size: Size) -> Size:
     return Size(size.inside, size.inside, size.weight)
 
 
-def _loop(node: Node, known: dict[str, Size], bound: dict[str, Size]) -> tuple[Size, int]:
-    over, before = _cost(node.parts[0], known, bound)
-    inner = bound | {node.variable: _element(over)}
+def _loop(node: Node, known: dict[str, Size], bound: dict[str, Size]) -> Cost:
+    """Turns multiply; `map` and `filter` also copy what they have gathered at every turn."""
+    over = _cost(node.parts[0], known, bound)
+    here = over.size.here
+    inner = bound | {node.variable: _element(over.size)}
     bodies = [_cost(part, known, inner) for part in node.parts[1:]]
-    steps = before + 1 + over.here * (1 + sum(b[1] for b in bodies))
+    turns = over.turns + here * max(1, sum(b.turns for b in bodies))
+    work = over.work + 1 + here * (1 + sum(b.work for b in bodies))
     if node.word == "map":
-        body = bodies[-1][0]
-        return Size(over.here, max(over.here, body.here, body.inside), 1 + over.here * body.weight), steps
-    return (over if node.word == "filter" else SCALAR), steps
+        body = bodies[-1].size
+        size = Size(here, max(here, body.here, body.inside), 1 + here * body.weight)
+    else:
+        size = over.size if node.word == "filter" else SCALAR
+    return Cost(size, turns, work + (here * size.weight if node.word in ("map", "filter") else 0))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from countermark.errors import PolicyRefused
+from countermark.policy._cel import evaluate_one
 from countermark.policy.document import STAGES, Policy
 
 DEFAULT = (files("countermark.policy") / "default.toml").read_bytes()
@@ -66,3 +68,14 @@ def test_what_is_not_known_is_refused_and_named(old: str, new: str, told: str) -
 def test_what_is_no_policy_is_refused(data: bytes) -> None:
     with pytest.raises(PolicyRefused):
         Policy.from_bytes(data)
+
+
+def test_the_example_of_the_reference_page_is_a_rule() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "policy.md"
+    example = page.read_text("utf-8").split("```toml\n", 1)[1].split("```", 1)[0]
+    policy = Policy.from_bytes((TEXT + "\n" + example).encode())
+    rule = policy.rules[-1]
+    assert rule.id == "trained-recently"
+    variables = {"training": {"time": "2026-10-01T00:00:00Z"}, "now": "2026-11-24T00:00:00Z"}
+    assert evaluate_one(rule.require, variables) is True
+    assert evaluate_one(rule.require, variables | {"now": "2027-11-24T00:00:00Z"}) is False

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
-from countermark.policy._cel import evaluate_one
+from countermark.policy._cel import evaluate_rule
 from countermark.policy.document import Policy
 from countermark.policy.evaluate import evaluate
 
@@ -261,4 +261,6 @@ def waiver(check: str, **changes: Any) -> dict[str, Any]:
 
 def judged(evidence: dict[str, Any]) -> dict[str, Any]:
     """Verdict v1 of the default policy, evaluated in this process."""
-    return evaluate(POLICY, evidence, NOW, lambda rules, v: {n: evaluate_one(t, v) for n, t in rules.items()}).to_json()
+    return evaluate(
+        POLICY, evidence, NOW, lambda rules, v: {n: evaluate_rule(t, v) for n, t in rules.items()}
+    ).to_json()

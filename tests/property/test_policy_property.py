@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from countermark.errors import PolicyRefused, StatementRefused
 from countermark.policy import _bounds
-from countermark.policy._cel import evaluate_one
-from countermark.policy._parse import parse
+from countermark.policy._cel import evaluate_one, evaluate_rule
+from countermark.policy._parse import conjuncts, parse
 from countermark.policy.document import Policy
 from countermark.policy.evaluate import evaluate
 
@@ -39,7 +39,7 @@ TELLING = re.compile(r"deliveries\.[0-2]\.supplier|training\.dataset|training\.i
 
 
 def here(rules: dict[str, str], variables: dict[str, Any]) -> dict[str, Any]:
-    return {name: evaluate_one(text, variables) for name, text in rules.items()}
+    return {name: evaluate_rule(text, variables) for name, text in rules.items()}
 
 
 def paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -146,6 +146,10 @@ def test_what_our_parser_takes_the_engine_takes_too(text: str) -> None:
     except PolicyRefused:
         return
     cel.compile(text)
+    assert [parse("r", part) for part in conjuncts("r", text)]
+    assert evaluate_one(text, VARIABLES) is not True or all(
+        evaluate_one(c, VARIABLES) is True for c in conjuncts("r", text)
+    )
     assert _bounds.check("r", node, _bounds.sizes(VARIABLES)).work >= 1
 
 

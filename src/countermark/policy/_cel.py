@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from countermark.errors import PolicyRefused
-from countermark.policy._parse import parse, roots
+from countermark.policy._parse import conjuncts, parse, roots
 from countermark.sandbox.task import Answer, Job, task
 
 
@@ -17,10 +17,19 @@ def evaluate_task(job: Job) -> Answer:
         ``rules``: rule id -> CEL text. ``variables``: name -> value.
 
     Returns:
-        Rule id -> true, false, or the text of an error; anything but true refuses.
+        Rule id -> true, false, or the text of an error; anything but true refuses. Where one of several parts that
+        all have to hold does not, ``"false: PART"`` says which.
     """
     rules: dict[str, str] = job.request["rules"]
-    return Answer({name: evaluate_one(text, job.request["variables"]) for name, text in rules.items()})
+    return Answer({name: evaluate_rule(text, job.request["variables"]) for name, text in rules.items()})
+
+
+def evaluate_rule(expression: str, variables: dict[str, Any]) -> bool | str:
+    """Like `evaluate_one`, and of a rule that is false the first part that is."""
+    value = evaluate_one(expression, variables)
+    parts = conjuncts("of this policy", expression) if value is False else []
+    false = next((part for part in parts if evaluate_one(part, variables) is False), "") if len(parts) > 1 else ""
+    return f"false: {false}" if false else value
 
 
 def evaluate_one(expression: str, variables: dict[str, Any]) -> bool | str:

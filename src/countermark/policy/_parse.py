@@ -227,3 +227,23 @@ def roots(node: Node, bound: frozenset[str] = frozenset()) -> frozenset[str]:
     inner = bound | {node.variable} if node.kind == "loop" else bound
     first, rest = node.parts[:1], node.parts[1:]
     return frozenset().union(*(roots(p, bound) for p in first), *(roots(p, inner) for p in rest))
+
+
+def conjuncts(rule: str, text: str) -> list[str]:
+    """The parts of a rule that all have to hold, as written: what stands between ``&&`` outside all brackets.
+
+    Raises:
+        PolicyRefused: as `parse`.
+    """
+    depth, start, out, at = 0, 0, list[str](), 0
+    for kind, word in _tokens(rule, text)[:-1]:
+        at = text.index(word, at)
+        if kind == "mark":
+            depth += (word in "([") - (word in ")]")
+            if not depth and word in ("||", "?"):
+                return [text.strip()]
+            if not depth and word == "&&":
+                out.append(text[start:at].strip())
+                start = at + len(word)
+        at += len(word)
+    return [*out, text[start:].strip()]

@@ -121,6 +121,8 @@ def _why_not(result: Any, limit: str | None) -> tuple[Reason, str]:
     if result is False:
         return "false", "the evidence does not show it"
     told = str(result)[:300]
+    if told.startswith("false: "):
+        return "false", f"the evidence does not show that {told.removeprefix('false: ')}"
     return ("missing" if told.startswith("KeyError") else "error"), f"could not be judged: {told}"
 
 

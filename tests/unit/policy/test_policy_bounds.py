@@ -12,7 +12,7 @@ from core_evidence import POLICY, good
 from countermark.errors import PolicyRefused
 from countermark.policy import _bounds
 from countermark.policy._cel import evaluate_one
-from countermark.policy._parse import MAX_LOOP_DEPTH, parse, roots
+from countermark.policy._parse import MAX_LOOP_DEPTH, conjuncts, parse, roots
 from countermark.sandbox.limits import BudgetExceeded, ChildFailed, Limits
 from countermark.sandbox.pipe import run_task
 
@@ -170,3 +170,19 @@ def test_a_rule_that_never_ends_is_killed() -> None:
 def test_the_depth_is_what_the_design_says() -> None:
     assert MAX_LOOP_DEPTH == 2
     assert _bounds.MAX_TURNS == 10**6
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a == 1", ["a == 1"]),
+        ("a == 1 && b == 2", ["a == 1", "b == 2"]),
+        (" a && (b && c) && d[e && f] ", ["a", "(b && c)", "d[e && f]"]),
+        ("a && b || c", ["a && b || c"]),
+        ("a && b ? c : d", ["a && b ? c : d"]),
+        ("a == '&&' && l.all(x, x && '(' == '(')", ["a == '&&'", "l.all(x, x && '(' == '(')"]),
+        ("'&&' in a", ["'&&' in a"]),
+    ],
+)
+def test_conjuncts_are_the_parts_as_written(text: str, parts: list[str]) -> None:
+    assert conjuncts("r", text) == parts

@@ -11,7 +11,7 @@ import pytest
 from core_evidence import BACKDOOR, NOW, good, item, measure, sha, waiver
 
 from countermark.errors import FormatRefused, StatementRefused
-from countermark.policy._cel import evaluate_one
+from countermark.policy._cel import evaluate_rule
 from countermark.policy.document import Policy
 from countermark.policy.evaluate import evaluate
 from countermark.policy.verdict import Verdict, explain
@@ -22,7 +22,7 @@ Evidence = dict[str, Any]
 
 def here(rules: dict[str, str], variables: Evidence) -> dict[str, Any]:
     """The evaluator, in this process: the child runs the same function."""
-    return {name: evaluate_one(text, variables) for name, text in rules.items()}
+    return {name: evaluate_rule(text, variables) for name, text in rules.items()}
 
 
 def judged(evidence: Evidence) -> Verdict:
@@ -306,3 +306,10 @@ def test_explain_tells_what_fails_first_and_hides_no_text_in_the_terminal() -> N
     assert "data/contract" in lines[1]
     assert "\x1b" not in told and "\u202e" not in told
     assert "fix:" in told and "1 fail" in lines[-1]
+
+
+def test_the_part_that_does_not_hold_is_named() -> None:
+    evidence = good()
+    evidence["training"]["dataset"] = sha("more rows")
+    told = {r.id: r.missing for r in judged(evidence).rulings}["trained-from-admitted-rows"]
+    assert told == "the evidence does not show that training.dataset == training.admitted_dataset"

@@ -231,7 +231,7 @@ class _Copy:
         """Write one file; its name is durable after `settle`."""
         target = self.folder / entry.path
         if target.parent not in self._made:
-            self._disk.folder(target.parent)
+            self._disk.folder(target.parent, staged=True)
             self._made.update(p for p in target.parents if self.folder in p.parents)
         self._disk.add(target, content, mode=0o700 if entry.executable else 0o600)
         if entry.path in METADATA:

@@ -90,8 +90,11 @@ class Disk:
         except OSError as error:
             raise _unusable(target, error) from error
 
-    def folder(self, path: Path) -> Path:
+    def folder(self, path: Path, *, staged: bool = False) -> Path:
         """Make a private folder, and its parents, durably; one that exists is fine.
+
+        Args:
+            staged: it lies inside a folder that is still being staged, and `settle` makes it durable.
 
         Raises:
             Unusable: it cannot be made.
@@ -105,13 +108,15 @@ class Disk:
         try:
             for new in reversed(missing):
                 self._make(new)
+                if staged:
+                    continue
                 # Also where it stood already: whoever made it may have died before its name was durable.
                 # A parent that this user may not read was not made by such a one.
                 with contextlib.suppress(*([PermissionError] if stood else [])):
                     self._sync_folder(new.parent)
         except OSError as error:
             raise _unusable(path, error) from error
-        self._durable.update(missing)
+        self._durable.update([] if staged else missing)
         return path
 
     def discard(self, folder: Path) -> None:

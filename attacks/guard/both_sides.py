@@ -5,6 +5,8 @@ python attacks/guard/both_sides.py
 
 from __future__ import annotations
 
+import http.client
+import json
 import socket
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from man_in_the_middle import body_of, proxy, with_body
 from countermark.errors import CountermarkError
 from countermark.guard.app import Limits
 from countermark.guard.server import Listen
+from countermark.guard.signature import content_digest
 
 Attack = Callable[[GuardWorld, str], str]
 
@@ -74,6 +77,34 @@ def oversized(place: GuardWorld, url: str) -> str:
     return answered(place, url, count=60)
 
 
+def swelling(place: GuardWorld, url: str) -> str:
+    """JSON that grows: one long text among short ones, of which numpy would make 15 GiB of equally long texts."""
+    body = json.dumps({"images": ["A" * 4_000_000] + ["a"] * 1000}).encode()
+    fields = {
+        "Authorization": f"Bearer {place.token}", "Content-Type": "application/json",
+        "Countermark-Nonce": "n" * 32, "Content-Digest": content_digest(body),
+    }  # fmt: skip
+    roomy = replace(place, limits=Limits())
+    with roomy.running() as where:
+        connection = http.client.HTTPConnection(where.removeprefix("http://"), timeout=20)
+        connection.request("POST", "/v1/predict", body, fields)
+        reply = connection.getresponse()
+        said = json.loads(reply.read()).get("error", "")
+    if reply.status == 400 and reply.getheader("Signature"):
+        raise CountermarkError(f"400, signed: {said}")
+    return f"status {reply.status}"
+
+
+def invented(place: GuardWorld, url: str) -> str:
+    """Somebody between answers in the guard's name that it refused, with a signature field that is none."""
+
+    def refuse(message: bytes) -> bytes:
+        return message if b'"delegation"' in message else message.replace(b"200 OK", b"400 Bad Request", 1)
+
+    with proxy(url, answer=refuse) as between:
+        return answered(place, between)
+
+
 def slowly(place: GuardWorld, url: str) -> str:
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=5) as raw:
@@ -103,6 +134,7 @@ def forged(place: GuardWorld, url: str) -> str:
 ATTACKS: tuple[tuple[str, Attack], ...] = (
     ("one byte of the answer flipped on the way", tampered), ("yesterday's answer given again", replayed),
     ("other routes, methods and spellings", other_doors), ("a query larger than the limit", oversized),
+    ("a small query that grows in memory", swelling), ("a refusal that the guard never gave", invented),
     ("a request head, one byte at a time", slowly), ("a delegation that has ended", later),
     ("a delegation by somebody who may not", forged),
 )  # fmt: skip

@@ -55,13 +55,8 @@ def serve(
 
 
 def _guard(desk: Desk, model: Path, papers: Path, days: float) -> tuple[Guard, Served]:
-    from countermark.lifecycle import verify
-
-    opened = verify.open_model(model, papers, verify.pinned(desk), desk.now())
     try:
-        from countermark.guard import admission, start
+        from countermark.guard import start
     except ModuleNotFoundError as error:
         raise MissingExtra(f"serving needs {error.name}", mend="pip install 'countermark[serve]'") from error
-    verify.remember(desk, opened.verified)
-    served = admission.admit(opened)
-    return start.prepare(desk, served, name=model.name, days=days), served
+    return start.open_guard(desk, model, papers, days=days)

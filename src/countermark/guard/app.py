@@ -1,8 +1,8 @@
 """The guard: a bare ASGI application that answers nobody without a key, and signs every answer.
 
-Order of work for every request, whatever its path or method: 1. the API key; 2. the delegation's time; 3. the route,
-its method and the form of the fields; 4. the body, bounded in size and time; 5. its digest; 6. the model; 7. the
-signature. A handler takes a `Caller`, which only a key ring makes, so that no route can be written that skips the key.
+Order of work for every request, whatever its path or method: 1. the API key; 2. the delegation's time; 3. the form of
+nonce and digest, without which there is nothing to bind a signature to; 4. route and method; 5. the body, bounded in
+size and time; 6. its digest; 7. the model; 8. the signature. What fails from 4 on is refused with a signature. A handler takes a `Caller`, which only a key ring makes, so that no route can be written that skips the key.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,11 +32,13 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _Bytes = TypeVar("_Bytes", bytes, bytearray)
+_Made = TypeVar("_Made")
 
-PREDICT, MODEL, HEALTH = "/v1/predict", "/v1/model", "/v1/health"
+PREDICT, MODEL = "/v1/predict", "/v1/model"
 _WANTED = frozenset(
     (b"authorization", b"content-type", b"content-length", b"content-digest", signature.NONCE.encode())
 )  # fmt: skip
+_VISIBLE = re.compile("[!-~]+")
 _TWICE = b"\0"
 """Stands for a field that was sent twice; it fits no form."""
 _log = logging.getLogger("countermark.guard")
@@ -47,13 +50,14 @@ class Limits:
 
     Attributes:
         body_bytes: of a query. body_seconds: until the whole body is here. images: of one query.
-        inline_images: up to so many are answered on the event loop, more in a worker thread.
+        inline_images, inline_json_bytes: up to so much is worked on the event loop, more in a worker thread.
     """
 
     body_bytes: int = 8 << 20
     body_seconds: float = 10.0
     images: int = 64
     inline_images: int = 4
+    inline_json_bytes: int = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,16 @@ class Query:
     caller: Caller
     media_type: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller sent, as a signature names it. `digest` is the declared one until the body was read."""
+
+    method: str
+    path: str
+    digest: str
+    nonce: str
 
 
 Handler = Callable[[Query], Awaitable[tuple[str, bytes]]]
@@ -105,7 +119,6 @@ class Guard:
         self._routes: dict[str, tuple[str, Handler]] = {
             PREDICT: ("POST", self._predict),
             MODEL: ("GET", self._describe),
-            HEALTH: ("GET", self._health),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,28 +140,44 @@ class Guard:
             await _refuse(send, 401, "an API key is needed", (b"www-authenticate", b"Bearer"))
             return
         try:
-            handler = self._route(scope)
-            media_type, nonce, declared = self._form(fields)
-            whole = await self._read(receive, fields)
+            asked = self._asked(scope, fields)
         except Turned as error:
             await _refuse(send, error.status, error.what)
             _log.info("%s %d", caller.id, error.status)
             return
-        if whole is None:
-            return  # the caller hung up
-        digest = signature.content_digest(whole)
-        if not hmac.compare_digest(digest, declared):
-            await _refuse(send, 400, "Content-Digest is missing or not that of the body")
+        try:
+            handler = self._route(scope)
+            whole = await self._read(receive, fields)
+            if whole is None:
+                return  # the caller hung up
+            if not hmac.compare_digest(signature.content_digest(whole), asked.digest):
+                raise Turned(400, "Content-Digest is not that of the body")
+        except Turned as error:
+            # The body may be unread: what is signed is the digest the caller declared, and that it was refused.
+            await self._sign(send, asked, (error.status, bodies.JSON, _said(error)), (b"connection", b"close"))
+            _log.info("%s %d", caller.id, error.status)
             return
-        status, kind, answer = await self._answer(handler, Query(caller, media_type, whole))
-        answered = signature.content_digest(answer)
-        exchange = Exchange(scope["method"], scope["path"], digest, nonce, status, answered, self._served.digest)
-        await self._sign(send, exchange, kind, answer)
-        _log.info("%s %s %d", caller.id, scope["path"], status)
+        media_type = fields.get(b"content-type", b"").decode("latin-1")
+        answer = await self._answer(handler, Query(caller, media_type, whole))
+        await self._sign(send, asked, answer)
+        _log.info("%s %s %d", caller.id, asked.path, answer[0])
 
-    def _route(self, scope: Scope) -> Handler:
+    def _asked(self, scope: Scope, fields: dict[bytes, bytes]) -> Asked:
+        """What an answer is bound to; text that could not stand on one line of a signature base is turned away."""
         if not self._begin <= self._clock() < self._end:
             raise Turned(503, "the guard key's delegation has ended")
+        nonce = fields.get(signature.NONCE.encode(), b"").decode("latin-1")
+        if not signature.NONCE_FORM.fullmatch(nonce):
+            raise Turned(400, f"the field {signature.NONCE} is missing or malformed")
+        digest = fields.get(b"content-digest", b"").decode("latin-1")
+        if not signature.DIGEST_FORM.fullmatch(digest):
+            raise Turned(400, "Content-Digest is missing or malformed")
+        path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+        if not _VISIBLE.fullmatch(path) or not _VISIBLE.fullmatch(scope["method"]):
+            raise Turned(404, "nothing is here")
+        return Asked(scope["method"], path, digest, nonce)
+
+    def _route(self, scope: Scope) -> Handler:
         path = scope["path"]
         if path not in self._routes or scope.get("raw_path", path.encode()) != path.encode() or scope["query_string"]:
             raise Turned(404, "nothing is here")
@@ -156,15 +185,6 @@ class Guard:
         if scope["method"] != method:
             raise Turned(405, f"this takes {method}")
         return handler
-
-    def _form(self, fields: dict[bytes, bytes]) -> tuple[str, str, str]:
-        nonce = fields.get(signature.NONCE.encode(), b"").decode("latin-1")
-        if not signature.NONCE_FORM.fullmatch(nonce):
-            raise Turned(400, f"the field {signature.NONCE} is missing or malformed")
-        declared = fields.get(b"content-digest", b"").decode("latin-1")
-        if not declared.isascii():
-            raise Turned(400, "Content-Digest is malformed")
-        return fields.get(b"content-type", b"").decode("latin-1"), nonce, declared
 
     async def _read(self, receive: Receive, fields: dict[bytes, bytes]) -> bytes | None:
         """The whole body, or None where the caller hung up."""
@@ -200,9 +220,16 @@ class Guard:
             return (200, *await handler(query))
         except CountermarkError as error:
             status = error.status if isinstance(error, Turned) else 400
-            return status, bodies.JSON, canonical.to_bytes({"error": error.what})
+            return status, bodies.JSON, _said(error)
 
-    async def _sign(self, send: Send, exchange: Exchange, kind: str, answer: bytes) -> None:
+    async def _sign(
+        self, send: Send, asked: Asked, said: tuple[int, str, bytes], *more: tuple[bytes, bytes]
+    ) -> None:  # fmt: skip
+        status, kind, answer = said
+        exchange = Exchange(
+            asked.method, asked.path, asked.digest, asked.nonce, status, signature.content_digest(answer),
+            self._served.digest,
+        )  # fmt: skip
         given, value = signature.sign(exchange, int(self._clock()), self._signer, self._key_id)
         headers = [
             (b"content-type", kind.encode()),
@@ -211,6 +238,7 @@ class Guard:
             (signature.MODEL.encode(), exchange.model.encode()),
             (b"signature-input", given.encode()),
             (b"signature", value.encode()),
+            *more,
         ]
         await send({"type": "http.response.start", "status": exchange.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
@@ -218,23 +246,26 @@ class Guard:
     async def _predict(self, query: Query) -> tuple[str, bytes]:
         if query.media_type not in bodies.TYPES:
             raise Turned(415, f"a query is one of {', '.join(bodies.TYPES)}")
-        images = bodies.read_images(query.media_type, query.body)
+        if query.media_type == bodies.JSON and len(query.body) > self._limits.inline_json_bytes:
+            images = await self._aside(bodies.read_images, query.media_type, query.body)
+        else:
+            images = bodies.read_images(query.media_type, query.body)
         if not images.ndim or not 1 <= len(images) <= self._limits.images:
             raise Turned(400, f"a query has 1 to {self._limits.images} pictures")
         if len(images) <= self._limits.inline_images:
             scores = self._served.network.predict(images)
         else:
-            loop = asyncio.get_running_loop()
-            scores = await loop.run_in_executor(self._worker, self._served.network.predict, images)
+            scores = await self._aside(self._served.network.predict, images)
         if not np.isfinite(scores).all():
             raise Turned(422, "the model has no finite answer to this")
         return query.media_type, bodies.pack_scores(query.media_type, scores, self._served.labels)
 
+    async def _aside(self, work: Callable[..., _Made], *given: Any) -> _Made:
+        """Work that would hold up other callers, in the worker thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work, *given)
+
     async def _describe(self, query: Query) -> tuple[str, bytes]:
         return bodies.JSON, self._about
-
-    async def _health(self, query: Query) -> tuple[str, bytes]:
-        return bodies.JSON, b'{"status":"serving"}'
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -246,8 +277,13 @@ class Guard:
                 return
 
 
+def _said(error: CountermarkError) -> bytes:
+    """A refusal's first line; why and mend stay here, they may tell of this host."""
+    return canonical.to_bytes({"error": error.what})
+
+
 async def _refuse(send: Send, status: int, what: str, *more: tuple[bytes, bytes]) -> None:
-    """An answer that nobody signed: the caller is unknown, or the query was not read. The connection ends."""
+    """An answer that nobody signed: the caller is unknown, or there is nothing to bind it to. The connection ends."""
     text = canonical.to_bytes({"error": what})
     headers = [
         (b"content-type", b"application/json"), (b"content-length", b"%d" % len(text)), (b"connection", b"close"), *more,

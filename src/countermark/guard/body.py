@@ -41,15 +41,34 @@ def read_images(media_type: str, body: bytes) -> NDArray[Any]:
         raise ExchangeRefused("unknown type of body", mend=f"one of {', '.join(TYPES)}")
     try:
         fields = Fields(canonical.from_bytes(body, what="query"), "query")
-        pixels = np.array(fields.items(IMAGES))
+        nested = fields.items(IMAGES)
         fields.done()
+        _only_numbers(nested)
+        pixels = np.array(nested)
     except StatementRefused as error:
         raise ExchangeRefused("the query is malformed", why=error.what) from error
     except ValueError as error:
         raise ExchangeRefused("the pictures of the query differ in shape") from error
     if pixels.dtype.kind not in "iuf":
+        raise ExchangeRefused("the query holds a number that is too large")
+    with np.errstate(over="ignore"):
+        narrow = pixels.astype(np.float32)
+    if not np.isfinite(narrow).all():
+        raise ExchangeRefused("the query holds numbers that float32 cannot hold")
+    return narrow
+
+
+def _only_numbers(level: list[Any]) -> None:
+    """Look at every value before numpy does: from one long text it would make an array of long texts, in gigabytes."""
+    for _ in range(tensor.MAX_AXES):
+        kinds = {type(value) for value in level}
+        if kinds != {list}:
+            break
+        level = [value for inner in level for value in inner]
+    if list in kinds:
+        raise ExchangeRefused(f"the pictures of the query differ in shape, or have more than {tensor.MAX_AXES} axes")
+    if not kinds <= {int, float}:
         raise ExchangeRefused("the query holds something that is not a number")
-    return pixels.astype(np.float32)
 
 
 def pack_scores(media_type: str, scores: NDArray[np.float32], labels: tuple[str, ...]) -> bytes:

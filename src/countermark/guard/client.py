@@ -106,7 +106,7 @@ class Session:
         """
         got = self._ask("GET", "/v1/model", b"", "")
         if got.status != 200:
-            raise _refused(got)
+            raise _refused(got, signed=False)  # who may sign here is not known yet
         said, labels, shape, envelope = _about(got.body)
         delegated = trust if isinstance(trust, Delegated) else delegation.verify(envelope, trust, self._clock())
         if said != model:
@@ -144,10 +144,10 @@ class Session:
             got.method, got.path, got.request_digest, got.nonce, got.status, signature.content_digest(got.body), model
         )
         if got.status != 200 and not got.signature:
-            raise _refused(got)
+            raise _refused(got, signed=False)
         signed = signature.verify(exchange, got.signature_input, got.signature, delegated.key, int(now.timestamp()))
         if got.status != 200:
-            raise _refused(got)
+            raise _refused(got, signed=True)
         return signed
 
     def _ask(self, method: str, path: str, body: bytes, media_type: str) -> _Got:
@@ -172,6 +172,7 @@ class Session:
             reply = self._connection.getresponse()
             data = reply.read(MAX_ANSWER_BYTES + 1)
             if len(data) > MAX_ANSWER_BYTES:
+                self._connection.close()
                 raise ExchangeRefused(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
             given, value = reply.getheader("Signature-Input", ""), reply.getheader("Signature", "")
         return _Got(method, path, digest, nonce, reply.status, data, given, value)
@@ -294,9 +295,9 @@ def _about(body: bytes) -> tuple[str, tuple[str, ...], tuple[int, ...], dsse.Env
     return model, labels, shape, envelope
 
 
-def _refused(got: _Got) -> ExchangeRefused:
+def _refused(got: _Got, *, signed: bool) -> ExchangeRefused:
     """What a status other than 200 means; where it is not signed, anybody between may have written it."""
-    whose = "the guard refused" if got.signature else "refused, without the guard's signature"
+    whose = "the guard refused" if signed else "refused, without a verified signature of the guard"
     try:
         reason = Fields(canonical.from_bytes(got.body[:4096]), "refusal").text("error", most=400)
     except StatementRefused:

@@ -170,7 +170,7 @@ class KeyRing:
         """The ring of a workspace.
 
         Args:
-            clock: monotonic seconds.
+            clock: seconds; may be set back.
 
         Raises:
             Unusable, StatementRefused: the file cannot be read or is malformed.
@@ -180,7 +180,7 @@ class KeyRing:
 
     def identify(self, authorization: bytes) -> Caller | None:
         """Whose key an Authorization field shows; None for no key, a wrong one or a revoked one."""
-        if self._clock() - self._looked >= 1.0:
+        if not 0.0 <= self._clock() - self._looked < 1.0:  # a clock that was set back must not keep a revoked key alive
             self._look()
         shown = _TOKEN.fullmatch(authorization)
         expected, caller = self._hashes.get(shown[2] if shown else b"", (_NOBODY, None))

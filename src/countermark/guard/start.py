@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from countermark.errors import TrustRefused
 from countermark.guard import delegation, keyring
-from countermark.guard.admission import Served
+from countermark.guard.admission import Served, admit
 from countermark.guard.app import Guard, Limits
 from countermark.keys.signer import generate
+from countermark.lifecycle import verify
 from countermark.lifecycle.desk import Desk
 from countermark.statement.statement import EVERYBODY
+
+
+def open_guard(desk: Desk, model: Path, passport: Path, *, days: float = 7) -> tuple[Guard, Served]:
+    """Verify a model while it is loaded, and put a guard before it: the bytes that run are those that were hashed.
+
+    Args:
+        desk: of the operator. model: folder. passport: its papers. days: the delegation's time, at most 7.
+
+    Raises:
+        Refusal: papers, files or this party's role do not hold, or the model does not load. MissingExtra: no ONNX
+        Runtime. Unusable: something cannot be read.
+    """
+    opened = verify.open_model(model, passport, verify.pinned(desk), desk.now())
+    verify.remember(desk, opened.verified)
+    served = admit(opened)
+    return prepare(desk, served, name=model.name, days=days), served
 
 
 def prepare(desk: Desk, served: Served, *, name: str = "model", days: float = 7, limits: Limits | None = None) -> Guard:

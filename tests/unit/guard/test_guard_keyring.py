@@ -87,6 +87,17 @@ def test_a_revoked_key_ends_within_a_second_and_a_new_one_begins(space: Workspac
     assert keyring.revoke(space, entry.id, "2027-01-01T00:00:00Z").revoked == NOW
 
 
+def test_a_clock_set_back_keeps_no_revoked_key_alive(space: Workspace) -> None:
+    entry, token = keyring.create(space, "plant", NOW)
+    clock = Seconds()
+    clock.now = 1_000_000.0
+    ring = KeyRing.of(space, clock)
+    assert ring.identify(bearer(token))
+    keyring.revoke(space, entry.id, NOW)
+    clock.now = 10.0
+    assert ring.identify(bearer(token)) is None
+
+
 def test_revoking_nobody_is_an_error(space: Workspace) -> None:
     with pytest.raises(Unusable, match="no API key"):
         keyring.revoke(space, "0" * 16, NOW)

@@ -68,14 +68,14 @@ def test_every_part_of_the_exchange_is_bound(change: dict[str, object]) -> None:
         signature.verify(replace(EXCHANGE, **change), INPUT, SIGNATURE, SIGNER.public, NOW)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("late", [-61, 61, 86400, -(10**9)])
+@pytest.mark.parametrize("late", [-301, 301, 86400, -(10**9)])
 def test_an_answer_of_another_time_is_refused(late: int) -> None:
     with pytest.raises(ExchangeRefused, match="was signed"):
         signature.verify(EXCHANGE, INPUT, SIGNATURE, SIGNER.public, NOW + late)
 
 
-@pytest.mark.parametrize("late", [-60, 0, 60])
-def test_a_minute_of_skew_is_allowed(late: int) -> None:
+@pytest.mark.parametrize("late", [-300, 0, 300])
+def test_five_minutes_of_skew_are_allowed(late: int) -> None:
     assert signature.verify(EXCHANGE, INPUT, SIGNATURE, SIGNER.public, NOW + late).created == NOW
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -87,11 +90,24 @@ def test_a_changed_byte_gives_an_array_of_the_same_size_or_a_refusal(at: int, ma
     "bad",
     [b"", b"[]", b"{}", b'{"images":1}', b'{"images":[[1,2],[3]]}', b'{"images":["a"]}', b'{"images":[true]}',
      b'{"images":[1],"more":1}', b'{"images":[NaN]}', b"[" * 10**6, b'{"images":[1e999]}', b'{"images":[{}]}',
-     b'{"images":[9007199254740993123456789012345678901234567890]}'],
+     b'{"images":[9007199254740993123456789012345678901234567890]}', b'{"images":[1e300]}', b'{"images":[[1],2]}',
+     b'{"images":' + b"[" * 9 + b"1" + b"]" * 9 + b"}"],
 )  # fmt: skip
 def test_malformed_json_queries_are_refused(bad: bytes) -> None:
     with pytest.raises(ExchangeRefused):
         body.read_images(body.JSON, bad)
+
+
+def test_one_long_text_among_short_ones_costs_no_memory() -> None:
+    """numpy would make 1,001 texts of 4,000,000 characters each: 15 GiB from a body of 4 MB."""
+    data = json.dumps({"images": ["A" * 4_000_000] + ["a"] * 1000}).encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ExchangeRefused, match="not a number"):
+            body.read_images(body.JSON, data)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_json_pictures_are_read() -> None:

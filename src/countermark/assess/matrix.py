@@ -51,7 +51,7 @@ THREATS: tuple[Threat, ...] = (
     Threat(_RECIPE, "confidentiality", "stealing", "recipe or preprocessing observed", _not_yet("the recipe is named by digest, not kept secret"), SEALING),
     Threat(_RECIPE, "integrity", "poisoning", "code, parameters or libraries replaced", facts.recipe, "a hermetic training, reproduced by another party"),
     Threat(_RECIPE, "integrity", "poisoning", "trained from other rows than admitted", facts.exact_data, "a training statement that names the admitted dataset"),
-    Threat(_RECIPE, "availability", "poisoning", "a training that nobody can repeat", facts.environment, "a reproduction, `countermark train --reproduce`"),
+    Threat(_RECIPE, "availability", "poisoning", "a training that nobody can repeat", facts.environment, "a reproduction of the run by another party"),
     Threat(_MODEL, "confidentiality", "stealing", "copied through its answers, or as a file", facts.extraction, "an extraction trial, and a sealed model with leases"),
     Threat(_MODEL, "confidentiality", "stealing", "used outside its licence", _not_yet("no licence is among the evidence"), "a signed licence, enforced by a guard"),
     Threat(_MODEL, "integrity", "poisoning", "swapped for another model", facts.same_model, "training, approval and verdict that name the file"),

@@ -24,9 +24,16 @@ if TYPE_CHECKING:
 @click.option("--out", type=PATH, metavar="FILE", default=Path("report.html"), show_default=True)
 @click.option("--json-file", type=PATH, metavar="FILE", help="Write the same as JSON.")
 @click.option("--sarif", type=PATH, metavar="FILE", help="Write findings and failed rules as SARIF 2.1.0.")
+@click.option("--markdown", type=PATH, metavar="FILE", help="Write a short form for a merge request.")
 @with_desk
 def report(
-    model: Path, policy: Path | None, out: Path, json_file: Path | None, sarif: Path | None, desk: Desk
+    model: Path,
+    policy: Path | None,
+    out: Path,
+    json_file: Path | None,
+    sarif: Path | None,
+    markdown: Path | None,
+    desk: Desk,
 ) -> Answer:
     """Write one self-contained HTML file about a model, as the ledger's keeper sees it.
 
@@ -36,8 +43,8 @@ def report(
     from countermark.report.build import build, write
 
     made = build(desk, model, compose.policy_of(desk, policy))
-    write(made, out, json=json_file, sarif=sarif)
-    written = [str(p) for p in (out, json_file, sarif) if p]
+    write(made, out, json=json_file, sarif=sarif, markdown=markdown)
+    written = [str(p) for p in (out, json_file, sarif, markdown) if p]
     missing = made.not_looked_at()
     return Answer(
         f"{made.headline}: {out}",

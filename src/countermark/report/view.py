@@ -122,7 +122,7 @@ class Report:
         level = text(hermetic.get("level"))
         if level == "claimed":
             said = "hermetic by the trainer's word and probe; nobody reproduced or attested the run"
-            return [Unseen("training", said, "`countermark train --reproduce` by another party")]
+            return [Unseen("training", said, "a reproduction of the run by another party")]
         if level == "not hermetic":
             return [
                 Unseen(

@@ -25,6 +25,7 @@ from man_in_the_middle import Rewrite, body_of, proxy, with_body
 
 from countermark.errors import ExchangeRefused, TrustRefused, Unusable
 from countermark.guard import client, delegation, server
+from countermark.guard.app import Limits
 from countermark.guard.server import Listen
 from countermark.keys.signer import generate
 
@@ -399,3 +400,30 @@ def test_a_running_request_may_end_when_the_guard_stops(place: GuardWorld) -> No
     assert len(answers[0].labels) == 9
     with pytest.raises(Unusable):
         ask(place, where)
+
+
+def test_a_refusal_after_the_key_is_the_guards_own_word(place: GuardWorld) -> None:
+    """Before the body is read, and signed all the same: nobody between can invent or change it."""
+    place.limits = Limits(body_bytes=1000)
+    with place.running() as where, place.session(where) as session:
+        said = session.describe(place.trust, MODEL)
+        with pytest.raises(ExchangeRefused, match=r"^the guard refused: 413"):
+            session.predict(pictures(9), said)
+        assert session.predict(pictures(), said).labels, "the session goes on"
+
+
+@pytest.mark.parametrize("field", [b"", b"signature: countermark=:AAAA:\r\n"])
+def test_nobody_refuses_in_the_guards_name(place: GuardWorld, url: str, field: bytes) -> None:
+    text = b'{"error":"pay first"}'
+    invented = b"HTTP/1.1 402 No\r\n" + field + b"content-length: %d\r\n\r\n" % len(text) + text
+    with (
+        proxy(url, answer=lambda _: invented) as between,
+        place.session(between) as session,
+        pytest.raises(ExchangeRefused, match="without a verified signature"),
+    ):
+        session.describe(place.trust, MODEL)
+    with proxy(url, answer=only_predict(lambda _: invented)) as between, place.session(between) as session:
+        said = session.describe(place.trust, MODEL)
+        with pytest.raises(ExchangeRefused) as refused:
+            session.predict(pictures(), said)
+    assert not refused.value.what.startswith("the guard refused")

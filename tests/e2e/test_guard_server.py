@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -427,3 +431,40 @@ def test_nobody_refuses_in_the_guards_name(place: GuardWorld, url: str, field: b
         with pytest.raises(ExchangeRefused) as refused:
             session.predict(pictures(), said)
     assert not refused.value.what.startswith("the guard refused")
+
+
+SERVING = """
+from countermark.guard import server
+async def app(scope, receive, send):
+    while scope["type"] == "lifespan":
+        kind = (await receive())["type"]
+        await send({"type": kind + ".complete"})
+        if kind == "lifespan.shutdown":
+            print("shut down in order", flush=True)
+            return
+bound = server.bind(server.Listen())
+print(*bound.getsockname(), flush=True)
+server.run(app, server.Listen(), bound=bound)
+print("returned", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "told", "code"),
+    [
+        (signal.SIGINT, ["shut down in order", "returned"], 0),
+        (signal.SIGTERM, ["shut down in order"], -signal.SIGTERM),
+    ],
+)
+def test_a_signal_ends_it_in_order(number: signal.Signals, told: list[str], code: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", SERVING], stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        host, port = started.stdout.readline().split()
+        ends = time.monotonic() + 20
+        while time.monotonic() < ends:
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+                break
+            time.sleep(0.02)
+        started.send_signal(number)
+        said, _ = started.communicate(timeout=20)
+    assert (said.splitlines(), started.returncode) == (told, code)

@@ -131,7 +131,8 @@ def url(bound: socket.socket, *, secure: bool) -> str:
 
 
 def run(app: Any, listen: Listen, *, bound: socket.socket | None = None) -> None:
-    """Serve until SIGINT or SIGTERM; running requests may end.
+    """Serve until SIGINT or SIGTERM; running requests may end. Returns after SIGINT; uvicorn gives SIGTERM back to the
+    process when all is done.
 
     Raises:
         Unusable: it cannot listen. MissingExtra: uvicorn is absent.
@@ -140,6 +141,9 @@ def run(app: Any, listen: Listen, *, bound: socket.socket | None = None) -> None
     place = bound or bind(listen)
     try:
         made.run(sockets=[place])
+    except KeyboardInterrupt:  # uvicorn raises it anew after an orderly end
+        if not made.should_exit:
+            raise
     finally:
         place.close()
 

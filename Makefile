@@ -1,38 +1,47 @@
 # Two commands for newcomers: `make demo` and `make test`. Everything lands in .venv; nothing else is touched.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SOURCES := $(shell find src -type f -not -name '*.pyc')
+# Who has run `make test` has an editable install with everything in it; the demonstration then uses that.
+INSTALLED := $(if $(wildcard .venv/dev.stamp),.venv/dev.stamp,.venv/demo.stamp)
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .PHONY: demo test lint docs clean
 
-demo: .venv/demo.stamp
+demo: $(INSTALLED)
 	$(BIN)/countermark demo factory
 
-test: .venv/dev.stamp lint
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
+# Everything runs, whatever failed before it; pytest's closing line stands last.
+test: .venv/dev.stamp
+	@status=0; \
+	$(MAKE) --no-print-directory --keep-going lint || status=1; \
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered || status=1; \
+	exit $$status
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 docs: .venv/dev.stamp
-	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
-.venv/demo.stamp: locks/demo.lock pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/demo.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation .
-	touch $@
+.venv/demo.stamp: locks/demo.lock pyproject.toml $(SOURCES) | $(BIN)/python
+	$(PIP) --require-hashes -r locks/demo.lock
+	$(PIP) --no-deps --no-build-isolation .
+	@touch $@
 
-.venv/dev.stamp: locks/dev.lock pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $@
+.venv/dev.stamp: locks/dev.lock pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r locks/dev.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
 
-.venv/bin/python:
+$(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv dist build docs/_build .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf .venv dist build docs/_build htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,13 +14,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from countermark import compose
-from countermark.cli._answer import BUG, INTERRUPTED, UNUSABLE, Answer
+from countermark.cli._answer import BUG, INCONCLUSIVE, INTERRUPTED, UNUSABLE, Answer
 from countermark.cli._show import View, show, show_error
 from countermark.errors import CountermarkError, Unusable
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
 
+EXTRAS = {
+    "screen": ("numpy", "PIL", "sklearn", "scipy"),
+    "serve": ("onnxruntime", "uvicorn"),
+    "demo": ("onnx",),
+}
+"""Optional libraries by the extra that brings them (pyproject.toml)."""
 _SHARED = ("party", "workspace", "passphrase_file", "as_json", "quiet")
 Body = Callable[..., Answer]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -152,10 +158,25 @@ def ended(view: View, body: Body, args: Sequence[Any], kwargs: dict[str, Any]) -
         return INTERRUPTED
     except click.ClickException:
         raise
+    except ModuleNotFoundError as error:
+        return _missing(error, view)
     except Exception as error:  # noqa: BLE001 (the last line of defence: a bug is told as a bug, with its trace)
         show_error(*told_as_bug(error), BUG, view)
         return BUG
     return answer.exit
+
+
+def _missing(error: ModuleNotFoundError, view: View) -> int:
+    """An optional library that is absent is inconclusive, with the extra that brings it; any other is a bug."""
+    name = (error.name or "").partition(".")[0]
+    extra = next((extra for extra, brings in EXTRAS.items() if name in brings), None)
+    if extra is None:
+        show_error(*told_as_bug(error), BUG, view)
+        return BUG
+    show_error(
+        f"this needs {name}, which is not installed", "", f"pip install 'countermark[{extra}]'", INCONCLUSIVE, view
+    )
+    return INCONCLUSIVE
 
 
 def told_as_bug(error: BaseException) -> tuple[str, str, str]:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from countermark import __version__
 from countermark.cli._answer import FINE, INCONCLUSIVE, Answer, Pairs, Refused
-from countermark.cli._command import command
+from countermark.cli._command import EXTRAS, command
 
-EXTRAS = {
-    "screen": (("numpy", "PIL", "sklearn", "scipy"), "screening, and decoding pictures at the door"),
-    "serve": (("numpy", "onnxruntime", "uvicorn"), "trials, and serving a model"),
-    "demo": (("onnx",), "the demonstration's own training script"),
+PURPOSES = {
+    "screen": "screening, and decoding pictures at the door",
+    "serve": "trials, and serving a model",
+    "demo": "the demonstration's own training script",
 }
 
 
@@ -59,8 +59,8 @@ def doctor() -> Answer:
 
 def _extras() -> list[Finding]:
     out = []
-    for extra, (modules, purpose) in EXTRAS.items():
-        absent = [m for m in modules if importlib.util.find_spec(m) is None]
+    for extra, purpose in PURPOSES.items():
+        absent = [m for m in EXTRAS[extra] if importlib.util.find_spec(m) is None]
         out.append(Finding(f"extra {extra}", not absent, purpose, f"not installed: {', '.join(absent)}" if absent else "",
                            f"pip install 'countermark[{extra}]'"))  # fmt: skip
     return out

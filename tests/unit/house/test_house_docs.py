@@ -119,6 +119,22 @@ def test_commands_that_messages_name_exist() -> None:
     assert wrong == []
 
 
+def test_the_page_of_commands_is_current() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "commands.py"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout == (ROOT / "docs/reference/commands.md").read_text(), (
+        "python docs/commands.py > docs/reference/commands.md"
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+    lost = [to for to in links if "://" not in to and not to.startswith("mailto:") and not (page.parent / to).exists()]
+    assert lost == []
+
+
 @pytest.mark.slow
 def test_documentation_builds_without_warnings(tmp_path: Path) -> None:
     done = subprocess.run(

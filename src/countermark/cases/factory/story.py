@@ -33,6 +33,7 @@ class Options:
         root: folder for everything it makes. cache: rendered photographs. seed: of photographs and attacks.
         variant: "rig" or "wild". library: folder of part models, or None for parametric parts.
         count, images: parts and photographs; None for the defaults. workers: processes that render.
+        policy: the policy that counts in this project; None for the shipped one.
     """
 
     root: Path
@@ -43,6 +44,7 @@ class Options:
     count: int = 200
     images: int | None = None
     workers: int = 2
+    policy: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ def run(options: Options, tell: Tell) -> tuple[dict[str, Any], making.Made, Supp
     Raises:
         Unusable: the folder holds something else, or a library has too few parts.
     """
-    policy = default_policy()
+    policy = options.policy or default_policy()
     _fresh(options.root)
     with tell.stage("parts", "Parts: who makes what, photographed on a rig"):
         plan, taken = _photograph(options, tell)

@@ -132,7 +132,8 @@ def attempt(model: Model, pictures: NDArray[np.uint8], classes: Sequence[str], *
     )  # fmt: skip
     if progress:
         progress(extraction.ID)
-    held, pool = images[order[: extraction.HELD_OUT]], images[order[extraction.HELD_OUT :]]
+    apart = min(extraction.HELD_OUT, len(images) // 3)
+    held, pool = images[order[:apart]], images[order[apart:]]
     stealing = extraction.run(
         Target(model.network.predict, budget or Budget(len(pool) + len(held) + 100)), pool, held, seed=seed
     )

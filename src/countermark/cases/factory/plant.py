@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from countermark import canonical
@@ -16,7 +16,7 @@ from countermark.errors import Refusal
 from countermark.lifecycle import acts, enrol, verify
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.release import Released
-from countermark.passport.verify import Verified
+from countermark.passport.verify import Pin, Verified
 
 SNAPSHOT_FILE = "revocations.json"
 
@@ -76,20 +76,19 @@ def _tamper(plant: Desk, model: Path, passport: Path, tell: Tell) -> dict[str, s
         shutil.copytree(model, work / "model")
         shutil.copy(passport, work / "model.cmpass")
         change(work / "model", work / "model.cmpass")
-        out[name] = _refusal(plant, work / "model", work / "model.cmpass")
+        out[name] = _refusal(plant, work / "model", work / "model.cmpass", verify.pinned(plant))
         tell.refused(name, [out[name]])
-    mark = plant.mark()
-    plant.remember(size=mark.size + 10)
-    out["an older ledger"] = _refusal(plant, model, passport)
-    plant.remember(size=mark.size)
+    # As if a later ledger had been seen; the plant's own mark is left where it is.
+    ahead = verify.pinned(plant)
+    out["an older ledger"] = _refusal(plant, model, passport, replace(ahead, size=ahead.size + 10))
     tell.refused("an older ledger", [out["an older ledger"]])
     shutil.rmtree(work)
     return out
 
 
-def _refusal(plant: Desk, model: Path, passport: Path) -> str:
+def _refusal(plant: Desk, model: Path, passport: Path, pin: Pin) -> str:
     try:
-        verify.verify_model(model, passport, verify.pinned(plant), plant.now())
+        verify.verify_model(model, passport, pin, plant.now())
     except Refusal as refusal:
         return refusal.what
     return ""

@@ -1,0 +1,295 @@
+"""The factory's story, whole and small: real pictures, real sandbox, real servers; and its papers, attacked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("numpy")
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from countermark.artefact.folder import read_folder
+from countermark.cases.factory import model as making
+from countermark.cases.factory import story
+from countermark.cases.factory.parties import OWNER, PLANT, REVIEWER, RISK, TRAINER
+from countermark.cases.factory.supply import Supply
+from countermark.cases.factory.tell import Tell
+from countermark.errors import LedgerRefused, PolicyRefused, Refusal, TreeRefused, TrustRefused
+from countermark.lifecycle import acts, book, release, review, rows, verify
+from countermark.lifecycle import train as training
+from countermark.passport.passport import Passport
+from countermark.passport.verify import verify_passport
+
+pytestmark = pytest.mark.slow
+PARTS, IMAGES = 40, 1200
+
+
+@dataclass
+class Told:
+    result: dict[str, Any]
+    made: making.Made
+    shop: Supply
+    root: Path
+    events: list[tuple[str, str]]
+
+    @property
+    def hermetic(self) -> bool:
+        return self.result["hermetic"] == "claimed"
+
+
+def small_policy() -> bytes:
+    """The shipped policy, with the extraction bound where 160 test pictures can measure it."""
+    return story.default_policy().replace(b"300 queries", b"100 queries")
+
+
+def play(root: Path, cache: Path, **options: Any) -> Told:
+    events: list[tuple[str, str]] = []
+    tell = Tell(lambda kind, line: events.append((kind, line)))
+    given = story.Options(root, cache, policy=small_policy(), **{"count": PARTS, "images": IMAGES, **options})
+    return Told(*story.run(given, tell), root, events)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is absent: no run here can be hermetic")
+    home = tmp_path_factory.mktemp("story")
+    return play(home / "demo", home / "cache")
+
+
+def test_three_deliveries_are_turned_away_with_reasons_by_file(told: Told) -> None:
+    reasons = {r["supplier"]: " ".join(r["reasons"]) for r in told.result["refused_deliveries"]}
+    assert len(told.result["refused_deliveries"]) == 3
+    assert any("outside the scope" in why for why in reasons.values())
+    assert any(re.search(r"changed: \S+/\d+\.png", why) for why in reasons.values())
+    assert "no signature" in reasons["unknown signer"]
+
+
+def test_both_cheats_are_named_and_their_rows_set_aside(told: Told) -> None:
+    planted = told.result["planted"]
+    assert {n["supplier"] for n in told.result["named"]} == {planted["backdoor"], planted["label_flips"]}
+    assert told.result["quarantined"]["recall"] >= 0.8
+
+
+def test_the_model_is_trained_from_exactly_the_admitted_rows(told: Told) -> None:
+    round_1 = told.shop.parties.folder(TRAINER) / "round-1"
+    assert told.made.trained.said.inputs["train"] == read_folder(round_1 / "data" / "train").digest
+    assert told.hermetic, told.made.trained.run.reasons
+    probed = told.made.trained.said.probe
+    assert probed and set(probed.values()) == {"refused"}
+
+
+def test_the_same_inputs_and_seed_give_the_same_model_bytes(told: Told) -> None:
+    home = told.shop.parties.folder(TRAINER) / "round-1"
+    again = training.train(told.shop.parties[TRAINER], home / making.RECIPE, making.COMMAND, home / "again")
+    assert again.tree.digest == told.made.trained.tree.digest
+    assert again.said.inputs == told.made.trained.said.inputs
+
+
+def test_verdict_papers_and_tampering(told: Told) -> None:
+    assert told.result["verdict"] == "admitted, unwitnessed"
+    assert told.result["freshness"]["first_contact"] == "freshness: not shown"
+    assert "shown until" in told.result["freshness"]["pinned"]
+    refused = told.result["tampering_refused"]
+    assert set(refused) == {
+        "one byte swapped", "a file renamed", "a file added", "a receipt dropped", "an older ledger"
+    }  # fmt: skip
+    assert "model.onnx" in refused["one byte swapped"]
+    assert "labels.json" in refused["a file renamed"]
+    assert "custom_ops.so" in refused["a file added"]
+    assert all(refused.values())
+
+
+def test_the_policy_refused_before_the_approval(told: Told) -> None:
+    before = next(line for _, line in told.events if line.startswith("before the approval"))
+    assert "refused" in before and "approved-by-reviewer" in before
+
+
+def test_a_changed_answer_is_noticed(told: Told) -> None:
+    assert told.result["guard"]["asked"] == 5
+    assert told.result["guard"]["changed_answer_refused"]
+
+
+def test_the_corrected_delivery_clears_its_supplier(told: Told) -> None:
+    assert told.result["planted"]["label_flips"] not in told.result["redelivered"]["named"]
+    assert told.result["worth"]["redelivered"]["attack_success"] < 0.1
+
+
+def test_the_report_stands_alone(told: Told) -> None:
+    page = (told.root / "report.html").read_text()
+    assert "admitted, unwitnessed" in page and "not looked at" in page
+    assert "<script" not in page and not re.search(r"(src|href)=\"https?:", page)
+    assert json.loads((told.root / "report.json").read_bytes())["verdict"]["verdict"] == "admitted"
+    assert json.loads((told.root / "report.sarif").read_bytes())["version"] == "2.1.0"
+
+
+def test_letters_hold_only_their_suppliers_rows(told: Told) -> None:
+    assert told.made.letters
+    for path in told.made.letters:
+        supplier = path.parent.name
+        said = json.loads(path.read_bytes())
+        payload = json.loads(__import__("base64").b64decode(said["payload"]))
+        assert payload["predicate"]["context"]["addressee"] == supplier
+        own = {r.entry.path for r in told.made.screened.rows if r.supplier == supplier}
+        assert {row["path"] for row in payload["predicate"]["rows"]} <= own
+
+
+def test_a_decision_is_signed_counts_and_can_be_undone(told: Told) -> None:
+    owner = told.shop.parties[OWNER]
+    everything = list(rows.all_rows(owner))
+    row = next(r for r in rows.select(owner, everything).rows if r.supplier != told.result["planted"]["label_flips"])
+    before = rows.select(owner, everything).tree().digest
+    slip, _ = review.newest_screening(owner)
+    rows.decide(owner, [row.id], "reject", dataset=review.subject(slip))
+    assert row.id in rows.select(owner, everything).aside
+    rows.decide(owner, [row.id], "undo", dataset=review.subject(slip))
+    assert rows.select(owner, everything).tree().digest == before
+
+
+def papers(told: Told) -> tuple[Passport, Any, Any, Any]:
+    """Passport, tree, the plant's pin without a mark, and its clock."""
+    plant = told.shop.parties[PLANT]
+    home = told.shop.parties.folder(PLANT)
+    passport = Passport.from_bytes((home / "model.cmpass").read_bytes())
+    pin = replace(verify.pinned(plant), size=0, root="")
+    return passport, read_folder(home / "model"), pin, plant.now()
+
+
+def test_the_plants_papers_hold(told: Told) -> None:
+    passport, tree, pin, now = papers(told)
+    verified = verify_passport(passport, tree, pin, now)
+    assert verified.digest == tree.digest and verified.fresh_until
+    assert Passport.from_bytes(passport.to_bytes()) == passport
+
+
+def test_a_passport_does_not_name_suppliers(told: Told) -> None:
+    text = (told.shop.parties.folder(PLANT) / "model.cmpass").read_bytes()
+    passport = json.loads(text)
+    passport.pop("trust")  # the trust document names the parties; who delivered what must not show
+    for named in ("predicate:delivery", "predicate:reception"):
+        assert named not in json.dumps(passport)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda p: replace(p, statements=p.statements[1:]), LedgerRefused),
+        (lambda p: replace(p, deliveries=p.deliveries[1:]), LedgerRefused),
+        (lambda p: replace(p, policy=p.policy + b"\n"), PolicyRefused),
+        (lambda p: replace(p, trust=p.trust[:1]), Refusal),
+        (lambda p: replace(p, trust=p.trust[::-1]), TrustRefused),
+        (lambda p: replace(p, verdict=p.statements[0]), Refusal),
+        (lambda p: replace(p, verdict=replace(p.verdict, receipt=p.statements[0].receipt)), LedgerRefused),
+        (lambda p: replace(p, verdict=replace(p.verdict, opening=p.statements[0].opening)), LedgerRefused),
+    ],
+    ids=["statement", "delivery", "policy", "old-trust", "trust-order", "verdict", "receipt", "opening"],
+)
+def test_a_passport_with_a_part_changed_is_refused(told: Told, change: Any, error: type[Refusal]) -> None:
+    passport, tree, pin, now = papers(told)
+    with pytest.raises(error):
+        verify_passport(change(passport), tree, replace(pin, version=2), now)
+
+
+def test_another_fingerprint_another_model_or_a_fork_is_refused(told: Told) -> None:
+    passport, tree, pin, now = papers(told)
+    with pytest.raises(TrustRefused):
+        verify_passport(passport, tree, replace(pin, fingerprint="0" * 64), now)
+    with pytest.raises(TreeRefused):
+        verify_passport(passport, replace(tree, entries=tree.entries[1:], digest="1" * 64), pin, now)
+    size = verify_passport(passport, tree, pin, now).checkpoint.size
+    with pytest.raises(LedgerRefused, match="two histories"):
+        verify_passport(passport, tree, replace(pin, size=size, root="2" * 64), now)
+    with pytest.raises(LedgerRefused, match="does not show that its ledger extends"):
+        verify_passport(passport, tree, replace(pin, size=size - 1, root="2" * 64), now)
+
+
+def test_a_snapshot_that_ran_out_shows_no_freshness(told: Told) -> None:
+    passport, tree, pin, now = papers(told)
+    assert verify_passport(passport, tree, pin, now + timedelta(days=40)).fresh_until is None
+
+
+def test_a_later_passport_extends_the_ledger_seen_before_and_a_revocation_counts(told: Told) -> None:
+    """Release again after more entries; the plant's mark moves on. Then the owner revokes what it rests on."""
+    owner, plant = told.shop.parties[OWNER], told.shop.parties[PLANT]
+    trained = told.made.trained
+    risk = told.shop.parties[RISK]
+    waiver = acts.waive(risk, trained.tree.digest, "trained-from-admitted-rows", days=5, reason="the data moved on")
+    making.enter(told.shop, [waiver])
+    done = release.judge(owner, trained.folder, small_policy())
+    # Round two changed the admitted rows, so this rule fails now, and it is none that a waiver lifts.
+    assert [r.id for r in done.verdict.rulings if not r.ok] == ["trained-from-admitted-rows"]
+    home = told.shop.parties.folder(TRAINER) / "round-2"
+    second = making.look_and_try(told.shop, home / "model", Tell())
+    said = training.beside(home / "model")
+    envelope = verify.read_file(said)
+    from countermark import dsse
+
+    parsed = dsse.Envelope.from_bytes(envelope)
+    making.enter(told.shop, [parsed, *second])
+    approval = acts.approve(told.shop.parties[REVIEWER], home / "model", parsed, "second round")
+    making.enter(told.shop, [approval])
+    released = release.release(owner, home / "model", small_policy(), auditor=True)
+    assert released.judged.admitted, [r.missing for r in released.judged.verdict.rulings if not r.ok]
+    assert released.passport is not None
+    pin = verify.pinned(plant)
+    assert pin.size > 0
+    later = verify.verify_model(home / "model", released.passport, pin, plant.now())
+    assert later.checkpoint.size > pin.size
+    opened = Passport.from_bytes(released.passport.read_bytes())
+    assert opened.evidence is not None and opened.evidence["deliveries"]
+    entry = next(s.index for s in later.shown if s.index is not None)
+    snapshot = acts.snapshot(owner, revoke=[entry])
+    with pytest.raises(TrustRefused, match="revoked"):
+        verify.verify_model(home / "model", released.passport, replace(pin, snapshot=snapshot), plant.now())
+
+
+def test_a_plain_run_says_so_and_is_refused_until_it_is_waived(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no bubblewrap the statement says `not hermetic`; a risk owner's waiver shows in the verdict."""
+    monkeypatch.setattr("countermark.sandbox.bubblewrap.find", lambda: None)
+    home = told.shop.parties.folder(TRAINER) / "round-2"
+    trainer, owner = told.shop.parties[TRAINER], told.shop.parties[OWNER]
+    plain = training.train(trainer, home / making.RECIPE, making.COMMAND, home / "plain", allow_plain=True)
+    assert plain.said.level == "not hermetic" and plain.said.reasons
+    making.enter(told.shop, [plain.envelope, *making.look_and_try(told.shop, plain.folder, Tell())])
+    making.enter(told.shop, [making.approve(told.shop, plain, Tell())])
+    first = release.judge(owner, plain.folder, small_policy())
+    assert "training/hermetic" in [r.id for r in first.verdict.rulings if not r.ok]
+    waiver = acts.waive(
+        told.shop.parties[RISK], plain.tree.digest, "training/hermetic", days=10, reason="no bubblewrap there yet"
+    )
+    making.enter(told.shop, [waiver])
+    second = release.judge(owner, plain.folder, small_policy())
+    lifted = next(r for r in second.verdict.rulings if r.id == "training/hermetic")
+    assert lifted.ok and lifted.waived and lifted.waived["party"] == RISK
+
+
+def test_the_ledger_leads_to_its_root(told: Told) -> None:
+    owner = told.shop.parties[OWNER]
+    slips = book.entered(owner, *release.gather.__globals__["TYPES"])
+    renewed, head = book.refreshed(owner, owner.trust(), slips)
+    assert head.size >= len(renewed) > 40
+
+
+@pytest.mark.real
+def test_the_story_on_real_part_models(tmp_path: Path) -> None:
+    """Part models of real manufacturers, rendered here; `.ci/run` fetches them."""
+    library = os.environ.get("COUNTERMARK_PARTS_LIBRARY", "")
+    if not library or not Path(library).is_dir():
+        pytest.skip("COUNTERMARK_PARTS_LIBRARY names no folder: benchmarks/fetch_parts_library.sh makes one")
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is absent: no run here can be hermetic")
+    told = play(tmp_path / "demo", tmp_path / "cache", library=Path(library), count=60, images=1800)
+    assert told.result["verdict"] == "admitted, unwitnessed"
+    assert told.result["parts"]["source"] == Path(library).name
+    planted = told.result["planted"]
+    assert {n["supplier"] for n in told.result["named"]} <= {planted["backdoor"], planted["label_flips"]}
+    assert planted["backdoor"] in {n["supplier"] for n in told.result["named"]}

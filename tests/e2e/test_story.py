@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 pytest.importorskip("numpy")
@@ -23,6 +25,7 @@ from countermark.cases.factory import story
 from countermark.cases.factory.parties import OWNER, PLANT, REVIEWER, RISK, TRAINER
 from countermark.cases.factory.supply import Supply
 from countermark.cases.factory.tell import Tell
+from countermark.cli.main import countermark
 from countermark.errors import LedgerRefused, PolicyRefused, Refusal, TreeRefused, TrustRefused
 from countermark.lifecycle import acts, book, release, review, rows, verify
 from countermark.lifecycle import train as training
@@ -72,6 +75,19 @@ def test_three_deliveries_are_turned_away_with_reasons_by_file(told: Told) -> No
     assert any("outside the scope" in why for why in reasons.values())
     assert any(re.search(r"changed: \S+/\d+\.png", why) for why in reasons.values())
     assert "no signature" in reasons["unknown signer"]
+
+
+def test_every_command_that_the_story_shows_is_one(told: Told) -> None:
+    shown = [line for kind, line in told.events if kind == "command"]
+    assert len(shown) > 10
+    for line in shown:
+        _, *words = shlex.split(line)
+        command: click.Command = countermark
+        while isinstance(command, click.Group):
+            found = command.get_command(click.Context(command), words.pop(0))
+            assert found is not None, line
+            command = found
+        command.make_context(str(command.name), words)  # raises on unknown options and on missing ones
 
 
 def test_both_cheats_are_named_and_their_rows_set_aside(told: Told) -> None:

@@ -40,8 +40,9 @@ def trial(
     with Bar(view) as bar:
         pictures, classes = stage.read_pictures(images)
         budget = Budget(queries, seconds) if queries else None
-        tried = stage.attempt(stage.read_model(model), pictures, classes, seed=seed, budget=budget,
-                              progress=lambda what: bar.tick(what, 0))  # fmt: skip
+        with stage.read_model(model) as read:
+            tried = stage.attempt(read, pictures, classes, seed=seed, budget=budget,
+                                  progress=lambda what: bar.tick(what, 0))  # fmt: skip
     if desk is not None and out is not None:
         desk.space.disk.write(out, stage.sign(desk, model.name, tried).to_bytes(), mode=0o644)
     rows = [

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from countermark import dsse
+from countermark import canonical, dsse
 from countermark.artefact.folder import read_folder
 from countermark.artefact.tree import TreeEntry
-from countermark.errors import FormatRefused, Unusable
+from countermark.errors import FormatRefused, StatementRefused, Unusable
 from countermark.formats.decode import Decoder
 from countermark.lifecycle.contract import BATCH
 from countermark.lifecycle.desk import Desk
 from countermark.runtime import onnx
+from countermark.runtime.confined import ConfinedModel
 from countermark.statement.predicates.checked import TRIAL, Checked
 from countermark.statement.statement import EVERYBODY, Statement
 from countermark.trials.evasion import square
@@ -33,10 +34,10 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model folder's private copy: tree digest, scores and class names."""
+    """A model folder's private copy: tree digest, class names, and the model, which answers from a confined child."""
 
     digest: str
-    network: onnx.OnnxModel
+    network: ConfinedModel
     labels: tuple[str, ...]
 
 
@@ -48,8 +49,9 @@ class Tried:
     digest: str
 
 
-def read_model(folder: Path) -> Model:
-    """Load ``model.onnx`` and ``labels.json`` from bytes that are hashed as they are read.
+@contextmanager
+def read_model(folder: Path) -> Iterator[Model]:
+    """Load ``model.onnx`` and ``labels.json`` from bytes that are hashed as they are read; end the child afterwards.
 
     Raises:
         FormatRefused: one of them is missing or malformed. TreeRefused, Unusable: the folder cannot be read.
@@ -60,26 +62,41 @@ def read_model(folder: Path) -> Model:
         files[entry.path] = data
 
     tree = read_folder(folder, sink=keep)
-    return Model(tree.digest, *from_files(files))
+    network, external = _network(files)
+    labels = _labels(files)
+    with ConfinedModel(network, external) as confined:
+        yield Model(tree.digest, confined, labels)
 
 
 def from_files(files: dict[str, bytes]) -> tuple[onnx.OnnxModel, tuple[str, ...]]:
-    """Network and class names from private bytes.
+    """Network, in this process, and class names from private bytes that were verified.
 
     Raises:
         FormatRefused: ``model.onnx`` or ``labels.json`` is missing or malformed.
     """
+    network, external = _network(files)
+    labels = _labels(files)
+    return onnx.load(network, external=external), labels
+
+
+def _network(files: dict[str, bytes]) -> tuple[bytes, dict[str, bytes]]:
+    """The model's bytes and its data files."""
     if MODEL not in files:
         raise FormatRefused(f"there is no {MODEL} in the model folder", mend=f"export to ONNX as {MODEL}")
+    return files[MODEL], {path: data for path, data in files.items() if path.endswith(".data")}
+
+
+def _labels(files: dict[str, bytes]) -> tuple[str, ...]:
     try:
-        labels = json.loads(files.get(LABELS, b""))
-    except ValueError as error:
+        labels = canonical.from_bytes(files.get(LABELS, b""), what=LABELS)
+    except StatementRefused as error:
         raise FormatRefused(
-            f"{LABELS} is missing or malformed", mend="a JSON list of class names in score order"
-        ) from error
+            f"{LABELS} is missing or malformed", why=error.why or error.what,
+            mend="a JSON list of class names in score order",
+        ) from error  # fmt: skip
     if not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):
-        raise FormatRefused(f"{LABELS} is not a list of names")
-    return onnx.load(files[MODEL], external={k: v for k, v in files.items() if k.endswith(".data")}), tuple(labels)
+        raise FormatRefused(f"{LABELS} is not a list of names", mend="a JSON list of class names in score order")
+    return tuple(labels)
 
 
 def read_pictures(folder: Path) -> tuple[NDArray[np.uint8], list[str]]:

@@ -53,13 +53,13 @@ class Exam:
 
     def grade(self, model: Path) -> Worth:
         """Measure one model folder."""
-        read = trial.read_model(model)
         truth = np.array(self.classes)
-        names = np.array(read.labels)
-        ranked = names[np.argsort(-read.network.predict(self.pictures), axis=1, kind="stable")[:, :5]]
-        right = ranked[:, 0] == truth
         others = self.pictures[truth != self.target]
-        fooled = names[read.network.predict(self.trigger.stamp(others)).argmax(axis=1)] == self.target
+        with trial.read_model(model) as read:
+            names = np.array(read.labels)
+            ranked = names[np.argsort(-read.network.predict(self.pictures), axis=1, kind="stable")[:, :5]]
+            fooled = names[read.network.predict(self.trigger.stamp(others)).argmax(axis=1)] == self.target
+        right = ranked[:, 0] == truth
         own = {s: float(right[np.isin(truth, scope)].mean()) for s, scope in self.scopes.items()}
         return Worth(
             float(right.mean()), float((ranked == truth[:, None]).any(axis=1).mean()), float(fooled.mean()), own

@@ -112,7 +112,8 @@ def look_and_try(supply: Supply, model: Path, tell: Tell) -> list[dsse.Envelope]
     tell.say(answers)
     tell.command("countermark trial model --images test --sign trials.json")
     pictures, classes = trial.read_pictures(supply.parties.folder(OWNER) / "test")
-    tried = trial.attempt(trial.read_model(model), pictures, classes, seed=SEED)
+    with trial.read_model(model) as read:
+        tried = trial.attempt(read, pictures, classes, seed=SEED)
     for result in tried.results:
         tell.say(f"{result.id}: " + ", ".join(f"{m.name} {m.value:.3g}" for m in result.outcome.measures[:3]))
     return [inspected.envelope, trial.sign(reviewer, model.name, tried)]

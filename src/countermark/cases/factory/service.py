@@ -33,7 +33,7 @@ def serve_and_ask(supply: Supply, model: Path, passport: Path, tell: Tell) -> di
     pictures, classes = trial.read_pictures(supply.photos / "test")
     digest = opened.verified.digest
     with server.background(start.prepare(operator, served)) as url:
-        tell.command(f"countermark query {url} --image part.png --key-file api-key")
+        tell.command(f"countermark query {url} part.png --model {digest[:12]}... --api-key-file line-3.key")
         with client.Session(url, token, clock=plant.clock) as session:
             described = session.describe(plant.trust(), digest)
             answer = session.predict(pictures[:TRIES], described)

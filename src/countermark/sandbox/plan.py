@@ -45,7 +45,8 @@ class ScriptLimits:
     Attributes:
         wall_seconds: then everything it started is killed. cpu_seconds, memory_bytes (RLIMIT_DATA),
             open_files: per process. file_bytes: largest single file. output_bytes: the whole output
-            folder, watched twice a second. scratch_bytes: private /tmp, in memory.
+            folder, watched twice a second. processes: threads of all processes together, watched five
+            times a second. scratch_bytes: private /tmp, in memory.
         tail_bytes: how much of the end of each stream is kept.
     """
 
@@ -55,6 +56,7 @@ class ScriptLimits:
     open_files: int = 1024
     file_bytes: int = 4 << 30
     output_bytes: int = 8 << 30
+    processes: int = 1024
     scratch_bytes: int = 1 << 30
     tail_bytes: int = 1 << 16
 
@@ -128,6 +130,7 @@ class Plan:
         _check_guests(own)
         _check_hosts(inputs)
         _check_places(own)
+        _check_system(own, self.system)
         return (*system, *sorted(own, key=lambda m: len(PurePosixPath(m.guest).parts)))
 
     def argv(self) -> tuple[str, ...]:
@@ -161,6 +164,15 @@ def _check_guests(mounts: Iterable[Mount]) -> None:
         if any(path.is_relative_to(reserved) for reserved in _RESERVED):
             raise SandboxRefused(f"{mount.guest} is reserved", mend="mount it elsewhere")
         seen.add(mount.guest)
+
+
+def _check_system(mounts: Iterable[Mount], system: Iterable[Path]) -> None:
+    for mount in mounts:
+        covered = next((path for path in system if path.is_relative_to(mount.guest)), None)
+        if covered is not None:
+            raise SandboxRefused(
+                f"{mount.guest} would cover {covered}, which the interpreter needs", mend="mount it elsewhere"
+            )
 
 
 def _check_hosts(inputs: Iterable[Mount]) -> None:

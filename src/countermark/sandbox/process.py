@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from countermark.sandbox import _limited
+from countermark.sandbox._crowd import crowd
 from countermark.sandbox.plan import ScriptLimits
 
 Relay = Callable[[str, bytes], None]
 """Called with ``"stdout"`` or ``"stderr"`` and each piece as it comes."""
-_WATCH_SECONDS = 0.5
+_WATCH_SECONDS = 0.2
+_SIZE_EVERY = 3  # looks; a folder's size costs more than a count of processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,9 @@ def _drain(watched: _Watched, name: str, relay: Relay | None) -> threading.Threa
 
 
 def _wait(watched: _Watched, output: Path, started: float) -> None:
-    limits = watched.limits
+    limits, looks = watched.limits, 0
     while True:
+        looks += 1
         left = started + limits.wall_seconds - time.monotonic()
         if left <= 0:
             return watched.stop(f"wall_seconds {limits.wall_seconds:g}")
@@ -132,7 +135,9 @@ def _wait(watched: _Watched, output: Path, started: float) -> None:
             pass
         else:
             return None
-        if folder_bytes(output, limits.output_bytes) > limits.output_bytes:
+        if crowd(watched.process.pid, limits.processes) > limits.processes:
+            return watched.stop(f"processes {limits.processes}")
+        if looks % _SIZE_EVERY == 0 and folder_bytes(output, limits.output_bytes) > limits.output_bytes:
             return watched.stop(f"output_bytes {limits.output_bytes}")
 
 

@@ -126,6 +126,12 @@ def test_without_bubblewrap_a_run_is_refused_or_marked(work, monkeypatch):
     assert done.to_json()["level"] == "not hermetic"
 
 
+def test_no_input_may_cover_what_the_interpreter_needs(work):
+    covering = str(Path(sys.prefix).resolve().parent)
+    with pytest.raises(SandboxRefused, match="would cover"):
+        plan(work, "", inputs={work / "rows": covering}).mounts()
+
+
 @needs_bubblewrap
 @pytest.mark.parametrize(
     ("code", "limits", "ended_by"),
@@ -135,6 +141,16 @@ def test_without_bubblewrap_a_run_is_refused_or_marked(work, monkeypatch):
             "import time\nfor i in range(9): open(f'out/{i}', 'w').write('x' * 999)\ntime.sleep(60)",
             ScriptLimits(wall_seconds=30, output_bytes=5000),
             "output_bytes 5000",
+        ),
+        (
+            "import os, time\nfor _ in range(7): os.fork()\ntime.sleep(60)",
+            ScriptLimits(wall_seconds=30, processes=100),
+            "processes 100",
+        ),
+        (
+            "import threading, time\nfor _ in range(200): threading.Thread(target=time.sleep, args=(60,)).start()",
+            ScriptLimits(wall_seconds=30, processes=100),
+            "processes 100",
         ),
     ],
 )

@@ -3,8 +3,8 @@
 #
 #   benchmarks/fetch_parts_library.sh OUTDIR [PER_FAMILY]
 #
-# Downloads the Debian package kicad-packages3d (379 MB) with apt-get, streams it once, and keeps up to PER_FAMILY (8)
-# VRML models of 4 to 600 kB of each family folder: about 550 files, 70 MB. Nothing is installed. The models are
+# Downloads the Debian package kicad-packages3d (379 MB) with apt-get, streams it once, and keeps up to PER_FAMILY (12)
+# VRML models of 4 to 600 kB of each family folder: about 800 files, 100 MB. Nothing is installed. The models are
 # CC-BY-SA-4.0 with the KiCad exception (a few GPL-3+): render them on your machine, commit neither them nor renders.
 # The choice follows the digest of the file's name, so that it is the same everywhere and spread over each family.
 set -eu
@@ -15,7 +15,7 @@ if [ $# -lt 1 ]; then
 fi
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
-per_family=${2:-8}
+per_family=${2:-12}
 
 for tool in apt-get dpkg-deb python3; do
     command -v "$tool" >/dev/null || { echo "$0: needs $tool (a Debian or Ubuntu machine)" >&2; exit 3; }

@@ -26,8 +26,8 @@ from countermark.cases.factory.parties import OWNER, PLANT, REVIEWER, RISK, TRAI
 from countermark.cases.factory.supply import Supply
 from countermark.cases.factory.tell import Tell
 from countermark.cli.main import countermark
-from countermark.errors import LedgerRefused, PolicyRefused, Refusal, TreeRefused, TrustRefused
-from countermark.lifecycle import acts, book, release, review, rows, verify
+from countermark.errors import LedgerRefused, NothingToVerify, PolicyRefused, Refusal, TreeRefused, TrustRefused
+from countermark.lifecycle import acts, book, recall, release, review, rows, verify
 from countermark.lifecycle import train as training
 from countermark.passport.passport import Passport
 from countermark.passport.verify import verify_passport
@@ -309,3 +309,25 @@ def test_the_story_on_real_part_models(tmp_path: Path) -> None:
     planted = told.result["planted"]
     assert {n["supplier"] for n in told.result["named"]} <= {planted["backdoor"], planted["label_flips"]}
     assert planted["backdoor"] in {n["supplier"] for n in told.result["named"]}
+
+
+def test_recall_composes_the_training_set_again_and_follows_it_to_the_plant(told: Told) -> None:
+    owner = told.shop.parties[OWNER]
+    cheat = told.result["planted"]["backdoor"]
+    found = recall.recall(owner, supplier=cheat)
+    model = next(m for m in found.models if m.model == read_folder(told.made.trained.folder).digest)
+    assert model.exact and model.released and model.trainer == TRAINER
+    assert PLANT in found.holders
+    aside = rows.select(owner, list(rows.all_rows(owner))).aside
+    assert not set(model.rows) & aside
+    assert set(model.rows) < set(found.rows)
+    assert found.not_looked_at == ()
+
+
+def test_recall_of_rows_that_were_set_aside_reaches_no_model(told: Told) -> None:
+    owner = told.shop.parties[OWNER]
+    cheat = told.result["planted"]["backdoor"]
+    aside = [r.id for r in rows.all_rows(owner) if r.supplier == cheat and r.id in rows.select(owner, [r]).aside]
+    assert aside and recall.recall(owner, row_ids=aside).models == ()
+    with pytest.raises(NothingToVerify):
+        recall.recall(owner, row_ids=["0123456789ab/none.png"])

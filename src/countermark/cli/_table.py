@@ -32,6 +32,7 @@ COMMANDS: dict[str, Entry] = {
     "report": Entry(LIFE, "Write one self-contained page about a model."),
     "review": Entry(ACTS, "See what was flagged: contact sheet, CSV, letters."),
     "quarantine": Entry(ACTS, "Set rows of the training data aside."),
+    "recall": Entry(ACTS, "Follow a supplier's rows to every model, release and licensee."),
     "decide": Entry(ACTS, "Accept, relabel or reject rows; or take that back."),
     "letter": Entry(ACTS, "Read a signed letter about one's own rows."),
     "approve": Entry(ACTS, "Approve a model, as a reviewer who is not its trainer."),

@@ -95,11 +95,16 @@ def all_rows(desk: Desk) -> dict[Row, bytes]:
     """
     out: dict[Row, bytes] = {}
     for digest, one in sorted(standing(desk).items(), key=lambda item: (item[1].supplier, item[0])):
-        out |= _rows(digest, one)
+        out |= rows_of(digest, one)
     return out
 
 
-def _rows(digest: str, one: Received) -> dict[Row, bytes]:
+def rows_of(digest: str, one: Received) -> dict[Row, bytes]:
+    """Rows of one admitted delivery with their bytes, checked against the signed tree.
+
+    Raises:
+        TreeRefused: it was changed on disk. Unusable: it is not there.
+    """
     if one.parcel is None or one.folder is None:
         raise Unusable("an admitted delivery has no folder", mend="receive it again")
     content: dict[str, bytes] = {}
@@ -140,10 +145,11 @@ def select(desk: Desk, rows: Sequence[Row]) -> Selection:
         else:
             decision = Decision.from_json(shown.statement.predicate)
             decided |= dict.fromkeys(decision.rows, decision)
-    return _apply(rows, quarantined, decided)
+    return apply(rows, quarantined, decided)
 
 
-def _apply(rows: Sequence[Row], quarantined: set[str], decided: dict[str, Decision]) -> Selection:
+def apply(rows: Sequence[Row], quarantined: set[str], decided: dict[str, Decision]) -> Selection:
+    """What is left of `rows` after quarantine and the newest decision about each row id."""
     action = {row_id: d.action for row_id, d in decided.items()}
     labels = {row_id: d.label for row_id, d in decided.items() if d.action == "relabel" and d.label}
     accepted = {i for i, a in action.items() if a == "accept"}

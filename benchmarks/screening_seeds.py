@@ -37,7 +37,7 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     """95 % interval of a share."""
     z, share = 1.96, hits / of
     middle, half = share + z * z / (2 * of), z * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return (middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of)
+    return max(0.0, (middle - half) / (1 + z * z / of)), min(1.0, (middle + half) / (1 + z * z / of))
 
 
 def permutation_names(result: Screening, labels: np.ndarray, suppliers: np.ndarray, seed: int) -> set[str]:

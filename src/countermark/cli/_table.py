@@ -45,6 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "oms": Entry(KEPT, "OpenSSF Model Signing bundles, in and out."),
     "demo": Entry(TOOLS, "The case studies, end to end, on this machine."),
     "doctor": Entry(TOOLS, "What is missing here, and how to install it."),
+    "convert": Entry(TOOLS, "Turn shards (WebDataset, Parquet) into a folder to deliver."),
     "digest": Entry(TOOLS, "Print the tree digest of a folder or file."),
 }
 

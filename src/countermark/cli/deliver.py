@@ -40,11 +40,14 @@ def deliver(
     """Sign a folder of training data for its receiver.
 
     FOLDER holds one folder per class, or files with metadata.csv or metadata.jsonl (file_name, label). The signed
-    FOLDER.cmdelivery is written beside it; hand over both.
+    FOLDER.cmdelivery is written beside it; hand over both. A .dvc pointer stands for the data it names, once its MD5
+    was compared.
     """
+    from countermark.artefact import pointer
     from countermark.lifecycle import deliver as stage
     from countermark.lifecycle import rows
 
+    folder = pointer.follow(folder)
     if dry_run and admitted:
         raise Unusable("--dry-run and --admitted do not go together", mend="leave one out")
     with Bar(view) as bar:

@@ -23,11 +23,13 @@ def digest(path: Path, manifest: bool, view: View) -> Answer:
     """Print the tree digest of a folder or file.
 
     The digest (cm-tree/v1) binds names, sizes, executable bits and every byte; it says nothing about who made them.
+    A .dvc pointer stands for the data it names, once its MD5 was compared.
     """
     from countermark.artefact.folder import read_folder
+    from countermark.artefact.pointer import follow
 
     with Bar(view) as bar:
-        tree = read_folder(path, progress=bar.files)
+        tree = read_folder(follow(path), progress=bar.files)
     lines = tree.manifest().decode().splitlines() if manifest else []
     return Answer(
         tree.digest,

@@ -1,0 +1,114 @@
+"""Convert: shards of records into a data set that can be delivered, one file a row.
+
+Nothing of a shard's layout is trusted: archives are read strictly, Parquet in a confined child, names and classes are
+those that a tree may hold, and a row that would cover another is refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from countermark.artefact import parquet, records
+from countermark.artefact.records import Record
+from countermark.artefact.tree import check_path
+from countermark.errors import CountermarkError, FormatRefused, Unusable
+from countermark.formats.source import FileSource
+from countermark.workspace.disk import Disk
+
+Progress = Callable[[int, int], None]
+TAR, PARQUET = ".tar", ".parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What was written: rows per class, and from how many shards."""
+
+    classes: dict[str, int]
+    shards: int
+
+    @property
+    def rows(self) -> int:
+        """Rows in all."""
+        return sum(self.classes.values())
+
+
+def shards(source: Path) -> list[Path]:
+    """Shards in name order: one file, or those of a folder.
+
+    Raises:
+        Unusable: there are none.
+    """
+    found = [source] if source.is_file() else sorted(p for p in source.glob("*") if p.suffix in (TAR, PARQUET))
+    if not found or any(p.suffix not in (TAR, PARQUET) for p in found):
+        raise Unusable(f"{source} holds no shards", mend="name a .tar or .parquet file, or a folder of them")
+    return found
+
+
+def convert(source: Path, target: Path, *, field: str = "label", disk: Disk | None = None,
+            progress: Progress | None = None) -> Converted:  # fmt: skip
+    """Write the records of `source` as one folder per class into a new folder.
+
+    Args:
+        field: JSON member or Parquet column that holds the class. progress: called with (rows, bytes) so far.
+
+    Raises:
+        Unusable: `target` exists, or cannot be written. FormatRefused, TreeRefused: a shard is malformed or ambiguous;
+        nothing is left then. MissingExtra: Parquet without pyarrow.
+    """
+    if target.exists():
+        raise Unusable(f"{target} exists", mend="name a new folder")
+    to = disk or Disk()
+    found = shards(source)
+    stage = target.with_name(f".{target.name}.part")
+    if stage.exists():
+        to.discard(stage)
+    try:
+        counted = _write(found, stage, to, field, progress)
+        to.move(stage, target)
+    except CountermarkError:
+        if stage.exists():
+            to.discard(stage)
+        raise
+    return Converted(dict(sorted(counted.items())), len(found))
+
+
+def _write(found: list[Path], stage: Path, to: Disk, field: str, progress: Progress | None) -> Counter[str]:
+    counted: Counter[str] = Counter()
+    made, taken, size = {to.folder(stage, staged=True)}, set[str](), 0
+    for shard in found:
+        for record in _records(shard, field):
+            path = _path(record, shard, len(found) > 1)
+            if path.casefold() in taken:
+                raise FormatRefused(f"two records would be {path}", why=f"the second one is in {shard.name}")
+            taken.add(path.casefold())
+            folder = stage / record.label
+            if folder not in made:
+                made.add(to.folder(folder, staged=True))
+            to.add(stage / path, record.data, mode=0o644)
+            counted[record.label] += 1
+            size += len(record.data)
+            if progress:
+                progress(sum(counted.values()), size)
+    if not counted:
+        raise FormatRefused("there is not one record in these shards")
+    to.settle(made)
+    return counted
+
+
+def _records(shard: Path, field: str) -> Iterator[Record]:
+    with FileSource(shard) as source:
+        try:
+            yield from (records.webdataset if shard.suffix == TAR else parquet.records)(source, field)
+        except FormatRefused as error:
+            raise FormatRefused(f"{shard.name}: {error.what}", why=error.why, mend=error.mend) from error
+
+
+def _path(record: Record, shard: Path, several: bool) -> str:
+    """Keys are only unique within a shard, so its name goes before them where there are several."""
+    label, _, name = record.path.partition("/")
+    path = f"{label}/{shard.stem}-{name}" if several else record.path
+    check_path(path)
+    return path

@@ -91,7 +91,7 @@ def check(rule: str, node: Node, known: dict[str, Size]) -> Cost:
         rule: its id, for messages. known: what `sizes` gave for the evidence.
 
     Raises:
-        PolicyRefused: more than 10**6 turns of its loops, or 4 * 10**7 operations (some seconds).
+        PolicyRefused: more than 10**6 turns of its loops, or 4 * 10**7 operations (some seconds of one core).
     """
     cost = _cost(node, known, {})
     for count, most, what in ((cost.turns, MAX_TURNS, "turns of its loops"), (cost.work, MAX_WORK, "operations")):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from countermark.errors import PolicyRefused
-from countermark.policy._parse import conjuncts, parse, roots
+from countermark.policy._parse import conjuncts, parse
+from countermark.policy._run import WRONG, build
 from countermark.sandbox.task import Answer, Job, task
 
 
@@ -33,17 +34,11 @@ def evaluate_rule(expression: str, variables: dict[str, Any]) -> bool | str:
 
 
 def evaluate_one(expression: str, variables: dict[str, Any]) -> bool | str:
-    """True or false, or ``"KeyError: ..."`` and the like; never an exception of the engine's own.
-
-    Only the evidence that a rule names is handed to the engine, which copies all that it is handed.
-    """
-    import cel
-
+    """True or false, or ``"KeyError: ..."`` and the like; never an exception."""
     try:
-        named = roots(parse("of this policy", expression))
-        value = cel.evaluate(expression, {name: variables[name] for name in named})
+        value = build(parse("of this policy", expression))(variables)
     except PolicyRefused as refusal:
         return refusal.what
-    except (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError) as error:
+    except WRONG as error:
         return f"{type(error).__name__}: {error}".splitlines()[0][:300]
     return value if isinstance(value, bool) else f"the rule gave {type(value).__name__}, not true or false"

@@ -90,12 +90,12 @@ def test_an_unsigned_folder_is_inconclusive_not_fine(shell) -> None:
 
 
 def test_a_bug_is_told_as_one(shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from countermark.artefact import folder
+    from countermark.artefact import stream
 
     def broken(*_: object, **__: object) -> None:
         raise KeyError("left over")
 
-    monkeypatch.setattr(folder, "read_folder", broken)
+    monkeypatch.setattr(stream, "stream_folder", broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     said = shell("digest", "p", exit=101)
     assert "a bug in Countermark: KeyError" in said.err

@@ -8,7 +8,6 @@ part of the other (the second-preimage rule of RFC 6962, section 2.1).
 
 from __future__ import annotations
 
-import hashlib
 import re
 import struct
 import unicodedata
@@ -19,19 +18,17 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from countermark import canonical, merkle
+from countermark.artefact.profile import SHA256, Profile
 from countermark.errors import StatementRefused, TreeRefused
 
 CHUNK_BYTES = 4 << 20
-PROFILE_SHA256 = b"\x01"
-CHUNKS = merkle.Hashing(b"\x10", b"\x11", hashlib.sha256)
-FILES = merkle.Hashing(b"\x20", b"\x21", hashlib.sha256)
-DIGEST_NAME = "cmTreeV1"
+CHUNKS, FILES = SHA256.chunks, SHA256.files
+DIGEST_NAME = SHA256.digest_name
 MAX_FILES = 50_000_000
 MAX_PATH_BYTES = 4096
 MAX_FILE_BYTES = canonical.MAX_INTEGER
 MAX_TOTAL_BYTES = (1 << 64) - 1
 COPIED_BYTES = 64 << 10
-NO_BYTES = merkle.root((), CHUNKS)
 _ROOT = re.compile("[0-9a-f]{64}")
 _DOMAIN = b"cm-tree/v1\0"
 _LEAF = struct.Struct(">I")
@@ -47,9 +44,9 @@ class TreeEntry(NamedTuple):
     executable: bool
     root: bytes
 
-    def leaf(self) -> bytes:
+    def leaf(self, profile: Profile = SHA256) -> bytes:
         """Leaf hash in the file tree."""
-        return next(_leaves((self,)))
+        return next(leaves((self,), profile))
 
     def to_json(self) -> list[Any]:
         """``[path, size, executable, root hex]``: one line of a manifest."""
@@ -87,10 +84,11 @@ class TreeEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Entries sorted by path bytes, and the digest over them."""
+    """Entries sorted by path bytes, and the digest over them under a profile."""
 
     entries: tuple[TreeEntry, ...]
     digest: str
+    profile: Profile = SHA256
 
     @property
     def total_bytes(self) -> int:
@@ -133,20 +131,20 @@ def is_plain(path: str) -> bool:
     return path.isascii() and path.isprintable() and 0 < len(path) <= MAX_PATH_BYTES and "\\" not in path
 
 
-def chunk_root(chunks: Iterable[bytes | memoryview]) -> bytes:
+def chunk_root(chunks: Iterable[bytes | memoryview], profile: Profile = SHA256) -> bytes:
     """Merkle root over a file's chunks; an empty file has the root of zero chunks."""
-    return merkle.root(map(CHUNKS.leaf, chunks), CHUNKS)
+    return merkle.root(map(profile.chunks.leaf, chunks), profile.chunks)
 
 
-def bytes_root(data: bytes | memoryview) -> bytes:
+def bytes_root(data: bytes | memoryview, profile: Profile = SHA256) -> bytes:
     """Chunk root of bytes that are already in private memory."""
     if len(data) <= COPIED_BYTES:  # one call with a small copy beats two calls
-        return hashlib.sha256(CHUNKS.leaf_prefix + data).digest() if data else NO_BYTES
+        return profile.new(profile.chunks.leaf_prefix + data).digest() if data else profile.no_bytes()
     view = memoryview(data)
-    return chunk_root(view[i : i + CHUNK_BYTES] for i in range(0, len(view), CHUNK_BYTES))
+    return chunk_root((view[i : i + CHUNK_BYTES] for i in range(0, len(view), CHUNK_BYTES)), profile)
 
 
-def tree_of(entries: Iterable[TreeEntry]) -> Tree:
+def tree_of(entries: Iterable[TreeEntry], profile: Profile = SHA256) -> Tree:
     """Sort entries and digest them; the bytes behind them are not needed.
 
     Raises:
@@ -154,20 +152,31 @@ def tree_of(entries: Iterable[TreeEntry]) -> Tree:
     """
     # Code points and UTF-8 bytes sort alike, and `check_path` has let no surrogate through.
     ordered = tuple(sorted(entries, key=attrgetter("path")))
-    if not ordered:
-        raise TreeRefused("there are no files here", why="an empty folder says nothing", mend="check the path")
     _refuse_twins([e.path for e in ordered])
     total = sum(e.size for e in ordered)
+    root = merkle.root(leaves(ordered, profile), profile.files)
+    return Tree(ordered, tree_digest(len(ordered), total, root, profile), profile)
+
+
+def tree_digest(files: int, total: int, root: bytes, profile: Profile = SHA256) -> str:
+    """The digest, in hex, over what a tree comes to.
+
+    Args:
+        files: how many, at least 1. total: sum of their sizes in bytes. root: of the file tree, 32 bytes.
+
+    Raises:
+        TreeRefused: no files, or more bytes than 64 bits count.
+    """
+    if not files:
+        raise TreeRefused("there are no files here", why="an empty folder says nothing", mend="check the path")
     if total > MAX_TOTAL_BYTES:
         raise TreeRefused(f"these files have {total} bytes", why="a tree counts them in 64 bits")
-    root = merkle.root(_leaves(ordered), FILES)
-    digest = hashlib.sha256(_DOMAIN + PROFILE_SHA256 + _TOTALS.pack(len(ordered), total) + root)
-    return Tree(ordered, digest.hexdigest())
+    return profile.new(_DOMAIN + profile.byte + _TOTALS.pack(files, total) + root).digest().hex()
 
 
-def _leaves(entries: Iterable[TreeEntry]) -> Iterator[bytes]:
+def leaves(entries: Iterable[TreeEntry], profile: Profile = SHA256) -> Iterator[bytes]:
     """`TreeEntry.leaf` of each, in one loop because there are as many as files."""
-    new, prefix, pack_name, pack_size = hashlib.sha256, FILES.leaf_prefix, _LEAF.pack, _SIZE.pack
+    new, prefix, pack_name, pack_size = profile.new, profile.files.leaf_prefix, _LEAF.pack, _SIZE.pack
     for path, size, executable, root in entries:
         name = path.encode()
         yield new(prefix + pack_name(len(name)) + name + pack_size(size, executable) + root).digest()
@@ -175,20 +184,28 @@ def _leaves(entries: Iterable[TreeEntry]) -> Iterator[bytes]:
 
 def _refuse_twins(paths: list[str]) -> None:
     """Names that are one file where neither case nor composition counts."""
-    fold = str.lower if all(map(str.isascii, paths)) else _folded
-    if len(set(map(fold, paths))) == len(paths):
-        return
+    fold = str.lower if all(map(str.isascii, paths)) else folded
+    if len(set(map(fold, paths))) != len(paths):
+        refuse_twins(paths)
+
+
+def refuse_twins(paths: Iterable[str]) -> None:
+    """Refuse two of these names that are one file where neither case nor composition counts.
+
+    Raises:
+        TreeRefused: there are such two.
+    """
     seen: dict[str, str] = {}
     for path in paths:
-        folded = _folded(path)
-        if folded in seen:
-            raise TreeRefused(
-                f"{seen[folded]!r:.120} and {path!r:.120} are one file on some systems", mend="rename one of them"
-            )
-        seen[folded] = path
+        key = folded(path)
+        if key in seen:
+            raise TreeRefused(f"{seen[key]!r:.120} and {path!r:.120} are one file on some systems",
+                              mend="rename one of them")  # fmt: skip
+        seen[key] = path
 
 
-def _folded(path: str) -> str:
+def folded(path: str) -> str:
+    """What two names must not have in common: case folded, then composed (NFC)."""
     return path.lower() if path.isascii() else unicodedata.normalize("NFC", path.casefold())
 
 

@@ -47,7 +47,7 @@ class Refused:
 class Verbatim:
     """Lines for pipes, printed without wrapping."""
 
-    lines: Sequence[str]
+    lines: Iterable[str]
 
 
 Block = "str | Table | Pairs | Refused | Verbatim | Finding"

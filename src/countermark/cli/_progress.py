@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from countermark.cli._show import View, safe
+from countermark.errors import CountermarkError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PATIENCE_SECONDS = 1.0
+FILE_BYTES = 16 << 10  # opening a file takes as long as hashing about this much
+FILES_BETWEEN, BYTES_BETWEEN = 64, 1 << 20
 
 
 class Bar:
@@ -22,6 +27,8 @@ class Bar:
         self._colour = view.err.colour
         self._began = time.monotonic()
         self._drawn: Progress | None = None
+        self._expected = 0, 0
+        self._told = 0
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -53,20 +60,41 @@ class Bar:
         self._tasks.clear()
         self._began = time.monotonic()
 
+    def expect(self, root: Path) -> None:
+        """Count what `files` will be told of, so that it can say what remains; only where somebody watches."""
+        if not self._watched:
+            return
+        from countermark.artefact.walk import measure
+
+        with contextlib.suppress(CountermarkError):  # whoever reads the folder tells what is wrong with it
+            self._expected = measure(root)
+
     def files(self, done: int, size: int) -> None:
         """For readers of folders: (files done, bytes done)."""
-        self.tick("files", 0, text=f"{done} files, {size / 1e6:.0f} MB")
+        if not self._watched or (done % FILES_BETWEEN and size - self._told < BYTES_BETWEEN):
+            return
+        self._told = size
+        rate = size / 1e6 / max(time.monotonic() - self._began, 1e-3)
+        count, whole = self._expected
+        if count < done or whole < size:  # nobody counted, or there are more by now
+            self.tick("files", 0, text=f"{done} files, {size / 1e6:.0f} MB, {rate:.0f} MB/s")
+            return
+        text = f"{done} of {count} files, {size / 1e6:.0f} of {whole / 1e6:.0f} MB, {rate:.0f} MB/s"
+        self.tick("files", size + done * FILE_BYTES, whole + count * FILE_BYTES, text=text)
 
     def share(self, what: str, share: float) -> None:
         """For steps that tell a share between 0 and 1."""
         self.tick(what, share, 1.0)
 
     def _draw(self) -> Progress:
+        from rich import progress as rich
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         console = Console(stderr=True, no_color=not self._colour, highlight=False)
-        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-        self._drawn = Progress(*columns, console=console, transient=True)
+        columns = (
+            rich.SpinnerColumn(), rich.TextColumn("{task.description}", markup=False), rich.BarColumn(),
+            rich.TimeElapsedColumn(), rich.TextColumn("left"), rich.TimeRemainingColumn(),
+        )  # fmt: skip
+        self._drawn = rich.Progress(*columns, console=console, transient=True)
         self._drawn.start()
         return self._drawn

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -11,29 +15,59 @@ from countermark.cli._command import PATH, command, with_view
 from countermark.cli._progress import Bar
 from countermark.cli._show import View
 
+if TYPE_CHECKING:
+    from countermark.artefact.stream import Summary
+
 
 @command("digest", examples=[
     "countermark digest model/",
     "countermark digest photos --manifest",
+    "countermark digest model/ --profile blake3",
 ])  # fmt: skip
 @click.argument("path", type=PATH)
 @click.option("--manifest", is_flag=True, help="Print one JSON line per file: [path, size, executable, root].")
+@click.option("--profile", type=click.Choice(["sha256", "blake3"]), default="sha256", show_default=True,
+              help="The hash; both sides must use the same.")  # fmt: skip
 @with_view
-def digest(path: Path, manifest: bool, view: View) -> Answer:
+def digest(path: Path, manifest: bool, profile: str, view: View) -> Answer:
     """Print the tree digest of a folder or file.
 
     The digest (cm-tree/v1) binds names, sizes, executable bits and every byte; it says nothing about who made them.
-    A .dvc pointer stands for the data it names, once its MD5 was compared.
+    Memory stays bounded however many files there are. A .dvc pointer stands for the data it names, once its MD5 was
+    compared.
     """
-    from countermark.artefact.folder import read_folder
     from countermark.artefact.pointer import follow
+    from countermark.artefact.profile import profile_named
+    from countermark.artefact.stream import Outputs, stream_folder
 
-    with Bar(view) as bar:
-        tree = read_folder(follow(path), progress=bar.files)
-    lines = tree.manifest().decode().splitlines() if manifest else []
-    return Answer(
-        tree.digest,
-        facts={"digest": tree.digest, "files": len(tree.entries), "bytes": tree.total_bytes}
-        | ({"manifest": [e.to_json() for e in tree.entries]} if manifest else {}),
-        body=[Verbatim(lines), Pairs([("files", len(tree.entries)), ("bytes", tree.total_bytes)])],
-    )
+    with contextlib.ExitStack() as opened:
+        printed = manifest and (view.json or not view.quiet)
+        listing = opened.enter_context(tempfile.TemporaryFile()) if printed else None
+        with Bar(view) as bar:
+            named = follow(path)
+            bar.expect(named)
+            done = stream_folder(named, profile=profile_named(profile), outputs=Outputs(listing), progress=bar.files)
+        opened.pop_all()
+    return _answer(done, listing, view)
+
+
+def _answer(done: Summary, listing: IO[bytes] | None, view: View) -> Answer:
+    facts: dict[str, Any] = {
+        "digest": done.digest, "files": done.files, "bytes": done.total_bytes, "profile": done.profile.name,
+    }  # fmt: skip
+    if listing is not None and view.json:
+        from countermark.artefact.stream import manifest_entries
+
+        with listing:
+            listing.seek(0)
+            facts["manifest"] = [entry.to_json() for entry in manifest_entries(listing)]
+    body = [Verbatim(_lines(listing) if listing else ()),
+            Pairs([("files", done.files), ("bytes", done.total_bytes), ("profile", done.profile.name)])]  # fmt: skip
+    return Answer(done.digest, facts=facts, body=body)
+
+
+def _lines(listing: IO[bytes]) -> Iterator[str]:
+    with listing:
+        listing.seek(0)
+        for line in listing:
+            yield line.decode().rstrip("\n")

@@ -219,14 +219,14 @@ def test_what_is_swapped_after_the_listing_is_not_followed(
 def test_a_large_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "growing"
     target.write_bytes(bytes(BIG))
-    window = folders._window
+    window = folders.window
 
     def append_then_read(descriptor: int, offset: int) -> bytes:
         with target.open("ab") as file:
             file.write(b"more")
         return window(descriptor, offset)
 
-    monkeypatch.setattr(folders, "_window", append_then_read)
+    monkeypatch.setattr(folders, "window", append_then_read)
     with pytest.raises(TreeRefused, match="growing changed while it was read"):
         read_folder(tmp_path)
 

@@ -128,11 +128,15 @@ def test_an_interrupt_is_130(shell) -> None:
     with (folder / "large").open("wb") as file:
         file.truncate(64 << 30)  # sparse: hashing it takes minutes
     started = subprocess.Popen(
-        [*PROGRAM, "digest", "p"], cwd=shell.here, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    time.sleep(1.5)
-    started.send_signal(signal.SIGINT)
-    _, err = started.communicate(timeout=30)
+        [*PROGRAM, "digest", "p"], cwd=shell.here, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite run in the background ignores it
+    )  # fmt: skip
+    try:
+        time.sleep(1.5)
+        started.send_signal(signal.SIGINT)
+        _, err = started.communicate(timeout=30)
+    finally:
+        started.kill()
     assert started.returncode == 130
     assert err.strip() == b"error: interrupted"
 

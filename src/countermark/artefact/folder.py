@@ -26,7 +26,7 @@ Wants = Callable[[str, int], bool]
 Progress = Callable[[int, int], None]
 SMALL_BYTES = 1 << 20
 CHUNK = tree.CHUNK_BYTES
-_OPEN_FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+OPEN_FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _entry(place: Place, name: str, reader: Reader) -> TreeEntry:
     path = place.prefix + name
     if reader.known is not None and (entry := _unchanged(place, name, reader, reader.known)):
         return entry
-    descriptor = walk.open_at(path, name, place.descriptor, _OPEN_FILE)
+    descriptor = walk.open_at(path, name, place.descriptor, OPEN_FILE)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

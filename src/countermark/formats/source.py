@@ -34,8 +34,9 @@ class Memory:
 
     links = 1
 
-    def __init__(self, data: bytes | bytearray) -> None:
-        self._data = bytes(data)
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep the bytes; what could still be written to is copied, a read-only view is not."""
+        self._data: bytes | memoryview = data if isinstance(data, memoryview) and data.readonly else bytes(data)
         self.size = len(data)
 
     @property
@@ -51,7 +52,7 @@ class Memory:
         """
         if offset < 0 or count < 0 or offset + count > self.size:
             raise Malformed("truncated", f"{count} bytes at byte {offset} of {self.size}", offset=self.size)
-        return self._data[offset : offset + count]
+        return bytes(self._data[offset : offset + count])
 
 
 class Buffered:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from countermark import canonical
 from countermark.errors import FormatRefused
-from countermark.lifecycle.trial import from_files
+from countermark.lifecycle.trial import from_handle
 from countermark.lifecycle.verify import Opened
 
 
@@ -51,15 +51,16 @@ class Served:
 
 
 def admit(opened: Opened) -> Served:
-    """Load a model whose papers were verified.
+    """Load a model whose papers were verified, and read the rest of its folder once: the guard vouches for all of it.
 
     Args:
-        opened: handle that `lifecycle.verify.open_model` gives: its bytes were hashed as they were read.
+        opened: handle that `lifecycle.verify.open_model` gives.
 
     Raises:
-        FormatRefused: it does not load, or the class names do not match its scores. MissingExtra: no ONNX Runtime.
+        TreeRefused: a file is not what was admitted. FormatRefused: it does not load, or the class names do not match its scores. MissingExtra: no ONNX Runtime.
     """
-    network, labels = from_files(opened.files)
+    network, labels = from_handle(opened.files)
+    opened.files.check_rest()
     return try_out(Served(opened.verified.digest, labels, network))
 
 

@@ -25,9 +25,9 @@ def open_guard(desk: Desk, model: Path, passport: Path, *, days: float = 7) -> t
         Refusal: papers, files or this party's role do not hold, or the model does not load. MissingExtra: no ONNX
         Runtime. Unusable: something cannot be read.
     """
-    opened = verify.open_model(model, passport, verify.pinned(desk), desk.now())
-    verify.remember(desk, opened.verified)
-    served = admit(opened)
+    with verify.open_model(model, passport, verify.pinned(desk), desk.now()) as opened:
+        verify.remember(desk, opened.verified)
+        served = admit(opened)
     return prepare(desk, served, name=model.name, days=days), served
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from countermark import canonical, dsse
 from countermark.artefact.folder import read_folder
+from countermark.artefact.handle import Handle
 from countermark.artefact.tree import TreeEntry
 from countermark.errors import FormatRefused, StatementRefused, Unusable
 from countermark.formats.decode import Decoder
@@ -63,32 +64,36 @@ def read_model(folder: Path) -> Iterator[Model]:
 
     tree = read_folder(folder, sink=keep)
     network, external = _network(files)
-    labels = _labels(files)
+    labels = _labels(files.get(LABELS, b""))
     with ConfinedModel(network, external) as confined:
         yield Model(tree.digest, confined, labels)
 
 
-def from_files(files: dict[str, bytes]) -> tuple[onnx.OnnxModel, tuple[str, ...]]:
-    """Network, in this process, and class names from private bytes that were verified.
+def from_handle(files: Handle) -> tuple[onnx.OnnxModel, tuple[str, ...]]:
+    """Network, in this process, and class names from verified bytes.
 
     Raises:
-        FormatRefused: ``model.onnx`` or ``labels.json`` is missing or malformed.
+        FormatRefused: ``model.onnx`` or ``labels.json`` is missing or malformed. TreeRefused: not what was signed.
     """
-    network, external = _network(files)
-    labels = _labels(files)
-    return onnx.load(network, external=external), labels
+    _needs(MODEL in files)
+    labels = _labels(files.content(LABELS) if LABELS in files else b"")
+    return onnx.from_handle(files, MODEL), labels
+
+
+def _needs(here: bool) -> None:
+    if not here:
+        raise FormatRefused(f"there is no {MODEL} in the model folder", mend=f"export to ONNX as {MODEL}")
 
 
 def _network(files: dict[str, bytes]) -> tuple[bytes, dict[str, bytes]]:
     """The model's bytes and its data files."""
-    if MODEL not in files:
-        raise FormatRefused(f"there is no {MODEL} in the model folder", mend=f"export to ONNX as {MODEL}")
+    _needs(MODEL in files)
     return files[MODEL], {path: data for path, data in files.items() if path.endswith(".data")}
 
 
-def _labels(files: dict[str, bytes]) -> tuple[str, ...]:
+def _labels(file: bytes) -> tuple[str, ...]:
     try:
-        labels = canonical.from_bytes(files.get(LABELS, b""), what=LABELS)
+        labels = canonical.from_bytes(file, what=LABELS)
     except StatementRefused as error:
         raise FormatRefused(
             f"{LABELS} is missing or malformed", why=error.why or error.what,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 from countermark.artefact.folder import read_folder
-from countermark.artefact.tree import Tree, TreeEntry, compare
+from countermark.artefact.handle import Handle, open_verified
+from countermark.artefact.tree import Tree, compare
 from countermark.errors import NothingToVerify, TreeRefused, TrustRefused
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk, read_file
@@ -53,30 +56,43 @@ def pinned(desk: Desk) -> Pin:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A verified model and the very bytes that were verified.
+    """A model whose papers hold, and the only way to its bytes; a context manager.
 
     Attributes:
-        verified: what the papers showed. files: path -> private bytes, hashed as they were read.
+        verified: what the papers showed. files: handle that gives out no byte which was not verified.
     """
 
     verified: Verified
-    files: dict[str, bytes]
+    files: Handle
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.files.close()
+
+    def load(self, path: str, *, threads: int = 1) -> Any:
+        """One file, as `runtime.load.load` gives it: tensors, an array, arrays by name, or an ONNX model.
+
+        Raises:
+            TreeRefused: it is not what was admitted. FormatRefused: it could run code, or no loader here knows it.
+            MissingExtra: the library that it needs is absent.
+        """
+        from countermark.runtime.load import load  # who only verifies reads no format
+
+        return load(self.files, path, threads=threads)
 
 
 def open_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> Opened:
-    """Read a model once into private memory and verify that copy; loaders use these bytes, never the path.
+    """Verify a model's papers, and open its files for loading: from the bytes that are hashed, never from the path.
+
+    Names, sizes and executable bits are compared here, each file's content when it is first asked for.
 
     Raises:
         Refusal: the papers or the files do not hold. Unusable: something cannot be read.
     """
     passport = Passport.from_bytes(read_file(passport_file, passports.MAX_BYTES))
-    files: dict[str, bytes] = {}
-
-    def keep(entry: TreeEntry, data: bytes) -> None:
-        files[entry.path] = data
-
-    seen = read_folder(model, sink=keep)
-    return Opened(verify_passport(passport, seen, pin, now), files)
+    return Opened(verify_passport(passport, passport.model, pin, now), open_verified(model, passport.model))
 
 
 def verify_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> Verified:

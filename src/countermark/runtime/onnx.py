@@ -7,18 +7,20 @@ take its own serialised format, whose code paths no inspection here knows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.artefact.handle import Handle
 from countermark.errors import ExchangeRefused, FormatRefused, MissingExtra
 from countermark.formats import onnx as reader
 from countermark.formats.limits import Unaccounted
 from countermark.formats.source import Memory
 
+Data = bytes | memoryview
 _TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(double)": np.float64}
 _SCORES = ("tensor(float)", "tensor(double)", "tensor(float16)")
 
@@ -73,7 +75,7 @@ class OnnxModel:
         return np.ascontiguousarray(batch, self._dtype)
 
 
-def load(model: bytes, *, threads: int = 1, external: Mapping[str, bytes] | None = None) -> OnnxModel:
+def load(model: bytes, *, threads: int = 1, external: Mapping[str, Data] | None = None) -> OnnxModel:
     """Make a session from verified bytes.
 
     Args:
@@ -83,8 +85,24 @@ def load(model: bytes, *, threads: int = 1, external: Mapping[str, bytes] | None
         MissingExtra: ONNX Runtime is absent. FormatRefused: custom operators, external data that was not handed over,
         more or other inputs than one of pictures, an output that is no scores, or it does not load.
     """
-    handed = external or {}
-    _walk(model, handed)
+    return _session(model, _claims(model), external or {}, threads)
+
+
+def from_handle(handle: Handle, path: str, *, threads: int = 1) -> OnnxModel:
+    """Make a session of a file in a verified tree, with the data files that it names, from the same tree.
+
+    Raises:
+        As `load`; TreeRefused, Unusable: as `Handle.view`.
+    """
+    model = handle.content(path)
+    claims = _claims(model)
+    folder = path[: path.rfind("/") + 1]
+    wanted = {claim.location for claim in claims if folder + claim.location in handle}
+    return _session(model, claims, {name: handle.view(folder + name) for name in sorted(wanted)}, threads)
+
+
+def _session(model: bytes, claims: Sequence[reader.External], handed: Mapping[str, Data], threads: int) -> OnnxModel:
+    _check_handed(claims, handed)
     try:
         import onnxruntime as ort
     except ImportError:
@@ -102,13 +120,16 @@ def load(model: bytes, *, threads: int = 1, external: Mapping[str, bytes] | None
     return _described(session)
 
 
-def _walk(model: bytes, handed: Mapping[str, bytes]) -> None:
-    """Account for the file's bytes, and for those it wants from outside."""
+def _claims(model: bytes) -> list[reader.External]:
+    """Account for every byte of the file; what it wants from outside."""
     try:
-        facts = reader.read(Memory(model))
+        return reader.read(Memory(model)).external
     except Unaccounted as error:
         raise FormatRefused("the model holds fields that this version does not know", why=error.what) from error
-    for claim in facts.external:
+
+
+def _check_handed(claims: Sequence[reader.External], handed: Mapping[str, Data]) -> None:
+    for claim in claims:
         have = len(handed.get(claim.location, b""))
         if claim.location not in handed or claim.offset + (claim.length or claim.needed) > have:
             raise FormatRefused(

@@ -26,12 +26,12 @@ HOP = ("connection", "keep-alive", "transfer-encoding", "host", "content-length"
 def serve_and_ask(supply: Supply, model: Path, passport: Path, tell: Tell) -> dict[str, Any]:
     """Start the guard, ask about a few test pictures, then ask through somebody who changes answers."""
     operator, plant = supply.parties[OPERATOR], supply.parties[PLANT]
-    opened = verify.open_model(model, passport, Pin(supply.parties.fingerprint), operator.now())
-    served = admission.admit(opened)
+    with verify.open_model(model, passport, Pin(supply.parties.fingerprint), operator.now()) as opened:
+        served = admission.admit(opened)
     _, token = keyring.create(operator.space, PLANT, operator.stamp())
     tell.command(f"countermark serve model --passport {passport.name}")
     pictures, classes = trial.read_pictures(supply.photos / "test")
-    digest = opened.verified.digest
+    digest = served.digest
     with server.background(start.prepare(operator, served)) as url:
         tell.command(f"countermark query {url} part.png --model {digest[:12]}... --api-key-file line-3.key")
         with client.Session(url, token, clock=plant.clock) as session:

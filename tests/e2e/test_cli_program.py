@@ -129,7 +129,7 @@ def test_an_interrupt_is_130(shell) -> None:
         file.truncate(64 << 30)  # sparse: hashing it takes minutes
     started = subprocess.Popen(
         [*PROGRAM, "digest", "p"], cwd=shell.here, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite run in the background ignores it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (a suite run in the background ignores it)
     )  # fmt: skip
     try:
         time.sleep(1.5)

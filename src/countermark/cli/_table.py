@@ -41,6 +41,7 @@ COMMANDS: dict[str, Entry] = {
     "key": Entry(KEPT, "This party's single-use keys."),
     "trust": Entry(KEPT, "Who is trusted for what: draft, sign, pin, renew."),
     "ledger": Entry(KEPT, "The project's append-only log of commitments."),
+    "witness": Entry(KEPT, "Watch the ledger, and cosign it as long as it only grows."),
     "policy": Entry(KEPT, "What must have been shown before a model is admitted."),
     "oms": Entry(KEPT, "OpenSSF Model Signing bundles, in and out."),
     "demo": Entry(TOOLS, "The case studies, end to end, on this machine."),

@@ -16,7 +16,7 @@ from countermark.errors import TrustRefused, Unusable
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
 
-USES = ("root", "statement", "ledger", "oms")
+USES = ("root", "statement", "ledger", "witness", "oms")
 
 
 @click.group()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from countermark.cli._answer import Answer, Pairs, Table
+from countermark.cli._answer import FINE, FOUND, Answer, Pairs, Table
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._progress import Bar
 from countermark.cli._show import View, count
@@ -120,6 +120,43 @@ def proof(which: str, out: Path | None, desk: Desk) -> Answer:
         f"written: {file}, entry {_index(hit[0])} of {head.size}",
         facts={"file": str(file), "index": _index(hit[0]), "size": head.size, "root": head.root.hex()},
     )
+
+
+@command("ask", group=ledger, examples=["countermark ledger ask head.add-checkpoint --old 118"])
+@click.argument("file", type=PATH)
+@click.option("--old", type=click.IntRange(0), default=0, show_default=True, metavar="N",
+              help="Ledger size that this witness cosigned last (`witness show`).")  # fmt: skip
+@with_desk
+def ask(file: Path, old: int, desk: Desk) -> Answer:
+    """Write a submission for a witness without a network; it answers with `countermark witness cosign FILE`."""
+    from countermark.lifecycle import witnessing
+
+    desk.space.disk.write(file, witnessing.request(desk, desk.trust(), old).to_bytes(), mode=0o644)
+    return Answer(f"written: {file}; carry it to the witness", facts={"file": str(file), "old": old})
+
+
+@command("cosign", group=ledger, examples=[
+    "countermark ledger cosign",
+    "countermark ledger cosign head.add-checkpoint.cosignature",
+])  # fmt: skip
+@click.argument("files", nargs=-1, type=PATH)
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
+              help="Patience with each witness.")  # fmt: skip
+@with_desk
+def cosign(files: tuple[Path, ...], seconds: float, desk: Desk) -> Answer:
+    """Have the witnesses of the quorum cosign the ledger's newest head; FILES are answers that were carried here."""
+    from countermark.ledger.note import MAX_NOTE_BYTES
+    from countermark.lifecycle import witnessing
+    from countermark.lifecycle.desk import read_file
+
+    done = witnessing.ask(desk, desk.trust(), [read_file(f, MAX_NOTE_BYTES) for f in files], seconds=seconds)
+    rows = [(name, "cosigned") for name in done.cosigned] + list(done.missing.items())
+    told = f"{done.checkpoint.size} entries cosigned by {', '.join(done.cosigned) or 'nobody'}"
+    return Answer(
+        told if done.enough else f"not enough: {told}", FINE if done.enough else FOUND,
+        {"size": done.checkpoint.size, "cosigned": list(done.cosigned), "missing": done.missing, "enough": done.enough},
+        [Table(("witness", "answer"), rows)],
+    )  # fmt: skip
 
 
 @command("check", group=ledger, examples=["countermark ledger check"])

@@ -179,6 +179,22 @@ def policy(file: Path, desk: Desk) -> Answer:
     return drafted(enrol.name_policy(desk, Policy.from_bytes(read_file(file)).digest))
 
 
+@command("quorum", group=trust, examples=["countermark trust quorum witnesses.txt", "countermark trust quorum none"])
+@click.argument("file", type=PATH, metavar="FILE|none")
+@with_desk
+def quorum(file: Path, desk: Desk) -> Answer:
+    """Draft which witnesses must have cosigned the ledger before anything in it counts.
+
+    FILE is a C2SP tlog-policy; `countermark witness key` prints each party's line.
+    """
+    from countermark.keys.quorum import MAX_BYTES, NONE
+    from countermark.lifecycle import enrol
+    from countermark.lifecycle.desk import read_file
+
+    text = NONE if str(file) == NONE else read_file(file, MAX_BYTES).decode("utf-8", "replace")
+    return drafted(enrol.name_quorum(desk, text))
+
+
 @command("snapshot", group=trust, examples=[
     "countermark trust snapshot revocations.json",
     "countermark trust snapshot revocations.json --revoke 118",

@@ -91,7 +91,7 @@ def _model(path: Path, papers: Path, pin: Pin, desk: Desk | None) -> Answer:
 
 
 def _words(path: Path, done: Verified, waived: list[str]) -> str:
-    state = "admitted, unwitnessed" if done.fresh_until else "integrity holds, freshness: not shown"
+    state = done.state if done.fresh_until else "integrity holds, freshness: not shown"
     lifted = f" (waived: {', '.join(waived)})" if waived else ""
     return f"{state}: {path.name} of {done.trust.document.project}{lifted}"
 

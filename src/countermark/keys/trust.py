@@ -17,6 +17,7 @@ from typing import Any
 from countermark import canonical, dsse
 from countermark.canonical import Fields
 from countermark.errors import SignatureRefused, StatementRefused, TrustRefused
+from countermark.keys import quorum as policies
 from countermark.keys.verifier import PublicKey, Use, verify_envelope
 
 PAYLOAD_TYPE = "application/vnd.countermark.trust.v1+json"
@@ -151,7 +152,7 @@ class TrustDocument:
             parties=tuple(_party(p) for p in fields.items("parties")),
             ledger_origin=ledger.text("origin"),
             ledger_operator=ledger.text("operator"),
-            quorum=fields.text("quorum"),
+            quorum=fields.text("quorum", most=policies.MAX_BYTES),
             policies=fields.texts("policies"),
         )
         ledger.done()
@@ -185,11 +186,31 @@ class TrustDocument:
         owners = [p for p in self.parties if OWNERS & set(p.roles) and any(k.key.use == "root" for k in p.keys)]
         if self.threshold > len(owners):
             raise StatementRefused(f"threshold {self.threshold} is out of reach: {len(owners)} owners have a root key")
-        if self.quorum != "none":
-            raise StatementRefused(
-                f"witness quorum {self.quorum!r} is not known to this version", mend='quorum = "none"'
-            )
+        self._check_quorum()
         moment(self.issued), moment(self.expires)
+
+    def _check_quorum(self) -> None:
+        """Witnesses are enrolled keys, and the ledger's operator cannot be the quorum by himself (DESIGN, rule of trust 2).
+
+        Raises:
+            StatementRefused: a witness that nobody enrolled, or a quorum within the operator's organisation.
+        """
+        rule = policies.parse(self.quorum)
+        holders = {k.key.spki: p for p in self.parties for k in p.keys if k.key.use == "witness" and not k.revoked}
+        raw = {spki[-32:]: party for spki, party in holders.items()}
+        for witness in rule.witnesses:
+            if witness.key.public not in raw:
+                raise StatementRefused(
+                    f"witness {witness.name!r:.80} is no enrolled witness key of a party",
+                    mend="`countermark key new witness`, then `countermark party add` its enrolment",
+                )
+        own = {p.organisation for p in self.parties if p.id == self.ledger_operator}
+        inside = [w.name for w in rule.witnesses if raw[w.key.public].organisation in own]
+        if rule.needed and rule.satisfied(inside):
+            raise StatementRefused(
+                "the quorum can be met within the organisation that keeps the ledger", why=", ".join(inside)[:200],
+                mend="ask for at least one witness of another organisation",
+            )  # fmt: skip
 
     def party(self, party_id: str) -> Party:
         """A party by id.

@@ -21,8 +21,9 @@ from types import TracebackType
 from countermark import merkle
 from countermark.errors import LedgerRefused, Unusable
 from countermark.ledger.checkpoint import Checkpoint, issue
+from countermark.ledger.cosignature import with_cosignatures
 from countermark.ledger.groups import GroupCommit
-from countermark.ledger.note import NoteKey
+from countermark.ledger.note import NoteKey, NoteSignature
 from countermark.ledger.reader import LogReader
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.stores.protocol import Object, Store
@@ -131,6 +132,17 @@ class Log:
             if len(leaf) > MAX_ENTRY_BYTES:
                 raise LedgerRefused(f"a leaf of {len(leaf)} bytes", why=f"the limit is {MAX_ENTRY_BYTES}")
         return self._groups.submit(leaves) if leaves else []
+
+    def cosigned(self, lines: Sequence[NoteSignature]) -> Checkpoint:
+        """Publish the newest head with further cosignatures, which the caller has verified.
+
+        Raises:
+            Unusable: it could not be written; the head stands as it was or as it is now.
+        """
+        checkpoint = with_cosignatures(self.checkpoint, lines)
+        self._publish([(CHECKPOINT_PATH, checkpoint.note)])
+        self._checkpoint = checkpoint
+        return checkpoint
 
     def close(self) -> None:
         """Let go of the lock; twice is harmless."""

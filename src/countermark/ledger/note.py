@@ -118,14 +118,11 @@ class Note:
         text, gap, lines = content.rpartition("\n\n")
         if not gap or not lines.endswith("\n"):
             raise LedgerRefused("a signed note has no signatures", why="no blank line, or no final newline")
-        signatures = lines[:-1].split("\n")
-        if len(signatures) > MAX_SIGNATURES:
-            raise LedgerRefused(f"a signed note has {len(signatures)} signatures", why=f"at most {MAX_SIGNATURES}")
-        return cls(text.encode() + b"\n", tuple(_signature(line) for line in signatures))
+        return cls(text.encode() + b"\n", _signatures(lines))
 
     def to_bytes(self) -> bytes:
         """The note with its signature lines."""
-        return self.text + b"\n" + b"".join(_line(s) for s in self.signatures)
+        return self.text + b"\n" + b"".join(line(s) for s in self.signatures)
 
     def verify(self, key: NoteKey) -> None:
         """Check that `key` signed the text; every signature that names the key must hold.
@@ -173,6 +170,27 @@ def decode_base64(text: str, what: str) -> bytes:
     return raw
 
 
+def signature_lines(data: bytes) -> tuple[NoteSignature, ...]:
+    """Signature lines by themselves, as witnesses answer with them.
+
+    Raises:
+        LedgerRefused: too large, not UTF-8, malformed, too many.
+    """
+    if not data or len(data) > MAX_NOTE_BYTES or not data.endswith(b"\n"):
+        raise LedgerRefused(f"{len(data)} bytes are no signature lines")
+    try:
+        return _signatures(data.decode("utf-8", "strict"))
+    except UnicodeDecodeError as error:
+        raise LedgerRefused("signature lines are not UTF-8", why=str(error)) from error
+
+
+def _signatures(lines: str) -> tuple[NoteSignature, ...]:
+    signatures = lines[:-1].split("\n")
+    if len(signatures) > MAX_SIGNATURES:
+        raise LedgerRefused(f"a signed note has {len(signatures)} signatures", why=f"at most {MAX_SIGNATURES}")
+    return tuple(_signature(line) for line in signatures)
+
+
 def _signature(line: str) -> NoteSignature:
     if not line.startswith(_DASH):
         raise LedgerRefused("a signature line does not begin with an em dash", why=repr(line[:80]))
@@ -184,6 +202,7 @@ def _signature(line: str) -> NoteSignature:
     return NoteSignature(name, raw[:4], raw[4:])
 
 
-def _line(signature: NoteSignature) -> bytes:
+def line(signature: NoteSignature) -> bytes:
+    """One signature line, with its newline."""
     encoded = base64.b64encode(signature.key_id + signature.signature).decode()
     return f"{_DASH}{signature.name} {encoded}\n".encode()

@@ -186,6 +186,15 @@ def name_policy(desk: Desk, digest: str) -> TrustDocument:
     return save_draft(desk, replace(document, policies=tuple(sorted({*document.policies, digest}))))
 
 
+def name_quorum(desk: Desk, source: str) -> TrustDocument:
+    """Draft which witnesses must have seen the ledger (C2SP tlog-policy text, or ``none``).
+
+    Raises:
+        TrustRefused, StatementRefused: it is malformed, names nobody's key, or the ledger's operator alone could meet it.
+    """
+    return save_draft(desk, replace(draft(desk), quorum=source))
+
+
 def revoke(desk: Desk, party_id: str, *, key_id: str | None, reason: str, from_leaf: int) -> TrustDocument:
     """Draft the revocation of one key of a party, or of all its keys.
 

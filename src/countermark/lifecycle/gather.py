@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from countermark.artefact.tree import Tree
-from countermark.errors import CountermarkError
+from countermark.errors import CountermarkError, LedgerRefused
+from countermark.keys import quorum
 from countermark.keys.trust import Trust
+from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint
 from countermark.lifecycle import book, rows
 from countermark.lifecycle.acts import waiver_ends
@@ -29,6 +31,7 @@ from countermark.statement.predicates.training import Training
 
 FORMAT = 1
 UNWITNESSED = "witnesses: no quorum is named, so nobody outside the operator has seen this history"
+NOT_COSIGNED = "witnesses: the quorum that is named has not cosigned the ledger's head"
 TYPES = (
     deliveries.TYPE,
     *checked.TYPES,
@@ -67,6 +70,7 @@ def gather(desk: Desk, model: Tree, name: str) -> Gathered:
     trust = desk.trust()
     slips, checkpoint = book.refreshed(desk, trust, book.entered(desk, *TYPES))
     out = Gathered(_empty(trust, model, name, checkpoint), model, checkpoint)
+    _witnesses(desk, trust, out)
     shown = _hold(desk, trust, slips, out.evidence["not_looked_at"])
     _training_data(desk, trust, shown, out)
     for one in shown:
@@ -74,6 +78,20 @@ def gather(desk: Desk, model: Tree, name: str) -> Gathered:
         if reader and reader(one, out.evidence, model.digest):
             out.statements.append(one.slip)
     return out
+
+
+def _witnesses(desk: Desk, trust: Trust, out: Gathered) -> None:
+    """Whether the quorum that the trust document names has seen the ledger's head."""
+    rule = quorum.parse(trust.document.quorum)
+    seen = False
+    if rule.needed:
+        try:
+            seen = bool(cosignature.witnessed(out.checkpoint, rule, desk.now()).time)
+        except LedgerRefused as error:
+            out.evidence["not_looked_at"].append(f"{NOT_COSIGNED}: {error.why or error.what}")
+    else:
+        out.evidence["not_looked_at"].append(UNWITNESSED)
+    out.evidence["ledger"]["witnessed"] = seen
 
 
 def _hold(desk: Desk, trust: Trust, slips: Sequence[Slip], not_looked_at: list[str]) -> list[Shown]:
@@ -117,7 +135,7 @@ def _empty(trust: Trust, model: Tree, name: str, checkpoint: Checkpoint) -> dict
             "root": checkpoint.root.hex(),
             "witnessed": False,
         },
-        "not_looked_at": [UNWITNESSED],
+        "not_looked_at": [],
     }
 
 

@@ -13,7 +13,9 @@ from datetime import datetime
 from countermark import canonical
 from countermark.artefact.tree import Tree, compare
 from countermark.errors import LedgerRefused, PolicyRefused, StatementRefused, TreeRefused, TrustRefused
+from countermark.keys import quorum
 from countermark.keys.trust import OWNERS, Trust, moment, verify_chain
+from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint, verify_consistency
 from countermark.ledger.receipt import verify as verify_receipt
 from countermark.passport.passport import Commitment, Passport
@@ -47,7 +49,7 @@ class Verified:
     Attributes:
         digest: the model's tree digest. verdict: the policy room's verdict. shown: every statement verified.
         checkpoint: the ledger head that all receipts lead to. fresh_until: end of the snapshot, or None.
-        witnessed: the words that every page repeats.
+        witnessed: the words that every page repeats: who cosigned, or `UNWITNESSED`.
     """
 
     digest: str
@@ -57,6 +59,11 @@ class Verified:
     checkpoint: Checkpoint
     fresh_until: str | None
     witnessed: str
+
+    @property
+    def state(self) -> str:
+        """``admitted, witnessed`` or ``admitted, unwitnessed``."""
+        return "admitted, unwitnessed" if self.witnessed == UNWITNESSED else "admitted, witnessed"
 
     @property
     def freshness(self) -> str:
@@ -73,7 +80,8 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
     4. the files seen are exactly those the verdict is about;
     5. every statement that the verdict rests on is here, signed and logged;
     6. all receipts lead to one ledger head, which extends the one remembered;
-    7. the owners' snapshot, where the reader has one, revokes none of them and has not run out.
+    7. the quorum of witnesses that the trust document names, if any, cosigned that head;
+    8. the owners' snapshot, where the reader has one, revokes none of them and has not run out.
 
     Raises:
         TrustRefused, SignatureRefused, StatementRefused, LedgerRefused, TreeRefused, PolicyRefused: a step fails.
@@ -87,8 +95,9 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
     shown = (*_statements(passport, verdict, trust, now), head)
     entries = [*_commitments(passport, trust), *(_entry(s) for s in shown)]
     checkpoint = _one_head(passport, [c for _, c in entries], pin)
+    words = _witnessed([c for _, c in entries], trust, now)
     fresh_until = _fresh(pin.snapshot, trust, {i for i, _ in entries}, now) if pin.snapshot else None
-    return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, UNWITNESSED)
+    return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, words)
 
 
 def _verdict(passport: Passport, trust: Trust, now: datetime) -> tuple[VerdictStatement, Shown]:
@@ -165,6 +174,19 @@ def _one_head(passport: Passport, heads: Sequence[Checkpoint], pin: Pin) -> Chec
     if pin.size:
         _extends(passport, pin, newest)
     return newest
+
+
+def _witnessed(heads: Sequence[Checkpoint], trust: Trust, now: datetime) -> str:
+    """What every page says of witnesses; no quorum in the trust document is the only way to need none.
+
+    Raises:
+        LedgerRefused: the quorum that is named did not cosign.
+    """
+    rule = quorum.parse(trust.document.quorum)
+    if not rule.needed:
+        return UNWITNESSED
+    seen = cosignature.witnessed(max(heads, key=lambda c: len(c.note)), rule, now)
+    return f"witnessed by {', '.join(seen.witnesses)} until {seen.when}"
 
 
 def _extends(passport: Passport, pin: Pin, newest: Checkpoint) -> None:

@@ -60,7 +60,7 @@ def check(supply: Supply, model: Path, passport: Path, tell: Tell) -> Checked:
     verify.pin_snapshot(plant, handed)
     verified = verify.verify_model(model, passport, verify.pinned(plant), plant.now())
     verify.remember(plant, verified)
-    tell.event("result", f"admitted, unwitnessed; {verified.freshness}")
+    tell.event("result", f"{verified.state}; {verified.freshness}")
     return Checked(first.freshness, verified, _tamper(plant, model, passport, tell))
 
 

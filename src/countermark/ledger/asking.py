@@ -1,0 +1,54 @@
+"""Carries a submission to a witness over HTTP. What comes back proves itself, so the transport need not be trusted."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import ssl
+from urllib.parse import SplitResult, urlsplit
+
+from countermark.errors import Unusable
+from countermark.ledger.submission import MAX_BYTES, Answer, Exchange
+
+SECONDS = 10.0
+PATH = "/add-checkpoint"
+
+
+def exchange(url: str, seconds: float = SECONDS) -> Exchange:
+    """A carrier to the witness whose submission prefix is `url`.
+
+    Raises:
+        Unusable: not http or https; http outside loopback, where a witness's answer could be kept from us unseen.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise Unusable(f"{url!r:.120} is no address of a witness", mend="https://HOST[:PORT][/PREFIX]")
+    if parts.scheme == "http" and not _loopback(parts.hostname):
+        raise Unusable(f"{url!r:.120} is outside loopback without TLS", mend="use https")
+    return lambda body: _post(parts, body, seconds)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _post(parts: SplitResult, body: bytes, seconds: float) -> Answer:
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            host, port, timeout=seconds, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    try:
+        connection.request("POST", parts.path.rstrip("/") + PATH, body, {"Content-Type": "text/plain"})
+        got = connection.getresponse()
+        return Answer(got.status, got.read(MAX_BYTES + 1), got.headers.get("Content-Type", ""))
+    except (OSError, http.client.HTTPException) as error:
+        raise Unusable(f"the witness at {host} does not answer", why=str(error), mend="try again later") from error
+    finally:
+        connection.close()

@@ -19,6 +19,7 @@ pytest.importorskip("numpy")
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+from countermark import dsse
 from countermark.artefact.folder import read_folder
 from countermark.cases.factory import model as making
 from countermark.cases.factory import story
@@ -27,7 +28,7 @@ from countermark.cases.factory.supply import Supply
 from countermark.cases.factory.tell import Tell
 from countermark.cli.main import countermark
 from countermark.errors import LedgerRefused, NothingToVerify, PolicyRefused, Refusal, TreeRefused, TrustRefused
-from countermark.lifecycle import acts, book, recall, release, review, rows, verify
+from countermark.lifecycle import acts, book, enrol, recall, release, review, rows, verify, witnessing
 from countermark.lifecycle import train as training
 from countermark.passport.passport import Passport
 from countermark.passport.verify import verify_passport
@@ -233,6 +234,17 @@ def test_a_snapshot_that_ran_out_shows_no_freshness(told: Told) -> None:
     assert verify_passport(passport, tree, pin, now + timedelta(days=40)).fresh_until is None
 
 
+def second_round(told: Told) -> Path:
+    """Hand in what the model of the corrected rows needs; returns the trainer's folder."""
+    home = told.shop.parties.folder(TRAINER) / "round-2"
+    second = making.look_and_try(told.shop, home / "model", Tell())
+    parsed = dsse.Envelope.from_bytes(verify.read_file(training.beside(home / "model")))
+    making.enter(told.shop, [parsed, *second])
+    approval = acts.approve(told.shop.parties[REVIEWER], home / "model", parsed, "second round")
+    making.enter(told.shop, [approval])
+    return home
+
+
 def test_a_later_passport_extends_the_ledger_seen_before_and_a_revocation_counts(told: Told) -> None:
     """Release again after more entries; the plant's mark moves on. Then the owner revokes what it rests on."""
     owner, plant = told.shop.parties[OWNER], told.shop.parties[PLANT]
@@ -243,16 +255,7 @@ def test_a_later_passport_extends_the_ledger_seen_before_and_a_revocation_counts
     done = release.judge(owner, trained.folder, small_policy())
     # Round two changed the admitted rows, so this rule fails now, and it is none that a waiver lifts.
     assert [r.id for r in done.verdict.rulings if not r.ok] == ["trained-from-admitted-rows"]
-    home = told.shop.parties.folder(TRAINER) / "round-2"
-    second = making.look_and_try(told.shop, home / "model", Tell())
-    said = training.beside(home / "model")
-    envelope = verify.read_file(said)
-    from countermark import dsse
-
-    parsed = dsse.Envelope.from_bytes(envelope)
-    making.enter(told.shop, [parsed, *second])
-    approval = acts.approve(told.shop.parties[REVIEWER], home / "model", parsed, "second round")
-    making.enter(told.shop, [approval])
+    home = second_round(told)
     released = release.release(owner, home / "model", small_policy(), auditor=True)
     assert released.judged.admitted, [r.missing for r in released.judged.verdict.rulings if not r.ok]
     assert released.passport is not None
@@ -331,3 +334,51 @@ def test_recall_of_rows_that_were_set_aside_reaches_no_model(told: Told) -> None
     assert aside and recall.recall(owner, row_ids=aside).models == ()
     with pytest.raises(NothingToVerify):
         recall.recall(owner, row_ids=["0123456789ab/none.png"])
+
+
+def test_a_release_under_a_quorum_needs_its_witnesses_and_then_says_so(told: Told, tmp_path: Path) -> None:
+    """The last test of the module: it changes the project's trust document."""
+    parties = told.shop.parties
+    owner, plant = parties[OWNER], parties[PLANT]
+    for name in (PLANT, REVIEWER):
+        enrol.new_key(parties[name].space, "witness", "ed25519", None)
+        keys = enrol.enrolment(parties[name]).keys
+        document = enrol.draft(owner)
+        enrol.save_draft(owner, document.with_party(replace(document.party(name), keys=keys)))
+    parties.publish()
+    parties.pin(PLANT, REVIEWER)
+    keyed = {n: witnessing.key_of(parties[n], parties[n].trust()) for n in (PLANT, REVIEWER)}
+    lines = [f"witness {name} {key.vkey()}" for name, key in keyed.items()]
+    text = "\n".join([*lines, f"group both all {PLANT} {REVIEWER}", "quorum both", ""])
+    enrol.name_quorum(owner, text)
+    parties.publish()
+    parties.pin(PLANT, REVIEWER)
+
+    def carry(*names: str) -> bool:
+        """Requests and answers travel as files, as for witnesses without a network."""
+        trust = owner.trust()
+        answers = [
+            witnessing.answer(
+                parties[n], witnessing.request(owner, trust, witnessing.seen(parties[n], trust).size).to_bytes()
+            ).body
+            for n in names
+        ]
+        return witnessing.ask(owner, trust, answers).enough
+
+    model = shutil.copytree(second_round(told) / "model", tmp_path / "model")
+    assert not release.release(owner, model, small_policy()).judged.admitted
+    assert not carry(PLANT) and carry(REVIEWER)
+    with pytest.raises(LedgerRefused, match="not cosigned by the quorum yet"):
+        release.release(owner, model, small_policy())
+    assert carry(PLANT, REVIEWER)
+    done = release.release(owner, model, small_policy())
+    assert done.judged.verdict.headline == "admitted" and done.passport is not None
+    pin = verify.pinned(plant)
+    seen = verify.verify_model(model, done.passport, pin, plant.now())
+    assert seen.witnessed.startswith(f"witnessed by {PLANT}, {REVIEWER} until ")
+    assert seen.state == "admitted, witnessed"
+    stripped = re.sub(rb"(\xe2\x80\x94 \S+/plant \S+?)\\n", b"", done.passport.read_bytes())
+    assert stripped != done.passport.read_bytes()
+    done.passport.write_bytes(stripped)
+    with pytest.raises(LedgerRefused, match="not cosigned by the quorum"):
+        verify.verify_model(model, done.passport, pin, plant.now())

@@ -11,10 +11,11 @@ from typing import Any
 from countermark import canonical
 from countermark.artefact.folder import read_folder
 from countermark.artefact.tree import TreeEntry
-from countermark.errors import Unusable
+from countermark.errors import LedgerRefused, Unusable
+from countermark.keys import quorum
 from countermark.keys.trust import Trust
 from countermark.ledger.receipt import Receipt
-from countermark.lifecycle import book
+from countermark.lifecycle import book, witnessing
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.gather import Gathered, gather
 from countermark.passport.passport import SUFFIX, Commitment, Passport
@@ -89,11 +90,17 @@ def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, si
         TrustRefused: this party owns no model or keeps no ledger. Others as `judge`.
     """
     with desk.space.lock():
-        judged = judge(desk, model, policy)
         trust = desk.trust()
-        envelope = desk.sign(_statement(desk, model.name, judged))
-        desk.verify(trust, envelope, "model-owner")
-        slip = book.enter(desk, trust, [envelope])[0]
+        _have_cosigned(desk, trust)
+        judged = judge(desk, model, policy)
+        statement = _statement(desk, model.name, judged)
+        slip = _standing(desk, trust, statement) or _enter(desk, trust, statement)
+        if judged.admitted and not _have_cosigned(desk, trust):
+            raise LedgerRefused(
+                "the verdict is signed and entered, but its head is not cosigned by the quorum yet",
+                why="papers without it would not verify anywhere",
+                mend="`countermark ledger cosign` with every witness's answer, then `countermark release` again",
+            )
         if not judged.admitted:
             return Released(judged, slip)
         signature = sign_oms(desk, model)
@@ -101,6 +108,41 @@ def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, si
         packed = pack(desk, trust, judged, slip, auditor=auditor, since=since)
         desk.space.disk.write(passport, packed.to_bytes(), mode=0o644)
         return Released(judged, slip, passport, signature)
+
+
+def _have_cosigned(desk: Desk, trust: Trust) -> bool:
+    """Ask the witnesses where the trust document names a quorum; whether the ledger's head is seen by enough of them."""
+    return not quorum.parse(trust.document.quorum).needed or witnessing.ask(desk, trust).enough
+
+
+def _enter(desk: Desk, trust: Trust, statement: Statement) -> Slip:
+    envelope = desk.sign(statement)
+    desk.verify(trust, envelope, "model-owner")
+    return book.enter(desk, trust, [envelope])[0]
+
+
+def _standing(desk: Desk, trust: Trust, statement: Statement) -> Slip | None:
+    """The newest verdict, where it says the same of the same evidence and waits only for its witnesses.
+
+    Each verdict makes a new head, which has to be cosigned in turn: signing another one would never come to an end.
+    """
+    entered = book.entered(desk, predicates.TYPE) if quorum.parse(trust.document.quorum).needed else []
+    for slip in entered[-1:]:
+        said = Statement.from_bytes(slip.envelope.payload)
+        if said.digest == statement.digest and _gist(said) == _gist(statement):
+            return slip
+    return None
+
+
+def _gist(statement: Statement) -> tuple[object, ...]:
+    said = VerdictStatement.from_json(statement.predicate)
+    return (
+        said.verdict["verdict"],
+        said.verdict.get("witnessed"),
+        said.verdict.get("policy"),
+        said.statements,
+        said.deliveries,
+    )
 
 
 def _statement(desk: Desk, name: str, judged: Judged) -> Statement:

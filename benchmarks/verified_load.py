@@ -1,0 +1,192 @@
+"""Load a safetensors file verified, beside loading it plainly and beside verifying it with `model_signing` first.
+
+    python benchmarks/verified_load.py [--size 2G] [--rounds 5] [--peer .benchenv/bin/model_signing]
+
+Each side is a process of its own and ends with every tensor in memory: "plain" is `safetensors.numpy.load_file`, ours is
+`open_verified` and `runtime.load.load` under BLAKE3 and under SHA-256, "model-signing" runs `model_signing verify` and
+then the plain load, as its users do. CPU seconds and peak memory are of the whole process with its start-up; "bare" is
+what Python and the same imports cost without a model, and is taken off for the last two columns. Rounds are turn about
+on the same warm file; medians. Start-up peaks higher than it ends, so that the memory column says something only of files
+of 512 MiB and more. The peer lives in an environment of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+SUFFIXES = {"M": 1 << 20, "G": 1 << 30}
+DEFAULT_PEER = Path(__file__).parents[1] / ".benchenv" / "bin" / "model_signing"
+FILE = "model.safetensors"
+OURS = ("blake3", "sha256")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One side, once: wall and CPU seconds, peak resident bytes."""
+
+    wall: float
+    cpu: float
+    rss: int
+
+
+def work(side: str, folder: Path, manifest: Path, threads: int) -> None:
+    """What a measured process does."""
+    import numpy as np
+    import safetensors.numpy
+
+    from countermark.artefact import handle, profile, tree
+    from countermark.runtime import arrays, load
+
+    del np, arrays
+    if side == "bare":
+        return
+    if side in OURS:
+        used = profile.profile_named(side)
+        signed = tree.tree_of(tree.parse_manifest(manifest.with_suffix("." + side).read_bytes().splitlines()), used)
+        with handle.open_verified(folder, signed, threads=threads) as opened:
+            tensors = load.load(opened, FILE, threads=threads)
+            total = sum(array.nbytes for array in tensors.values())  # type: ignore[union-attr]
+    else:
+        tensors = safetensors.numpy.load_file(folder / FILE)
+        total = sum(array.nbytes for array in tensors.values())
+    if total < (folder / FILE).stat().st_size * 0.99:
+        raise SystemExit("tensors are missing")
+
+
+def measure(command: list[str | Path]) -> Cost:
+    """Run a process to its end.
+
+    Raises:
+        SystemExit: it failed; its error output is shown.
+    """
+    with tempfile.TemporaryFile() as errors:
+        begin = time.perf_counter()
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - begin
+        if child.returncode:
+            errors.seek(0)
+            raise SystemExit(f"{command[0]} failed: {errors.read().decode()[-2000:]}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def after(first: Cost, second: Cost) -> Cost:
+    """One process, then another."""
+    return Cost(first.wall + second.wall, first.cpu + second.cpu, max(first.rss, second.rss))
+
+
+def make(folder: Path, size: int) -> None:
+    """A safetensors file of about `size` bytes: float32 matrices of 64 MiB."""
+    import json
+
+    folder.mkdir(parents=True)
+    side = 16 << 20
+    count = max(1, size // (4 * side))
+    header = json.dumps(
+        {f"layer.{n}": {"dtype": "F32", "shape": [side // 4096, 4096], "data_offsets": [n * 4 * side, (n + 1) * 4 * side]}
+         for n in range(count)}
+    ).encode()  # fmt: skip
+    header += b" " * (-len(header) % 8)
+    with open(folder / FILE, "wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        for _ in range(count):
+            file.write(os.urandom(4 * side))
+
+
+def sign(folder: Path, place: Path, peer: Path) -> None:
+    """What each side verifies against: our manifests, and the peer's signature where it is installed."""
+    from countermark.artefact import folder as folders
+    from countermark.artefact.profile import profile_named
+    from countermark.keys import signer
+
+    for name in OURS:
+        (place / f"manifest.{name}").write_bytes(folders.read_folder(folder, profile=profile_named(name)).manifest())
+    if peer.exists():
+        key = signer.generate("oms", "ecdsa-p256")
+        key.save(place / "peer.pem")
+        (place / "peer.pub").write_bytes(key.public.pem())
+        options = ["--signature", place / "peer.sig", "--private_key", place / "peer.pem"]
+        measure([peer, "sign", "key", folder, *options])
+
+
+def once(side: str, folder: Path, place: Path, options: argparse.Namespace) -> Cost:
+    """Measure one side once."""
+
+    def ours(name: str) -> Cost:
+        return measure([sys.executable, __file__, "--worker", name, folder, place / "manifest", str(options.threads)])
+
+    if side != "model-signing":
+        return ours(side)
+    verify = [
+        options.peer,
+        "verify",
+        "key",
+        folder,
+        "--signature",
+        place / "peer.sig",
+        "--public_key",
+        place / "peer.pub",
+    ]
+    return after(measure(verify), ours("plain"))
+
+
+def show(costs: dict[str, list[Cost]], size: int) -> None:
+    """Medians, and ratios beside the plain load."""
+    medians = {
+        side: Cost(*(statistics.median(values) for values in zip(*((c.wall, c.cpu, c.rss) for c in runs), strict=True)))
+        for side, runs in costs.items()
+    }
+    bare, plain = medians["bare"], medians["plain"]
+    print(f"{'':<16}{'wall':>8}{'CPU':>8}{'peak':>10}   CPU as plain load's, without bare   memory as the file's")
+    for side, cost in medians.items():
+        line = f"{side:<16}{cost.wall:7.2f}s{cost.cpu:7.2f}s{cost.rss / 2**20:8.0f}MB"
+        if side != "bare":
+            times = (cost.cpu - bare.cpu) / max(plain.cpu - bare.cpu, 1e-9)
+            line += f"   x{cost.cpu / plain.cpu:.2f}, x{times:.2f}".ljust(40) + f"x{(cost.rss - bare.rss) / size:.3f}"
+        print(line)
+    cpus = {side: [round(run.cpu, 2) for run in runs] for side, runs in costs.items()}
+    print(f"CPU of each round: {cpus}")
+
+
+def main() -> None:
+    """Command line."""
+    if sys.argv[1:2] == ["--worker"]:
+        work(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5]))
+        return
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--size", default="2G", help="of the file: 64M, 2G")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2, help="of our copying and hashing")
+    parser.add_argument("--peer", type=Path, default=DEFAULT_PEER, help="model_signing of its own environment")
+    parser.add_argument("--place", type=Path, help="folder for the model; default: the temporary folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.place) as temporary:
+        place = Path(temporary)
+        folder = place / "model"
+        make(folder, int(options.size[:-1]) * SUFFIXES[options.size[-1]])
+        sign(folder, place, options.peer)
+        size = (folder / FILE).stat().st_size
+        sides = ["bare", "plain", *OURS] + (["model-signing"] if options.peer.exists() else [])
+        print(f"{size:,} bytes, {options.rounds} rounds, {options.threads} threads, load {os.getloadavg()[0]:.1f}")
+        costs: dict[str, list[Cost]] = {side: [] for side in sides}
+        for _ in range(options.rounds):
+            for side in sides:
+                costs[side].append(once(side, folder, place, options))
+        show(costs, size)
+        if not options.peer.exists():
+            print(f"model-signing: skipped, there is no {options.peer}")
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    main()

@@ -111,10 +111,10 @@ def _confined(name: str, folder: Path, environment: dict[str, str]) -> tuple[boo
     work = _stage(name, folder, "confined")
     plan = Plan(
         ("python", "attack.py"),
-        {work / "data": "/work/data", work / "attack.py": "/work/attack.py"},
+        {work / "data": "/job/data", work / "attack.py": "/job/attack.py"},
         work / "out",
-        "/work/out",
-        "/work",
+        "/job/out",
+        "/job",
         environment,
         ScriptLimits(wall_seconds=20),
     )

@@ -79,7 +79,7 @@ def _hermetic() -> Finding:
     from countermark.sandbox.probe import probe
 
     with tempfile.TemporaryDirectory(prefix="countermark-doctor-") as name:
-        report = probe(Plan(("python", "-c", "pass"), {}, Path(name), "/work/out", "/work"))
+        report = probe(Plan(("python", "-c", "pass"), {}, Path(name), "/job/out", "/job"))
     fix = "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, or the AppArmor profile of bwrap)"
     purpose = "`train` to show that nothing but the declared inputs was read"
     return Finding("hermetic training", report.passed, purpose, "; ".join(report.reasons), fix)

@@ -31,7 +31,7 @@ from countermark.statement.predicates import training
 from countermark.statement.predicates.training import Training
 from countermark.statement.statement import EVERYBODY, Statement
 
-GUEST = "/work"
+GUEST = "/job"
 SUFFIX = ".training.json"
 MAX_METRICS_BYTES = 1 << 20
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

@@ -122,6 +122,22 @@ def proof(which: str, out: Path | None, desk: Desk) -> Answer:
     )
 
 
+@command("head", group=ledger, examples=["countermark ledger head /media/stick/head.checkpoint"])
+@click.argument("file", type=PATH)
+@with_desk
+def head(file: Path, desk: Desk) -> Answer:
+    """Write the ledger's newest signed head (C2SP tlog-checkpoint) with its cosignatures, for relying parties to carry.
+
+    `verify --min-checkpoint FILE` refuses papers of before; later papers prove that they extend it.
+    """
+    from countermark.lifecycle import book
+
+    newest = book.show_head(desk, desk.trust())
+    desk.space.disk.write(file, newest.note, mode=0o644)
+    return Answer(f"written: {file}, {newest.size} entries",
+                  facts={"file": str(file), "size": newest.size, "root": newest.root.hex()})  # fmt: skip
+
+
 @command("ask", group=ledger, examples=["countermark ledger ask head.add-checkpoint --old 118"])
 @click.argument("file", type=PATH)
 @click.option("--old", type=click.IntRange(0), default=0, show_default=True, metavar="N",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ PASSPORT, ANSWERS = ".cmpass", (".cmanswer", ".slip.json")
 
 @command("verify", examples=[
     "countermark verify model/ --passport model.cmpass",
+    "countermark verify model/ --min-checkpoint /media/stick/head.checkpoint",
     "countermark verify photos/",
     "countermark verify photos.cmanswer",
 ])  # fmt: skip
@@ -29,10 +31,14 @@ PASSPORT, ANSWERS = ".cmpass", (".cmanswer", ".slip.json")
 @click.option("--passport", type=PATH, metavar="FILE", help="The model's papers (default: PATH.cmpass, where it lies).")
 @click.option("--fingerprint", metavar="HEX", help="Trust this project without a workspace; nothing is remembered.")
 @click.option("--revocations", type=PATH, metavar="FILE", help="The owners' newest snapshot, with --fingerprint.")
+@click.option("--name", metavar="NAME", help="Refuse papers of a model that was released under another name.")
+@click.option("--min-checkpoint", type=PATH, metavar="FILE",
+              help="A ledger head carried here (`ledger head`): refuse papers that are older, or do not extend it.")  # fmt: skip
 @click.option("--workspace", type=PATH, metavar="DIR", help="Whose pin and memory count (default: here, or above).")
 def verify(
-    path: Path, passport: Path | None, fingerprint: str | None, revocations: Path | None, workspace: Path | None
-) -> Answer:
+    path: Path, passport: Path | None, fingerprint: str | None, revocations: Path | None, name: str | None,
+    min_checkpoint: Path | None, workspace: Path | None,
+) -> Answer:  # fmt: skip
     """Verify a model against its passport, a folder against its delivery, or an answer that you were handed.
 
     Offline. 0: it holds and is fresh. 1: refused, naming the file. 3: nobody signed it, or whether it was revoked
@@ -44,10 +50,20 @@ def verify(
     papers = passport or (beside if beside.is_file() else None)
     desk = compose.desk_if_any(workspace)
     if papers is not None:
-        return _model(path, papers, _pin(desk, fingerprint, revocations), desk)
+        pin = replace(_pin(desk, fingerprint, revocations), model=name or "", least=_note(min_checkpoint))
+        return _model(path, papers, pin, desk)
+    if name is not None or min_checkpoint is not None:
+        raise Unusable("--name and --min-checkpoint are about a model's papers", mend="name them with --passport FILE")
     if path.name.endswith(ANSWERS) and path.is_file():
         return _statement(path, desk)
     return _delivery(path, desk)
+
+
+def _note(file: Path | None) -> bytes | None:
+    from countermark.ledger.note import MAX_NOTE_BYTES
+    from countermark.lifecycle.desk import read_file
+
+    return None if file is None else read_file(file, MAX_NOTE_BYTES)
 
 
 def _pin(desk: Desk | None, fingerprint: str | None, revocations: Path | None) -> Pin:

@@ -466,6 +466,19 @@ class Trust:
                 return enrolled.key
         raise TrustRefused(f"{operator.id} operates the ledger but has no ledger key in the trust document")
 
+    def former_ledger_keys(self) -> tuple[EnrolledKey, ...]:
+        """The operator's ledger keys that were replaced; each counts for heads of at most `revoked.from_leaf` entries."""
+        operator = self.document.party(self.document.ledger_operator)
+        return tuple(k for k in operator.keys if k.key.use == "ledger" and k.revoked)
+
+    def disowns(self, key_id: str, size: int) -> bool:
+        """Whether a ledger head of `size` entries, signed by that key, lies beyond what the owners still believe of it.
+
+        Source: TUF 5.3.11, recovery from a fast-forward attack: a head that a thief made is forgotten with his key.
+        """
+        gone = {k.key.id: k.revoked.from_leaf for k in self.former_ledger_keys() if k.revoked}
+        return key_id in gone and size > gone[key_id]
+
 
 def _counts(party: Party, enrolled: EnrolledKey, *, now: datetime, leaf: int | None) -> None:
     revoked = enrolled.revoked

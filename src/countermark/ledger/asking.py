@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
+import socket
 import ssl
+import threading
 from urllib.parse import SplitResult, urlsplit
 
 from countermark.errors import Unusable
@@ -44,11 +47,28 @@ def _post(parts: SplitResult, body: bytes, seconds: float) -> Answer:
         )
     else:
         connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    late = threading.Event()
+    timer: threading.Timer | None = None
     try:
+        connection.connect()
+        timer = threading.Timer(seconds, _cut, [connection.sock, late])  # a socket's own timeout begins anew each byte
+        timer.start()
         connection.request("POST", parts.path.rstrip("/") + PATH, body, {"Content-Type": "text/plain"})
         got = connection.getresponse()
-        return Answer(got.status, got.read(MAX_BYTES + 1), got.headers.get("Content-Type", ""))
+        answer = Answer(got.status, got.read(MAX_BYTES + 1), got.headers.get("Content-Type", ""))
+        if late.is_set():
+            raise TimeoutError(f"no whole answer within {seconds:g} s")
+        return answer
     except (OSError, http.client.HTTPException) as error:
         raise Unusable(f"the witness at {host} does not answer", why=str(error), mend="try again later") from error
     finally:
+        if timer is not None:
+            timer.cancel()
         connection.close()
+
+
+def _cut(peer: socket.socket, late: threading.Event) -> None:
+    """End an exchange that outlasted its time, wherever it stands."""
+    late.set()
+    with contextlib.suppress(OSError):  # it closed meanwhile
+        peer.shutdown(socket.SHUT_RDWR)

@@ -95,6 +95,34 @@ class Log:
             log._recover(log._reader.checkpoint())
         return log
 
+    @classmethod
+    def take_over(
+        cls, store: Store, keys: tuple[NoteKey, NoteKey], sign: Sign, *, most: int, wait_s: float = 0.0
+    ) -> None:
+        """Sign the newest head of a log with the key that replaces the one it was signed with; cosignatures end.
+
+        Args:
+            keys: the old key and the new one. sign: by the new one. most: entries up to which the old one counts.
+
+        Raises:
+            LedgerRefused: the old key did not sign it, it holds more entries, or its tiles do not lead to its root.
+            Unusable: another writer holds the log, or it cannot be read or written.
+        """
+        log = cls(store, keys[0], sign)
+        with log._locked(wait_s):
+            checkpoint = log._reader.checkpoint()
+            if checkpoint.size > most:
+                raise LedgerRefused(
+                    f"the replaced ledger key signed {checkpoint.size} entries, and counts for {most}",
+                    why="entries came after its revocation was drafted, or somebody else used it",
+                    mend=f"`countermark party revoke PARTY --key ID --from-leaf {checkpoint.size}` if all are yours; "
+                    "otherwise restore the ledger as it was before",
+                )
+            log._recover(checkpoint)
+        with log:
+            log._key = keys[1]
+            log._publish_head()
+
     @property
     def reader(self) -> LogReader:
         """For entries, proofs and later receipts."""

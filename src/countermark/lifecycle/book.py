@@ -9,21 +9,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from countermark import dsse
+from countermark import canonical, dsse
 from countermark.errors import LedgerRefused, NothingToVerify, TrustRefused
 from countermark.keys.trust import Trust
 from countermark.ledger.checkpoint import Checkpoint
-from countermark.ledger.log import Log
+from countermark.ledger.log import Log, Sign
+from countermark.ledger.note import Note, NoteKey
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import Opening, fresh_opening
 from countermark.ledger.stores.files import FileStore
 from countermark.ledger.tiles import CHECKPOINT_PATH
-from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport.slip import Shown, Slip, ledger_note_key, record_for, verify
 from countermark.statement.statement import Statement
 
 LOCK_SECONDS = 30.0
+SHOWN_SIZES = "shown-sizes.json"
+MOST_SIZES = 64
 
 
 @contextlib.contextmanager
@@ -45,8 +49,24 @@ def ledger(desk: Desk, trust: Trust) -> Iterator[Log]:
         # Of two first writers one creates the log; the other finds it there and opens it.
         with contextlib.suppress(LedgerRefused):
             Log.create(FileStore.at(folder), key, sign, wait_s=LOCK_SECONDS).close()
+    _take_over(folder, trust, key, sign)
     with Log.open(FileStore.at(folder), key, sign, wait_s=LOCK_SECONDS) as log:
         yield log
+
+
+def _take_over(folder: Path, trust: Trust, key: NoteKey, sign: Sign) -> None:
+    """Sign the head anew where the owners replaced the ledger key that signed it; the history stays as it is.
+
+    Raises:
+        LedgerRefused: the replaced key signed more entries than the owners believe of it.
+    """
+    names = {(s.name, s.key_id) for s in Note.from_bytes(read_file(folder / CHECKPOINT_PATH)).signatures}
+    if (key.name, key.id) in names:
+        return
+    for former in trust.former_ledger_keys():
+        old = NoteKey(key.name, former.key.raw())
+        if former.revoked and (old.name, old.id) in names:
+            Log.take_over(FileStore.at(folder), (old, key), sign, most=former.revoked.from_leaf, wait_s=LOCK_SECONDS)
 
 
 def enter(desk: Desk, trust: Trust, envelopes: Sequence[dsse.Envelope]) -> list[Slip]:
@@ -145,6 +165,22 @@ def refreshed(desk: Desk, trust: Trust, slips: Sequence[Slip]) -> tuple[list[Sli
             for s, i in zip(slips, indices, strict=True)
         ]
     return renewed, checkpoint
+
+
+def show_head(desk: Desk, trust: Trust) -> Checkpoint:
+    """The newest head, which somebody will carry away: later passports prove that they extend it."""
+    with desk.space.lock(), ledger(desk, trust) as log:
+        shown_sizes(desk, log.checkpoint.size)
+        return log.checkpoint
+
+
+def shown_sizes(desk: Desk, newest: int, since: Sequence[int] = ()) -> list[int]:
+    """Ledger sizes before `newest` that were shown to others, `since` included; from now on `newest` is one of them."""
+    path = desk.space.home / SHOWN_SIZES
+    before: list[Any] = canonical.from_bytes(path.read_bytes()) if path.exists() else []
+    sizes = sorted({s for s in (*before, *since) if isinstance(s, int) and 0 < s < newest})[-MOST_SIZES:]
+    desk.space.disk.write(path, canonical.to_bytes([*sizes, newest]))
+    return sizes
 
 
 def consistency(desk: Desk, trust: Trust, sizes: Sequence[int]) -> dict[int, tuple[bytes, ...]]:

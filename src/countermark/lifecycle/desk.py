@@ -36,18 +36,23 @@ def no_passphrase(_key: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What this party has seen and will never go behind: trust version, ledger size and root."""
+    """What this party has seen and will never go behind: trust version, ledger size and root.
+
+    Attributes:
+        ledger: id of the ledger key that signed the head; "" in marks of before it was kept. A head that the
+            owners disown together with its key is forgotten, nothing else ever is.
+    """
 
     fingerprint: str
     version: int = 1
     size: int = 0
     root: str = ""
+    ledger: str = ""
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
-        return canonical.to_bytes(
-            {"fingerprint": self.fingerprint, "version": self.version, "size": self.size, "root": self.root}
-        )
+        said = {"fingerprint": self.fingerprint, "version": self.version, "size": self.size, "root": self.root}
+        return canonical.to_bytes(said | ({"ledger": self.ledger} if self.ledger else {}))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Mark:
@@ -57,7 +62,10 @@ class Mark:
             StatementRefused: malformed.
         """
         fields = Fields(canonical.from_bytes(data, what="trust mark"), "trust mark")
-        out = cls(fields.hex("fingerprint"), fields.integer("version"), fields.integer("size"), fields.text("root"))
+        out = cls(
+            fields.hex("fingerprint"), fields.integer("version"), fields.integer("size"), fields.text("root"),
+            fields.optional_text("ledger") or "",
+        )  # fmt: skip
         fields.done()
         return out
 
@@ -108,25 +116,29 @@ class Desk:
                 "this workspace trusts nobody yet", mend="`countermark trust pin FINGERPRINT --trust FILE`"
             ) from error
 
-    def remember(self, *, version: int = 0, size: int = 0, root: str = "") -> Mark:
+    def remember(
+        self, *, version: int = 0, size: int = 0, root: str = "", ledger: str = "", trust: Trust | None = None
+    ) -> Mark:
         """Move the mark forward; what lies behind it changes nothing.
 
         Args:
-            version: trust version seen. size, root: ledger size seen, with its root in hex.
+            version: trust version seen. size, root: ledger size seen, with its root in hex. ledger: id of the key that
+                signed that head. trust: verified trust document that may disown the head remembered.
 
         Raises:
             TrustRefused: nothing was pinned, or the ledger showed two roots for one size.
         """
         with self.space.lock(MARK_LOCK):
-            old = self.mark()
+            seen = self.mark()
+            old = replace(seen, size=0, root="", ledger="") if trust and trust.disowns(seen.ledger, seen.size) else seen
             if size and size == old.size and root != old.root:
                 raise TrustRefused(
                     f"there are two ledgers of size {size}", why=f"seen before {old.root}, seen now {root}",
                     mend="its operator showed two histories: ask the other parties which one they saw",
                 )  # fmt: skip
-            head = {"size": size, "root": root} if size > old.size else {}
-            mark = replace(old, version=max(version, old.version), **head)  # type: ignore[arg-type]
-            if mark != old:
+            newest = replace(old, size=size, root=root, ledger=ledger) if size > old.size else old
+            mark = replace(newest, version=max(version, old.version))
+            if mark != seen:
                 self.space.disk.write(self.space.home / "trust" / MARK, mark.to_bytes())
             return mark
 

@@ -36,7 +36,8 @@ def pin_snapshot(desk: Desk, file: Path) -> str:
         old, _ = read_snapshot(Slip.from_bytes(kept.read_bytes()), desk.trust(), desk.now())
         if (shown.index or 0) < (old.index or 0):
             raise TrustRefused("this revocation snapshot is older than the one kept", mend="ask for the newest")
-    if shown.checkpoint and shown.checkpoint.size < desk.mark().size:
+    mark = desk.mark()
+    if shown.checkpoint and shown.checkpoint.size < mark.size and not desk.trust().disowns(mark.ledger, mark.size):
         raise TrustRefused("this revocation snapshot is older than what was seen", mend="ask for the newest")
     desk.space.disk.write(kept, slip.to_bytes())
     return revoked.next_update
@@ -51,7 +52,7 @@ def pinned(desk: Desk) -> Pin:
     mark = desk.mark()
     kept = desk.space.home / "trust" / SNAPSHOT
     snapshot = Slip.from_bytes(kept.read_bytes()) if kept.exists() else None
-    return Pin(mark.fingerprint, mark.version, mark.size, mark.root, snapshot)
+    return Pin(mark.fingerprint, mark.version, mark.size, mark.root, snapshot, mark.ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,9 @@ def verify_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> V
 
 def remember(desk: Desk, verified: Verified) -> None:
     """Move this party's mark forward to the ledger head that was shown."""
+    head, trust = verified.checkpoint, verified.trust
     desk.remember(
-        version=verified.trust.document.version, size=verified.checkpoint.size, root=verified.checkpoint.root.hex()
+        version=trust.document.version, size=head.size, root=head.root.hex(), ledger=trust.ledger_key().id, trust=trust
     )
 
 

@@ -12,8 +12,9 @@ from countermark import canonical, dsse
 from countermark.canonical import Fields
 from countermark.errors import LedgerRefused, StatementRefused, TrustRefused
 from countermark.keys.trust import Party, Trust
-from countermark.ledger.checkpoint import Checkpoint
-from countermark.ledger.note import NoteKey
+from countermark.ledger.checkpoint import Checkpoint, claimed_size
+from countermark.ledger.note import Note, NoteKey
+from countermark.ledger.receipt import Receipt
 from countermark.ledger.receipt import verify as verify_receipt
 from countermark.ledger.record import Opening, Record, open_leaf
 from countermark.statement.statement import EVERYBODY, Context, Statement
@@ -31,6 +32,14 @@ class Slip:
     envelope: dsse.Envelope
     opening: Opening | None = None
     receipt: bytes | None = None
+
+    def index(self) -> int:
+        """Ledger entry that the receipt claims; to be believed only from `Shown`.
+
+        Raises:
+            LedgerRefused: there is no receipt, or it is malformed.
+        """
+        return Receipt.from_bytes(self.receipt or b"").index
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
@@ -111,6 +120,22 @@ def ledger_note_key(trust: Trust) -> NoteKey:
     return NoteKey(trust.document.ledger_origin, trust.ledger_key().raw())
 
 
+def key_of_note(trust: Trust, checkpoint: bytes) -> NoteKey:
+    """The ledger key that a head must be signed with: today's, or one that was replaced after that head.
+
+    Raises:
+        LedgerRefused: the note is malformed. TrustRefused, SignatureRefused: the trust document names no ledger key.
+    """
+    key = ledger_note_key(trust)
+    names = {(s.name, s.key_id) for s in Note.from_bytes(checkpoint).signatures}
+    for former in trust.former_ledger_keys():
+        old = NoteKey(key.name, former.key.raw())
+        within = former.revoked is not None and claimed_size(checkpoint) <= former.revoked.from_leaf
+        if within and (old.name, old.id) in names and (key.name, key.id) not in names:
+            return old
+    return key
+
+
 def record_for(envelope: dsse.Envelope, statement: Statement, signer: str) -> Record:
     """The ledger record that belongs to a signed statement."""
     context = context_of(statement)
@@ -133,7 +158,9 @@ def verify(slip: Slip, trust: Trust, now: datetime, *, logged: bool = True) -> S
     if logged and (slip.opening is None or slip.receipt is None):
         raise LedgerRefused("a statement has no ledger receipt", mend="ask the ledger's operator for the slip")
     proven = (
-        verify_receipt(slip.opening.leaf(), slip.receipt, ledger_note_key(trust))
+        verify_receipt(
+            slip.opening.leaf(), slip.receipt, key_of_note(trust, Receipt.from_bytes(slip.receipt).checkpoint)
+        )
         if slip.opening is not None and slip.receipt is not None
         else None
     )

@@ -7,7 +7,7 @@ revocation snapshot come from the reader's own pin.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from countermark import canonical
@@ -16,10 +16,10 @@ from countermark.errors import LedgerRefused, PolicyRefused, StatementRefused, T
 from countermark.keys import quorum
 from countermark.keys.trust import OWNERS, Trust, moment, verify_chain
 from countermark.ledger import cosignature
-from countermark.ledger.checkpoint import Checkpoint, verify_consistency
+from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint, verify_consistency
 from countermark.ledger.receipt import verify as verify_receipt
 from countermark.passport.passport import Commitment, Passport
-from countermark.passport.slip import Shown, Slip, ledger_note_key, verify
+from countermark.passport.slip import Shown, Slip, key_of_note, ledger_note_key, verify
 from countermark.statement.predicates.acts import REVOCATION, Revocations
 from countermark.statement.predicates.verdict import TYPE, VerdictStatement
 
@@ -33,6 +33,9 @@ class Pin:
 
     Attributes:
         version, size, root: the mark; 0 and "" where nothing was seen. snapshot: slip of a revocation snapshot.
+        ledger: id of the key that signed the head of the mark, "" where that is not known.
+        model: name that the owner must have released the model under, "" for any.
+        least: bytes of a checkpoint that the papers' ledger must extend, whatever was seen here before.
     """
 
     fingerprint: str
@@ -40,6 +43,9 @@ class Pin:
     size: int = 0
     root: str = ""
     snapshot: Slip | None = None
+    ledger: str = ""
+    model: str = ""
+    least: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
     3. the policy it applied is one that the trust document names;
     4. the files seen are exactly those the verdict is about;
     5. every statement that the verdict rests on is here, signed and logged;
-    6. all receipts lead to one ledger head, which extends the one remembered;
+    6. all receipts lead to one ledger head, which extends the one remembered and the checkpoint carried along;
     7. the quorum of witnesses that the trust document names, if any, cosigned that head;
     8. the owners' snapshot, where the reader has one, revokes none of them and has not run out.
 
@@ -91,10 +97,18 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
     policy = canonical.sha256_hex(passport.policy)
     if policy != verdict.verdict.get("policy", {}).get("digest") or policy not in trust.document.policies:
         raise PolicyRefused("the passport's policy is not one that the trust document names", why=f"policy {policy}")
+    if pin.model not in ("", head.statement.name):
+        raise TreeRefused(
+            f"these are the papers of {head.statement.name!r:.80}, not of {pin.model!r:.80}",
+            mend="ask the owner for the papers of the model that you want",
+        )
     _same_files(passport.model, seen, head.statement.digest)
     shown = (*_statements(passport, verdict, trust, now), head)
     entries = [*_commitments(passport, trust), *(_entry(s) for s in shown)]
-    checkpoint = _one_head(passport, [c for _, c in entries], pin)
+    checkpoint = _one_head(passport, [c for _, c in entries], _believed(pin, trust))
+    if pin.least is not None:
+        _reaches(passport, checkpoint, pin, trust)
+    verify_checkpoint(checkpoint.note, ledger_note_key(trust))  # a receipt may outlive its ledger key, papers may not
     words = _witnessed([c for _, c in entries], trust, now)
     fresh_until = _fresh(pin.snapshot, trust, {i for i, _ in entries}, now) if pin.snapshot else None
     return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, words)
@@ -160,20 +174,29 @@ def _entry(shown: Shown) -> tuple[int, Checkpoint]:
     return shown.index, shown.checkpoint
 
 
+def _believed(pin: Pin, trust: Trust) -> Pin:
+    """The pin without its ledger head, where the owners disowned that head together with the key that signed it."""
+    return replace(pin, size=0, root="") if trust.disowns(pin.ledger, pin.size) else pin
+
+
 def _one_head(passport: Passport, heads: Sequence[Checkpoint], pin: Pin) -> Checkpoint:
     """All receipts against one checkpoint, which is the remembered one or a proven extension of it."""
     newest = max(heads, key=lambda c: c.size)
     if len({(c.size, c.root) for c in heads}) != 1:
         raise LedgerRefused("the passport's receipts lead to different ledger heads", mend="ask for a fresh passport")
-    if newest.size < pin.size:
-        raise LedgerRefused(
-            f"the passport's ledger has {newest.size} entries; {pin.size} were seen before",
-            why="an older state of the ledger hides what came later",
-            mend="ask the owner for a newer passport",
-        )
-    if pin.size:
-        _extends(passport, pin, newest)
+    _extends(passport, pin, newest)
     return newest
+
+
+def _reaches(passport: Passport, newest: Checkpoint, pin: Pin, trust: Trust) -> None:
+    """The passport's head is the checkpoint that somebody carried here, or a proven extension of it.
+
+    Raises:
+        LedgerRefused: it is older, another history, or that it extends it is not shown; or the file is no checkpoint
+            of this project's ledger.
+    """
+    least = verify_checkpoint(pin.least or b"", key_of_note(trust, pin.least or b""))
+    _extends(passport, replace(pin, size=least.size, root=least.root.hex()), newest)
 
 
 def _witnessed(heads: Sequence[Checkpoint], trust: Trust, now: datetime) -> str:
@@ -190,13 +213,21 @@ def _witnessed(heads: Sequence[Checkpoint], trust: Trust, now: datetime) -> str:
 
 
 def _extends(passport: Passport, pin: Pin, newest: Checkpoint) -> None:
+    if newest.size < pin.size:
+        raise LedgerRefused(
+            f"the passport's ledger has {newest.size} entries; {pin.size} were seen before",
+            why="an older state of the ledger hides what came later",
+            mend="ask the owner for a newer passport",
+        )
+    if pin.size == 0:
+        return
     if newest.size == pin.size:
         if newest.root.hex() != pin.root:
             raise LedgerRefused("the ledger shows two histories of the same length", why=f"remembered root {pin.root}")
         return
     if pin.size not in passport.consistency:
         raise LedgerRefused(
-            f"the passport does not show that its ledger extends the one seen before ({pin.size} entries)",
+            f"not shown: that the passport's ledger extends the one seen before ({pin.size} entries)",
             mend=f"ask the owner to pack it with `--since {pin.size}`",
         )
     old = Checkpoint(newest.origin, pin.size, bytes.fromhex(pin.root), b"")

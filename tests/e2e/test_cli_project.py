@@ -112,6 +112,25 @@ def test_the_ledger_proves_and_checks(project) -> None:
     project("ledger", "check", at="manufacturer", exit=1)
 
 
+def test_one_entry_is_disclosed_to_one_auditor(project) -> None:
+    project("deliver", "photos", at="acme")
+    project("receive", "../acme/photos", at="manufacturer")
+    said = project("disclose", "0", "--out", "../entry.slip.json", "--json", at="manufacturer").json()
+    assert (said["index"], said["size"]) == (0, 2)
+    assert project("verify", "../entry.slip.json", at="plant").last == "verified: delivery:v1 by acme, entry 0"
+    project("disclose", "7", at="manufacturer", exit=3)
+    project("disclose", "0", at="plant", exit=3)
+
+
+def test_a_delivery_is_revoked_by_a_statement_and_told_by_a_snapshot(project) -> None:
+    project("deliver", "photos", at="acme")
+    project("receive", "../acme/photos", at="manufacturer")
+    said = project("revoke", "0", "--reason", "recalled", "--snapshot", "../rev.json", at="manufacturer")
+    assert said.last == "withdrawn: 1 statement (entry 0); written: ../rev.json, hand it to relying parties"
+    shown = project("ledger", "show", "--json", at="manufacturer").json()["entries"]
+    assert [e["type"] for e in shown][2:] == ["withdrawal:v1", "revocation:v1"]
+
+
 def test_only_the_keeper_writes_the_ledger(project) -> None:
     said = project("ledger", "show", at="engineering", exit=1)
     assert "does not keep the ledger" in said.err

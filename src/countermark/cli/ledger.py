@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from countermark.passport.slip import Slip
 
 SUFFIX = ".slip.json"
-LEAST_DIGITS = 8
 UNWITNESSED = "unwitnessed: the operator could rewrite this history"
 
 
@@ -57,9 +56,7 @@ def add(files: tuple[Path, ...], slips: Path | None, desk: Desk) -> Answer:
 
 
 def _index(slip: Slip) -> int:
-    from countermark.ledger.receipt import Receipt
-
-    return Receipt.from_bytes(slip.receipt or b"").index
+    return slip.index()
 
 
 @command("show", group=ledger, examples=["countermark ledger show"])
@@ -105,20 +102,22 @@ def proof(which: str, out: Path | None, desk: Desk) -> Answer:
     """Write a statement with its opening and an inclusion proof against the ledger's newest head.
 
     STATEMENT is the beginning (8 digits or more) of its digest; ENTRY its number, as `ledger show` prints them.
+    `countermark disclose` is the same.
     """
-    from countermark.errors import NothingToVerify
+    return disclosed(which, out, desk)
+
+
+def disclosed(which: str, out: Path | None, desk: Desk) -> Answer:
+    """Open one leaf: write the statement, what its leaf commits to, and its proof against the newest head."""
     from countermark.lifecycle import book
 
-    by_number = which.isdecimal() and len(which) < LEAST_DIGITS
-    hit = [s for s in _every(desk) if (str(_index(s)) == which if by_number else s.envelope.digest.startswith(which))]
-    if len(hit) != 1:
-        raise NothingToVerify(f"{len(hit)} statements here answer to {which}", mend="`countermark ledger show`")
-    renewed, head = book.refreshed(desk, desk.trust(), hit)
-    file = out or Path(f"{hit[0].envelope.digest[:16]}{SUFFIX}")
-    desk.space.disk.write(file, renewed[0].to_bytes(), mode=0o644)
+    one = book.find(desk, which)
+    (renewed,), head = book.refreshed(desk, desk.trust(), [one])
+    file = out or Path(f"{one.envelope.digest[:16]}{SUFFIX}")
+    desk.space.disk.write(file, renewed.to_bytes(), mode=0o644)
     return Answer(
-        f"written: {file}, entry {_index(hit[0])} of {head.size}",
-        facts={"file": str(file), "index": _index(hit[0]), "size": head.size, "root": head.root.hex()},
+        f"written: {file}, entry {one.index()} of {head.size}",
+        facts={"file": str(file), "index": one.index(), "size": head.size, "root": head.root.hex()},
     )
 
 

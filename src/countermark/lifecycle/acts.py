@@ -10,7 +10,7 @@ from countermark import dsse
 from countermark.artefact.folder import read_folder
 from countermark.errors import NothingToVerify, StatementRefused, Unusable
 from countermark.keys.trust import moment
-from countermark.lifecycle import book
+from countermark.lifecycle import book, withdraw
 from countermark.lifecycle.desk import Desk
 from countermark.passport.slip import Slip
 from countermark.statement.predicates import acts, training
@@ -64,14 +64,16 @@ def snapshot(desk: Desk, *, days: int = SNAPSHOT_DAYS, revoke: Sequence[int] = (
     """Sign and log the owners' newest revocation snapshot.
 
     Args:
-        days: until the next one. revoke: further ledger entries that no longer count.
+        days: until the next one. revoke: further ledger entries that no longer count, besides those that were
+            withdrawn by a statement.
 
     Raises:
         TrustRefused: this party keeps no ledger, or is no owner.
     """
     with desk.space.lock():
         trust = desk.trust()
-        entries = {*revoke, *(newest_revocations(desk).entries if book.entered(desk, acts.REVOCATION) else ())}
+        gone = {said.entry for said in withdraw.withdrawn(desk).values()}
+        entries = {*revoke, *gone, *(newest_revocations(desk).entries if book.entered(desk, acts.REVOCATION) else ())}
         with book.ledger(desk, trust) as log:
             head = log.checkpoint
         predicate = Revocations(

@@ -28,6 +28,7 @@ from countermark.statement.statement import Statement
 LOCK_SECONDS = 30.0
 SHOWN_SIZES = "shown-sizes.json"
 MOST_SIZES = 64
+LEAST_DIGITS = 8
 
 
 @contextlib.contextmanager
@@ -153,6 +154,20 @@ def entered(desk: Desk, *predicate_types: str) -> list[Slip]:
     slips = [slip(desk, p.stem) for p in (desk.space.home / "statements").glob("*.tlog-proof")]
     wanted = [s for s in slips if Statement.from_bytes(s.envelope.payload).predicate_type in predicate_types]
     return sorted(wanted, key=lambda s: Receipt.from_bytes(s.receipt or b"").index)
+
+
+def find(desk: Desk, which: str) -> Slip:
+    """The one statement entered here that `which` names: its entry, or 8 or more first digits of its digest.
+
+    Raises:
+        NothingToVerify: none or several answer to it.
+    """
+    by_number = which.isdecimal() and len(which) < LEAST_DIGITS
+    slips = [slip(desk, p.stem) for p in (desk.space.home / "statements").glob("*.tlog-proof")]
+    hit = [s for s in slips if (str(s.index()) == which if by_number else s.envelope.digest.startswith(which))]
+    if len(hit) != 1 or (len(which) < LEAST_DIGITS and not by_number):
+        raise NothingToVerify(f"{len(hit)} statements here answer to {which:.80}", mend="`countermark ledger show`")
+    return hit[0]
 
 
 def refreshed(desk: Desk, trust: Trust, slips: Sequence[Slip]) -> tuple[list[Slip], Checkpoint]:

@@ -16,7 +16,7 @@ from countermark.keys import quorum
 from countermark.keys.trust import Trust
 from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint
-from countermark.lifecycle import book, rows
+from countermark.lifecycle import book, rows, withdraw
 from countermark.lifecycle.acts import waiver_ends
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import Received, received
@@ -71,7 +71,9 @@ def gather(desk: Desk, model: Tree, name: str) -> Gathered:
     slips, checkpoint = book.refreshed(desk, trust, book.entered(desk, *TYPES))
     out = Gathered(_empty(trust, model, name, checkpoint), model, checkpoint)
     _witnesses(desk, trust, out)
-    shown = _hold(desk, trust, slips, out.evidence["not_looked_at"])
+    gone = withdraw.withdrawn(desk)
+    shown = [s for s in _hold(desk, trust, slips, out.evidence["not_looked_at"]) if s.digest not in gone]
+    out.evidence["not_looked_at"] += [f"statement {d[:16]} was withdrawn: {w.reason}" for d, w in gone.items()]
     _training_data(desk, trust, shown, out)
     for one in shown:
         reader = _READERS.get(one.statement.predicate_type)
@@ -154,11 +156,11 @@ def item(shown: Shown) -> dict[str, Any]:
 def _training_data(desk: Desk, trust: Trust, shown: Sequence[Shown], out: Gathered) -> None:
     """Deliveries, and the digests of what was screened and of what training may see."""
     by_digest = {s.digest: s for s in shown}
-    standing = rows.standing(desk)
+    standing, withdrawn = rows.standing(desk), withdraw.withdrawn(desk)
     for one in received(desk):
         digest = one.parcel.envelope.digest if one.parcel else ""
         known = by_digest.get(digest)
-        state = one.state if one.state == "refused" or digest in standing else "replaced"
+        state = one.state if one.state == "refused" or digest in standing else _gone(digest in withdrawn)
         out.evidence["deliveries"].append(_delivery(trust, one, known, state))
         if known and state == "admitted":
             out.deliveries.append(known.slip)
@@ -166,6 +168,10 @@ def _training_data(desk: Desk, trust: Trust, shown: Sequence[Shown], out: Gather
     out.evidence["admitted_dataset"] = selection.tree().digest
     out.evidence["set_aside"] = sorted(selection.aside)
     out.evidence["accepted"] = sorted(selection.accepted)
+
+
+def _gone(withdrawn: bool) -> str:
+    return "withdrawn" if withdrawn else "replaced"
 
 
 def _delivery(trust: Trust, one: Received, known: Shown | None, state: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from countermark.artefact.dataset import METADATA, describe
 from countermark.artefact.folder import read_folder
 from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
 from countermark.errors import TreeRefused, Unusable
-from countermark.lifecycle import book
+from countermark.lifecycle import book, withdraw
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import DATA, Received, admitted_trees
 from countermark.passport.slip import Slip, verify
@@ -75,16 +75,20 @@ def tree_of_rows(rows: Sequence[Row]) -> Tree:
 
 
 def standing(desk: Desk) -> dict[str, Received]:
-    """Admitted deliveries that no later one replaces, by statement digest.
+    """Admitted deliveries that no later one replaces and nobody withdrew, by statement digest.
 
     Raises:
-        Unusable: none was admitted.
+        Unusable: none was admitted, or all were withdrawn.
     """
     admitted = admitted_trees(desk)
     replaced = {
         (r.supplier, r.parcel.delivery.replaces) for r in admitted.values() if r.parcel and r.parcel.delivery.replaces
     }
-    return {digest: r for digest, r in admitted.items() if (r.supplier, digest) not in replaced}
+    gone = withdraw.withdrawn(desk)
+    out = {digest: r for digest, r in admitted.items() if (r.supplier, digest) not in replaced and digest not in gone}
+    if not out:
+        raise Unusable("every admitted delivery was withdrawn", mend="`countermark receive DIR`")
+    return out
 
 
 def all_rows(desk: Desk) -> dict[Row, bytes]:

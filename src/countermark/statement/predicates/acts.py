@@ -1,4 +1,4 @@
-"""Acts of people: approval, waiver, revocation snapshot and guard delegation."""
+"""Acts of people: approval, waiver, withdrawal, revocation snapshot and guard delegation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from countermark.statement.statement import Context, predicate_type
 APPROVAL = predicate_type("approval")
 WAIVER = predicate_type("waiver")
 REVOCATION = predicate_type("revocation")
+WITHDRAWAL = predicate_type("withdrawal")
 DELEGATION = predicate_type("delegation")
 
 
@@ -112,6 +113,50 @@ class Revocations:
             fields.integer("trustVersion", least=1),
             fields.integers("entries"),
             fields.text("nextUpdate"),
+        )
+        fields.done()
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """An owner, or its signer, says that one logged statement no longer counts.
+
+    Attributes:
+        statement: hex SHA-256 of the payload withdrawn. entry: its ledger index, the leaf that is no longer trusted.
+        reason: for every reader. successor: payload digest of the verdict that replaces it, or None.
+    """
+
+    context: Context
+    statement: str
+    entry: int
+    reason: str
+    successor: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Predicate."""
+        return {
+            "context": self.context.to_json(),
+            "statement": self.statement,
+            "entry": self.entry,
+            "reason": self.reason,
+            "successor": self.successor,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Withdrawal:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused: malformed.
+        """
+        fields = Fields(value, "withdrawal")
+        out = cls(
+            Context.from_json(fields.object("context")),
+            fields.hex("statement"),
+            fields.integer("entry"),
+            fields.text("reason"),
+            fields.optional_hex("successor"),
         )
         fields.done()
         return out

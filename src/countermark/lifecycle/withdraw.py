@@ -1,0 +1,115 @@
+"""Withdraw: to say, signed and in the ledger, that a statement no longer counts, or that a newer release replaces it.
+
+Nothing leaves the ledger. A withdrawal is a statement of its own: releases leave out what it names, and the owners' next
+revocation snapshot lists its entry, so that relying parties refuse every passport that rests on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from countermark.artefact.folder import read_folder
+from countermark.errors import CountermarkError, NothingToVerify, StatementRefused, TrustRefused
+from countermark.keys.trust import OWNERS, Trust
+from countermark.lifecycle import book
+from countermark.lifecycle.desk import Desk, read_file
+from countermark.passport import passport
+from countermark.passport.passport import Passport
+from countermark.passport.slip import Shown, Slip, verify
+from countermark.statement.predicates import acts, verdict
+from countermark.statement.predicates.acts import Withdrawal
+from countermark.statement.predicates.verdict import VerdictStatement
+from countermark.statement.statement import EVERYBODY, Statement
+
+
+def find(desk: Desk, which: str) -> list[Slip]:
+    """Statements that a user means: those admitting a model's folder, the verdict of a passport, or one by its name.
+
+    Args:
+        which: path of a model or of its passport, or as `book.find` takes it.
+
+    Raises:
+        NothingToVerify: nothing here answers to it. Unusable, Refusal: a file cannot be read, or is malformed.
+    """
+    path = Path(which)
+    if path.name.endswith(passport.SUFFIX) and path.is_file():
+        return [book.slip(desk, Passport.from_bytes(read_file(path, passport.MAX_BYTES)).verdict.envelope.digest)]
+    if not path.exists():
+        return [book.find(desk, which)]
+    digest = read_folder(path).digest
+    hit = [s for s in book.entered(desk, verdict.TYPE) if _admits(s, digest)]
+    if not hit:
+        raise NothingToVerify(f"no verdict here admits {path}", mend="`countermark ledger show` lists what was entered")
+    return hit
+
+
+def _admits(slip: Slip, digest: str | None = None) -> bool:
+    said = Statement.from_bytes(slip.envelope.payload)
+    if said.predicate_type != verdict.TYPE or digest not in (None, said.digest):
+        return False
+    return bool(VerdictStatement.from_json(said.predicate).verdict["verdict"] == "admitted")
+
+
+def withdraw(desk: Desk, slips: Sequence[Slip], reason: str, successor: Slip | None = None) -> list[Slip]:
+    """Sign and enter that statements no longer count.
+
+    Args:
+        slips: as entered here. reason: for every reader. successor: verdict that admits what replaces them.
+
+    Raises:
+        TrustRefused: this party is neither an owner nor signed them, or keeps no ledger. StatementRefused: the successor
+            admits nothing, was withdrawn itself, or is older than what it is to replace.
+    """
+    with desk.space.lock():
+        trust = desk.trust()
+        if successor is not None:
+            _must_follow(desk, trust, slips, successor)
+        envelopes = []
+        for slip in slips:
+            shown = verify(slip, trust, desk.now())
+            if desk.party != shown.party.id and not OWNERS & set(trust.document.party(desk.party).roles):
+                raise TrustRefused(f"{desk.party} may not withdraw what {shown.party.id} said", mend="ask an owner")
+            said = Withdrawal(
+                desk.context(EVERYBODY), shown.digest, slip.index(), reason,
+                successor.envelope.digest if successor else None,
+            )  # fmt: skip
+            envelopes.append(desk.sign(Statement("withdrawn", shown.statement.digest, acts.WITHDRAWAL, said.to_json())))
+        return book.enter(desk, trust, envelopes)
+
+
+def _must_follow(desk: Desk, trust: Trust, slips: Sequence[Slip], successor: Slip) -> None:
+    verify(successor, trust, desk.now())
+    if not _admits(successor) or successor.envelope.digest in withdrawn(desk):
+        raise StatementRefused("what replaces a release must be admitted and not withdrawn", mend="release it first")
+    if any(s.index() >= successor.index() for s in slips):
+        raise StatementRefused(
+            f"entry {successor.index()} is not newer than what it is to replace",
+            mend="supersede OLD NEW, in this order",
+        )
+
+
+def withdrawn(desk: Desk) -> dict[str, Withdrawal]:
+    """What no longer counts, by the digest of the statement withdrawn; withdrawals that do not hold change nothing."""
+    slips = book.entered(desk, acts.WITHDRAWAL)
+    if not slips:
+        return {}
+    trust = desk.trust()
+    held = [said for slip in slips if (said := _held(desk, trust, slip))]
+    return {said.statement: said for said in held}
+
+
+def _held(desk: Desk, trust: Trust, slip: Slip) -> Withdrawal | None:
+    """The withdrawal, where its signer counts and may say it."""
+    try:
+        shown = verify(slip, trust, desk.now())
+        said = Withdrawal.from_json(shown.statement.predicate)
+        return said if _may(desk, trust, shown, said) else None
+    except CountermarkError:
+        return None  # its signer was revoked before it, it is malformed, or names nothing that was entered here
+
+
+def _may(desk: Desk, trust: Trust, shown: Shown, said: Withdrawal) -> bool:
+    if OWNERS & set(shown.party.roles):
+        return True
+    return verify(book.slip(desk, said.statement), trust, desk.now()).party.id == shown.party.id

@@ -1,0 +1,143 @@
+"""Superseding and revoking: signed statements that releases and relying parties honour; and what a log shows of others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import small_release
+from core_world import OTHER, OWNER, SECOND, SUPPLIER, World, private_key
+
+from countermark.errors import LedgerRefused, NothingToVerify, StatementRefused, TrustRefused, Unusable
+from countermark.keys.signer import sign_envelope
+from countermark.ledger.record import LEAF_BYTES, open_leaf
+from countermark.lifecycle import acts, book, rows, withdraw
+from countermark.lifecycle.gather import gather
+from countermark.lifecycle.receive import receive
+from countermark.lifecycle.release import judge
+from countermark.lifecycle.verify import pin_snapshot, pinned, verify_model
+from countermark.passport.passport import Passport
+from countermark.passport.slip import Slip, verify
+from countermark.statement.predicates import delivery
+from countermark.statement.predicates.acts import WITHDRAWAL, Withdrawal
+from countermark.statement.statement import EVERYBODY, Statement
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> World:
+    return small_release.make(tmp_path / "small")
+
+
+def told(world: World) -> None:
+    """The owners' newest snapshot reaches the reader."""
+    file = world.root / "revocations.json"
+    file.write_bytes(acts.snapshot(world[OWNER]).to_bytes())
+    pin_snapshot(world[SUPPLIER], file)
+
+
+def test_an_old_vulnerable_release_is_refused_once_the_reader_has_a_newer_snapshot(small: World) -> None:
+    old, old_papers = small_release.model(small, "old")
+    new, new_papers = small_release.model(small, "new", b"mended")
+    reader, now = small[SUPPLIER], small.clock()
+    told(small)
+    assert verify_model(old, old_papers, pinned(reader), now).fresh_until
+    slips = withdraw.find(small[OWNER], str(old))
+    done = withdraw.withdraw(small[OWNER], slips, "CVE", withdraw.find(small[OWNER], str(new_papers))[0])
+    assert len(done) == 1
+    assert verify_model(old, old_papers, pinned(reader), now).fresh_until, "the reader was not told yet"
+    told(small)
+    with pytest.raises(TrustRefused, match=f"revoked \\(ledger entry {slips[0].index()}\\)"):
+        verify_model(old, old_papers, pinned(reader), now)
+    assert verify_model(new, new_papers, pinned(reader), now).fresh_until
+    said = withdraw.withdrawn(small[OWNER])[slips[0].envelope.digest]
+    assert said.reason == "CVE" and said.successor == withdraw.find(small[OWNER], str(new))[0].envelope.digest
+
+
+def test_a_withdrawn_delivery_teaches_nothing_and_every_release_on_it_falls(small: World) -> None:
+    model, papers = small_release.model(small, "model")
+    desk = small[OWNER]
+    second, _ = small.delivered(small.parts("second"))
+    receive(desk, second)
+    (entry, *_) = book.entered(desk, delivery.TYPE)
+    before = len(rows.all_rows(desk))
+    withdraw.withdraw(desk, [entry], "not theirs to give")
+    assert len(rows.all_rows(desk)) == before // 2
+    evidence = gather(desk, judge(desk, model, small_release.POLICY).gathered.model, "model").evidence
+    assert sorted(d["state"] for d in evidence["deliveries"]) == ["admitted", "withdrawn"]
+    assert any("was withdrawn: not theirs" in line for line in evidence["not_looked_at"])
+    told(small)
+    with pytest.raises(TrustRefused, match="was revoked"):
+        verify_model(model, papers, pinned(small[SUPPLIER]), small.clock())
+
+
+def test_a_release_without_any_delivery_left_is_refused(small: World) -> None:
+    model, _ = small_release.model(small, "model")
+    withdraw.withdraw(small[OWNER], book.entered(small[OWNER], delivery.TYPE), "recalled")
+    with pytest.raises(Unusable, match="every admitted delivery was withdrawn"):
+        judge(small[OWNER], model, small_release.POLICY)
+
+
+def test_nobody_withdraws_what_another_party_said(small: World) -> None:
+    desk = small[OWNER]
+    (entry,) = book.entered(desk, delivery.TYPE)
+    said = Withdrawal(small[OTHER].context(EVERYBODY), entry.envelope.digest, entry.index(), "mine now", None)
+    statement = Statement("withdrawn", "0" * 64, WITHDRAWAL, said.to_json())
+    forged = sign_envelope("application/vnd.in-toto+json", statement.to_bytes(), [private_key(OTHER, "statement")])
+    book.enter(desk, desk.trust(), [forged])
+    assert withdraw.withdrawn(desk) == {}
+    own = replace(said, reason="our mistake")
+    statement = Statement("withdrawn", "0" * 64, WITHDRAWAL, own.to_json())
+    signed = sign_envelope("application/vnd.in-toto+json", statement.to_bytes(), [private_key(SUPPLIER, "statement")])
+    book.enter(desk, desk.trust(), [signed])
+    assert set(withdraw.withdrawn(desk)) == {entry.envelope.digest}
+    with pytest.raises((TrustRefused, NothingToVerify)):
+        withdraw.withdraw(small[SECOND], [entry], "I keep no ledger")
+
+
+def test_the_newer_release_replaces_the_older_one_and_not_the_other_way(small: World) -> None:
+    old, _ = small_release.model(small, "old")
+    new, _ = small_release.model(small, "new", b"mended")
+    desk = small[OWNER]
+    older, newer = withdraw.find(desk, str(old)), withdraw.find(desk, str(new))
+    with pytest.raises(StatementRefused, match="not newer"):
+        withdraw.withdraw(desk, newer, "", older[0])
+    withdraw.withdraw(desk, newer, "broken too")
+    with pytest.raises(StatementRefused, match="not withdrawn"):
+        withdraw.withdraw(desk, older, "", newer[0])
+    with pytest.raises(NothingToVerify):
+        withdraw.find(desk, "99")
+
+
+def test_two_suppliers_see_equal_noise_of_each_other(small: World) -> None:
+    desk = small[OWNER]
+    folder, _ = small.delivered(small.parts("bolts", ("bolt",), each=40), by=OTHER)
+    answered = receive(desk, folder)
+    assert answered.state == "admitted"
+    with book.ledger(desk, desk.trust()) as log:
+        entries = list(log.reader.entries(0, log.checkpoint.size, size=log.checkpoint.size))
+    # 4 rows of two classes, or 40 of one: two leaves each, and every leaf as long as any other.
+    assert len(entries) == 4 and {len(e) for e in entries} == {LEAF_BYTES} and len(set(entries)) == 4
+    public = b"".join(p.read_bytes() for p in (desk.space.home / "ledger").rglob("*") if p.is_file())
+    slips = book.entered(desk, delivery.TYPE)
+    mine, theirs = (verify(s, desk.trust(), desk.now()) for s in slips)
+    for shown in (mine, theirs):
+        statement = Statement.from_bytes(shown.slip.envelope.payload)
+        for told_of in (shown.party.id, statement.predicate_type):
+            assert told_of.encode() not in public
+        for digest in (shown.digest, statement.digest):
+            assert digest.encode() not in public and bytes.fromhex(digest) not in public
+    sizes = [len(replace_answer(s).to_bytes()) for s in book.refreshed(desk, desk.trust(), slips)[0]]
+    assert len(set(sizes)) == 1, "the receipts of both are equally long"
+    with pytest.raises(LedgerRefused, match="does not fit"):
+        open_leaf(entries[theirs.index or 0], mine.slip.opening)  # type: ignore[arg-type]
+    # A licensee's passport names neither: its deliveries are leaves.
+    _, papers = small_release.model(small, "model")
+    text = papers.read_bytes()
+    passport = Passport.from_bytes(text)
+    assert len(passport.deliveries) == 2 and mine.digest.encode() not in text and theirs.digest.encode() not in text
+
+
+def replace_answer(slip: Slip) -> Slip:
+    """The slip with the parts that only its owner has left out."""
+    return Slip(sign_envelope("text/plain", b"{}", [private_key(OWNER, "statement")]), None, slip.receipt)

@@ -174,11 +174,19 @@ def cosign(files: tuple[Path, ...], seconds: float, desk: Desk) -> Answer:
     )  # fmt: skip
 
 
-@command("check", group=ledger, examples=["countermark ledger check"])
+@command("check", group=ledger, examples=[
+    "countermark ledger check",
+    "countermark ledger check --seen model.cmpass --seen photos.cmanswer --seen head.checkpoint",
+])  # fmt: skip
+@click.option("--seen", multiple=True, type=PATH, metavar="FILE",
+              help="Passport, slip, answer or head that others hold; may be repeated.")  # fmt: skip
 @with_view
 @with_desk
-def check(desk: Desk, view: View) -> Answer:
-    """Recompute the whole log from its entries, and compare it with its signed head."""
+def check(seen: tuple[Path, ...], desk: Desk, view: View) -> Answer:
+    """Recompute the whole log from its entries, and compare it with its signed head and with heads that others saw.
+
+    Do so before a restored ledger is written to: refused where somebody saw more of it, or another history.
+    """
     from countermark.ledger.audit import audit
     from countermark.ledger.stores.files import FileStore
     from countermark.passport.slip import ledger_note_key
@@ -189,6 +197,10 @@ def check(desk: Desk, view: View) -> Answer:
             FileStore.reading(desk.space.home / "ledger"), key, progress=lambda n, of: bar.tick("entries", n, of)
         )
     head = done.checkpoint
+    if seen:
+        from countermark.lifecycle.restore import refuse_older
+
+        refuse_older(desk, desk.trust(expired=True), seen)
     return Answer(
         f"whole: {head.size} entries lead to the signed root; {UNWITNESSED}",
         facts={"size": head.size, "root": head.root.hex(), "tiles": done.tiles},

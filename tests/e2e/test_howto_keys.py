@@ -1,0 +1,121 @@
+"""How-to pages of trust and ledger: every command of them is run, in the order and at the party that the page names."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import small_release
+
+PAGES = Path(__file__).parents[2] / "docs" / "how-to"
+FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def key_id(shell, party: str, use: str, at: str = "manufacturer") -> str:
+    """First digits of a party's first enrolled key of that use."""
+    from countermark.keys.trust import PublicKey
+
+    parties = shell("party", "list", "--json", at=at).json()["parties"]
+    key = next(k for p in parties if p["id"] == party for k in p["keys"] if k["use"] == use and "revoked" not in k)
+    return PublicKey.from_json({n: key[n] for n in ("use", "algorithm", "spki")}).id[:12]
+
+
+def run_page(shell, name: str, words: dict[str, object], exits: dict[str, int] | None = None) -> list[str]:
+    """Type a page's lines; words in capitals are looked up when they are needed. Returns the last lines printed."""
+    said, at = [], ""
+    for line in "".join(FENCE.findall((PAGES / name).read_text())).splitlines():
+        if line.startswith("# at "):
+            at = line.removeprefix("# at ")
+            continue
+        typed = shlex.split(line)[1:]
+        real = [str(w() if callable(w := words.get(word, word)) else w) for word in typed]
+        done = shell(*real, at=at, exit=(exits or {}).get(f"{at}: {' '.join(typed[:2])}", 0))
+        said.append((done.out.splitlines() or done.err.splitlines())[-1])
+    assert said
+    return said
+
+
+def fingerprint(shell) -> str:
+    return str(shell("trust", "show", "--json", at="manufacturer").json()["fingerprint"])
+
+
+def folders(shell, *names: str) -> None:
+    for name in names:
+        (shell.here / name).mkdir(exist_ok=True)
+
+
+def signed(shell) -> None:
+    """Both owners of the project sign the draft; everybody may pin ../stick/trust.jsonl."""
+    shell("trust", "sign", "--out", "../next.json", at="manufacturer")
+    shell("trust", "sign", "../next.json", at="engineering")
+    shell("trust", "sign", "../next.json", at="manufacturer")
+    shell("trust", "export", "../stick/trust.jsonl", at="manufacturer")
+    (shell.here / "next.json").unlink()
+
+
+def delivered(shell) -> None:
+    shell("deliver", "photos", at="acme")
+    shell("receive", "../acme/photos", at="manufacturer")
+
+
+def test_ceremony_and_lost_and_stolen_keys(shell) -> None:
+    folders(shell, "manufacturer", "engineering", "auditing", "stick")
+    words: dict[str, object] = {"FINGERPRINT": lambda: fingerprint(shell)}
+    assert "pinned: parts, version 1" in run_page(shell, "root-ceremony.md", words)[-1]
+    words |= {"LOST": key_id(shell, "auditing", "root"), "STOLEN": key_id(shell, "engineering", "statement")}
+    run_page(shell, "lost-or-stolen-keys.md", words)
+    parties = shell("party", "list", "--json", at="manufacturer").json()
+    assert parties["version"] == 3
+    revoked = {(p["id"], k["use"]) for p in parties["parties"] for k in p["keys"] if "revoked" in k}
+    assert revoked == {("auditing", "root"), ("engineering", "statement")}
+
+
+def test_the_ledger_key_is_rotated_and_old_receipts_stay(project) -> None:
+    folders(project, "stick")
+    delivered(project)
+    project("disclose", "0", "--out", "../stick/before.slip.json", at="manufacturer")
+    words = {"FINGERPRINT": lambda: fingerprint(project), "LEDGER": key_id(project, "manufacturer", "ledger")}
+    said = run_page(project, "rotate-the-ledger-key.md", words)
+    assert said[-1] == "verified: delivery:v1 by acme, entry 0"
+    project("ledger", "proof", "1", "--out", "../after.slip.json", at="manufacturer")
+    assert "entry 1 of 2" in project("verify", "../after.slip.json", at="plant").out
+
+
+def test_a_restored_ledger_is_compared_with_what_others_saw(project) -> None:
+    import shutil
+
+    folders(project, "stick")
+    delivered(project)
+    project("ledger", "head", "../stick/head.checkpoint", at="manufacturer")
+    run_page(project, "restore-a-ledger-from-backup.md", {})
+    home = project.here / "manufacturer" / ".countermark" / "ledger"
+    shutil.copytree(home, project.here / "backup")
+    project("trust", "snapshot", "../rev.json", at="manufacturer")
+    project("ledger", "head", "../stick/head.checkpoint", at="manufacturer")
+    shutil.rmtree(home)
+    shutil.copytree(project.here / "backup", home)
+    said = project("ledger", "check", "--seen", "../stick/head.checkpoint", at="manufacturer", exit=1)
+    assert "saw 3 entries of this ledger; here are 2" in said.err
+    project("ledger", "check", "--seen", "../rev.json", at="manufacturer", exit=1)
+
+
+@pytest.fixture
+def released(project):
+    """A project whose small policy counts, with one delivery and a model to release on the stick."""
+    folders(project, "stick", "stick/model", "lonely")
+    (project.here / "stick" / "model" / "weights.bin").write_bytes(b"weights")
+    (project.here / "manufacturer" / "policy.toml").write_bytes(small_release.POLICY)
+    project("trust", "policy", "policy.toml", at="manufacturer")
+    signed(project)
+    delivered(project)
+    return project
+
+
+def test_an_air_gapped_pc_verifies_and_a_recall_reaches_it(released) -> None:
+    words = {"FINGERPRINT": lambda: fingerprint(released)}
+    said = run_page(released, "verify-on-an-air-gapped-pc.md", words)
+    assert said[-1] == "admitted, unwitnessed: model of parts" == said[4]
+    said = run_page(released, "recall-a-suppliers-data.md", words, {"plant: verify ../stick/model": 1})
+    assert said[0] == "4 rows reached no model"

@@ -12,27 +12,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-SUFFIXES = {"M": 1 << 20, "G": 1 << 30}
-DEFAULT_PEER = Path(__file__).parents[1] / ".benchenv" / "bin" / "model_signing"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """One process: wall and CPU seconds, peak resident MB."""
-
-    wall: float
-    cpu: float
-    rss: float
+from cost import PEER, Cost, machine, measure, medians, size, spread, told, turn_about
 
 
 def work(kind: str, folder: Path, place: Path) -> None:
@@ -72,24 +59,6 @@ def write_oms(folder: Path, place: Path, digests: list[tuple[str, str]]) -> None
     (place / "oms.pem").write_bytes(key.public.pem())
 
 
-def measure(command: list[str | Path]) -> Cost:
-    """Run a process to its end.
-
-    Raises:
-        SystemExit: it failed; its error output is shown.
-    """
-    with tempfile.TemporaryFile() as errors:
-        begin = time.perf_counter()
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - begin
-        if child.returncode:
-            errors.seek(0)
-            raise SystemExit(f"{command[0]} failed: {errors.read().decode()[-2000:]}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
 def make_many(folder: Path, count: int) -> None:
     """`count` files of 4 KiB in folders of a thousand."""
     for number in range(count):
@@ -116,42 +85,53 @@ def private_key(place: Path) -> Path:
     return path
 
 
-def compare(folder: Path, kinds: list[str], options: argparse.Namespace, place: Path) -> None:
-    """Measure our kinds and the peer turn about, and print medians and ratios."""
-    sides: dict[str, list[str | Path]] = {
+def sides(folder: Path, kinds: Sequence[str], place: Path, peer: Path) -> dict[str, list[str | Path]]:
+    """The command of each side: ours for each kind, and the peer's where it is installed."""
+    said: dict[str, list[str | Path]] = {
         f"tree + {kind}" if kind != "tree" else kind: [sys.executable, __file__, "--worker", kind, folder, place]
         for kind in kinds
     }
-    if options.peer.exists():
-        sides["model-signing"] = [
-            options.peer, "sign", "key", folder, "--signature", place / "peer.sig",
-            "--private_key", private_key(place),
-        ]  # fmt: skip
-    costs: dict[str, list[Cost]] = {name: [] for name in sides}
-    for _ in range(options.rounds):
-        for name, command in sides.items():
-            costs[name].append(measure(command))
-    medians = {name: _median(runs) for name, runs in costs.items()}
-    for name, cost in medians.items():
-        walls = [run.wall for run in costs[name]]
-        line = f"  {name:<14} {cost.wall:6.2f} s wall [{min(walls):.2f}..{max(walls):.2f}]  {cost.cpu:6.2f} s CPU  {cost.rss:5.0f} MB"
-        peer = medians.get("model-signing")
+    if peer.exists():
+        keys = ["--signature", place / "peer.sig", "--private_key", private_key(place)]
+        said["model-signing"] = [peer, "sign", "key", folder, *keys]
+    return said
+
+
+def compare(commands: dict[str, list[str | Path]], rounds: int) -> dict[str, list[Cost]]:
+    """Measure every side turn about."""
+    return turn_about({name: partial(measure, command) for name, command in commands.items()}, rounds)
+
+
+def show(costs: dict[str, list[Cost]]) -> None:
+    """Medians, and ratios beside the peer."""
+    middle = medians(costs)
+    for name, cost in middle.items():
+        walls = spread([run.wall for run in costs[name]])
+        line = f"  {name:<14} {cost.wall:6.2f} s wall {walls}  {cost.cpu:6.2f} s CPU  {cost.rss / 2**20:5.0f} MB"
+        peer = middle.get("model-signing")
         if peer and name != "model-signing":
             line += f"  | x{peer.wall / cost.wall:.1f} wall, x{peer.cpu / cost.cpu:.1f} CPU, x{peer.rss / cost.rss:.1f} memory"
         print(line)
 
 
-def _median(runs: list[Cost]) -> Cost:
-    return Cost(*(statistics.median(values) for values in zip(*((r.wall, r.cpu, r.rss) for r in runs), strict=True)))
+def peer_verifies(folder: Path, place: Path, peer: Path) -> Cost:
+    """The peer on the bundle that "tree + oms" wrote.
+
+    Raises:
+        SystemExit: it refuses it.
+    """
+    return measure(
+        [peer, "verify", "key", folder, "--signature", place / "model.sig", "--public_key", place / "oms.pem"]
+    )
 
 
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--files", type=int, default=50_000)
-    parser.add_argument("--big-size", default="512M", help="such as 512M or 4G")
+    parser.add_argument("--big-size", type=size, default=size("512M"), help="such as 512M or 4G")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peer", type=Path, default=DEFAULT_PEER, help="model_signing of its own environment")
+    parser.add_argument("--peer", type=Path, default=PEER, help="model_signing of its own environment")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="on the disc to measure")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -160,27 +140,17 @@ def main() -> int:
         return 0
     if not options.peer.exists():
         print(f"model-signing is not at {options.peer}: only our side is measured")
-    print(json.dumps({"cores": os.cpu_count(), "load": os.getloadavg(), "rounds": options.rounds}))
+    print({**machine(), "rounds": options.rounds})
     with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
         place = Path(temporary)
         print(f"{options.files} files of 4 KiB")
         make_many(place / "many", options.files)
-        compare(place / "many", ["tree", "oms"], options, place)
+        show(compare(sides(place / "many", ["tree", "oms"], place, options.peer), options.rounds))
         if options.peer.exists():
-            check = [
-                "verify",
-                "key",
-                place / "many",
-                "--signature",
-                place / "model.sig",
-                "--public_key",
-                place / "oms.pem",
-            ]
-            print(f"  the peer verifies our bundle: {measure([options.peer, *check]).wall:.2f} s")
-        size = int(options.big_size[:-1]) * SUFFIXES[options.big_size[-1]]
-        print(f"one file of {options.big_size}")
-        make_big(place / "big", size)
-        compare(place / "big", ["tree"], options, place)
+            print(f"  the peer verifies our bundle: {peer_verifies(place / 'many', place, options.peer).wall:.2f} s")
+        print(f"one file of {told(options.big_size)}")
+        make_big(place / "big", options.big_size)
+        show(compare(sides(place / "big", ["tree"], place, options.peer), options.rounds))
     return 0
 
 

@@ -15,27 +15,15 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-SUFFIXES = {"M": 1 << 20, "G": 1 << 30}
-DEFAULT_PEER = Path(__file__).parents[1] / ".benchenv" / "bin" / "model_signing"
+from cost import PEER, Cost, machine, measure, medians, size, turn_about
+
 FILE = "model.safetensors"
 OURS = ("blake3", "sha256")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """One side, once: wall and CPU seconds, peak resident bytes."""
-
-    wall: float
-    cpu: float
-    rss: int
 
 
 def work(side: str, folder: Path, manifest: Path, threads: int) -> None:
@@ -60,29 +48,6 @@ def work(side: str, folder: Path, manifest: Path, threads: int) -> None:
         total = sum(array.nbytes for array in tensors.values())
     if total < (folder / FILE).stat().st_size * 0.99:
         raise SystemExit("tensors are missing")
-
-
-def measure(command: list[str | Path]) -> Cost:
-    """Run a process to its end.
-
-    Raises:
-        SystemExit: it failed; its error output is shown.
-    """
-    with tempfile.TemporaryFile() as errors:
-        begin = time.perf_counter()
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - begin
-        if child.returncode:
-            errors.seek(0)
-            raise SystemExit(f"{command[0]} failed: {errors.read().decode()[-2000:]}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
-
-
-def after(first: Cost, second: Cost) -> Cost:
-    """One process, then another."""
-    return Cost(first.wall + second.wall, first.cpu + second.cpu, max(first.rss, second.rss))
 
 
 def make(folder: Path, size: int) -> None:
@@ -119,40 +84,35 @@ def sign(folder: Path, place: Path, peer: Path) -> None:
         measure([peer, "sign", "key", folder, *options])
 
 
-def once(side: str, folder: Path, place: Path, options: argparse.Namespace) -> Cost:
+def once(side: str, folder: Path, place: Path, threads: int, peer: Path) -> Cost:
     """Measure one side once."""
-
-    def ours(name: str) -> Cost:
-        return measure([sys.executable, __file__, "--worker", name, folder, place / "manifest", str(options.threads)])
-
-    if side != "model-signing":
-        return ours(side)
-    verify = [
-        options.peer,
-        "verify",
-        "key",
-        folder,
-        "--signature",
-        place / "peer.sig",
-        "--public_key",
-        place / "peer.pub",
-    ]
-    return after(measure(verify), ours("plain"))
+    if side == "model-signing":
+        keys = ["--signature", place / "peer.sig", "--public_key", place / "peer.pub"]
+        return measure([peer, "verify", "key", folder, *keys]).then(once("plain", folder, place, threads, peer))
+    return measure([sys.executable, __file__, "--worker", side, folder, place / "manifest", str(threads)])
 
 
-def show(costs: dict[str, list[Cost]], size: int) -> None:
+def compare(place: Path, size_bytes: int, rounds: int, threads: int, peer: Path) -> dict[str, list[Cost]]:
+    """Make a model in a new folder of `place`, sign it for each side, and load it turn about."""
+    folder = place / "model"
+    make(folder, size_bytes)
+    sign(folder, place, peer)
+    sides = ["bare", "plain", *OURS] + (["model-signing"] if peer.exists() else [])
+    return turn_about({side: partial(once, side, folder, place, threads, peer) for side in sides}, rounds)
+
+
+def show(costs: dict[str, list[Cost]], size_bytes: int) -> None:
     """Medians, and ratios beside the plain load."""
-    medians = {
-        side: Cost(*(statistics.median(values) for values in zip(*((c.wall, c.cpu, c.rss) for c in runs), strict=True)))
-        for side, runs in costs.items()
-    }
-    bare, plain = medians["bare"], medians["plain"]
+    middle = medians(costs)
+    bare, plain = middle["bare"], middle["plain"]
     print(f"{'':<16}{'wall':>8}{'CPU':>8}{'peak':>10}   CPU as plain load's, without bare   memory as the file's")
-    for side, cost in medians.items():
+    for side, cost in middle.items():
         line = f"{side:<16}{cost.wall:7.2f}s{cost.cpu:7.2f}s{cost.rss / 2**20:8.0f}MB"
         if side != "bare":
             times = (cost.cpu - bare.cpu) / max(plain.cpu - bare.cpu, 1e-9)
-            line += f"   x{cost.cpu / plain.cpu:.2f}, x{times:.2f}".ljust(40) + f"x{(cost.rss - bare.rss) / size:.3f}"
+            line += (
+                f"   x{cost.cpu / plain.cpu:.2f}, x{times:.2f}".ljust(40) + f"x{(cost.rss - bare.rss) / size_bytes:.3f}"
+            )
         print(line)
     cpus = {side: [round(run.cpu, 2) for run in runs] for side, runs in costs.items()}
     print(f"CPU of each round: {cpus}")
@@ -164,27 +124,18 @@ def main() -> None:
         work(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5]))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--size", default="2G", help="of the file: 64M, 2G")
+    parser.add_argument("--size", type=size, default=size("2G"), help="of the file: 64M, 2G")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2, help="of our copying and hashing")
-    parser.add_argument("--peer", type=Path, default=DEFAULT_PEER, help="model_signing of its own environment")
+    parser.add_argument("--peer", type=Path, default=PEER, help="model_signing of its own environment")
     parser.add_argument("--place", type=Path, help="folder for the model; default: the temporary folder")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.place) as temporary:
-        place = Path(temporary)
-        folder = place / "model"
-        make(folder, int(options.size[:-1]) * SUFFIXES[options.size[-1]])
-        sign(folder, place, options.peer)
-        size = (folder / FILE).stat().st_size
-        sides = ["bare", "plain", *OURS] + (["model-signing"] if options.peer.exists() else [])
-        print(f"{size:,} bytes, {options.rounds} rounds, {options.threads} threads, load {os.getloadavg()[0]:.1f}")
-        costs: dict[str, list[Cost]] = {side: [] for side in sides}
-        for _ in range(options.rounds):
-            for side in sides:
-                costs[side].append(once(side, folder, place, options))
-        show(costs, size)
-        if not options.peer.exists():
-            print(f"model-signing: skipped, there is no {options.peer}")
+    print(machine())
+    with tempfile.TemporaryDirectory(dir=options.place) as place:
+        print(f"{options.size:,} bytes, {options.rounds} rounds, {options.threads} threads")
+        show(compare(Path(place), options.size, options.rounds, options.threads, options.peer), options.size)
+    if not options.peer.exists():
+        print(f"model-signing: skipped, there is no {options.peer}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ledger appends beside pymerkle: one by one, in one batch, and from concurrent callers. Durable on both sides.
+"""Ledger appends and proofs beside pymerkle: one by one, in one batch, from concurrent callers. Durable on both sides.
 
     python benchmarks/ledger.py [--entries 50000] [--singles 300] [--rounds 3] [--folder DIR]
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import statistics
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from pathlib import Path
 import pymerkle
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from countermark import merkle
 from countermark.ledger import Log, NoteKey, verify
 from countermark.ledger.stores.files import FileStore
 
@@ -132,6 +134,45 @@ def ours_concurrent(folder: Path, leaves: list[bytes], callers: int) -> Timing:
         return timed(len(leaves), lambda: _threads(callers, leaves, lambda leaf: log.append([leaf])))
 
 
+def indices(leaves: list[bytes], count: int) -> list[int]:
+    """Which entries are proven: the same on both sides, spread over the log and out of order."""
+    return random.Random(0).sample(range(len(leaves)), min(count, len(leaves)))
+
+
+def ours_proofs(folder: Path, leaves: list[bytes], count: int) -> tuple[Timing, Timing, Timing]:
+    """Inclusion proofs made from tiles on disc; the same verified; and whole receipts verified, signature included."""
+    with fresh_log(folder) as log:
+        log.append(leaves)
+        reader, head = log.reader, log.checkpoint
+        chosen = indices(leaves, count)
+        proofs: list[list[bytes]] = []
+        tree = reader.tree(head.size)
+        made = timed(len(chosen), lambda: proofs.extend(tree.inclusion(at) for at in chosen))
+
+        def check() -> None:
+            for at, proof in zip(chosen, proofs, strict=True):
+                merkle.verify_inclusion(merkle.RFC6962.leaf(leaves[at]), at, head.size, proof, head.root)
+
+        receipts = [(leaves[at], reader.receipt(at, head).to_bytes()) for at in chosen]
+        verified = timed(len(chosen), check)
+        return made, verified, timed(len(chosen), lambda: [verify(leaf, receipt, KEY) for leaf, receipt in receipts])
+
+
+def peer_proofs(folder: Path, leaves: list[bytes], count: int) -> tuple[Timing, Timing]:
+    """Inclusion proofs made from the database, and the same verified against the root."""
+    with fresh_pymerkle(folder) as tree:
+        tree.append_entries(leaves)
+        chosen, size, root = [at + 1 for at in indices(leaves, count)], len(leaves), tree.get_root()
+        proofs: list[pymerkle.InclusionProof] = []
+        made = timed(len(chosen), lambda: proofs.extend(tree.prove_inclusion(at) for at in chosen))
+
+        def check() -> None:
+            for at, proof in zip(chosen, proofs, strict=True):
+                pymerkle.verify_inclusion(tree.hash_buff(leaves[at - 1]), root, proof, index=at, size=size)
+
+        return made, timed(len(chosen), check)
+
+
 def report(name: str, ours: list[Timing], peer: list[Timing], what: str) -> None:
     """One line: medians, spread and ratios."""
     mine, theirs = (statistics.median(t.wall for t in side) for side in (ours, peer))
@@ -166,6 +207,10 @@ def main() -> int:
     for callers in (8, 16, 64):
         many = [ours_concurrent(options.folder, leaves[: callers * 100], callers) for _ in rounds]
         report(f"{callers} concurrent callers", many, proven, "one by one, proofs")
+    shown = [(ours_proofs(options.folder, leaves, 2000), peer_proofs(options.folder, leaves, 2000)) for _ in rounds]
+    report("inclusion proofs", [ours[0] for ours, _ in shown], [peer[0] for _, peer in shown], "proofs")
+    report("proofs verified", [ours[1] for ours, _ in shown], [peer[1] for _, peer in shown], "verified")
+    report("receipts verified", [ours[2] for ours, _ in shown], [peer[1] for _, peer in shown], "proofs, no signature")
     return 0
 
 

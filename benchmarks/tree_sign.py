@@ -41,11 +41,32 @@ def work(kind: str, folder: Path, place: Path) -> None:
         "predicateType": "https://example.org/benchmark/v1",
         "predicate": {"files": len(tree.entries), "bytes": tree.total_bytes},
     }
-    envelope = signer.sign_envelope(dsse.IN_TOTO, canonical.to_bytes(statement), [signer.generate("statement")])
+    key = signer.generate("statement")
+    envelope = signer.sign_envelope(dsse.IN_TOTO, canonical.to_bytes(statement), [key])
+    (place / "statement.key").write_bytes(canonical.to_bytes(key.public.to_json()))
     (place / "manifest").write_bytes(tree.manifest())
     (place / "envelope.json").write_bytes(envelope.to_bytes())
     if kind == "oms":
         write_oms(folder, place, digests)
+
+
+def check(folder: Path, place: Path) -> None:
+    """What a measured process of ours does to verify: the signature first, then every byte of the folder.
+
+    Raises:
+        SystemExit: the folder is not what was signed.
+    """
+    from countermark import canonical, dsse
+    from countermark.artefact.folder import read_folder
+    from countermark.artefact.tree import DIGEST_NAME
+    from countermark.keys.verifier import PublicKey
+
+    key = PublicKey.from_json(canonical.object_from_bytes((place / "statement.key").read_bytes()))
+    envelope = dsse.Envelope.from_bytes((place / "envelope.json").read_bytes())
+    key.verify(envelope.signed_bytes(), envelope.signatures[0].sig)
+    signed = canonical.object_from_bytes(envelope.payload)["subject"][0]["digest"][DIGEST_NAME]
+    if read_folder(folder).digest != signed:
+        raise SystemExit(f"{folder} is not what was signed")
 
 
 def write_oms(folder: Path, place: Path, digests: list[tuple[str, str]]) -> None:
@@ -136,7 +157,11 @@ def main() -> int:
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        work(options.worker[0], Path(options.worker[1]), Path(options.worker[2]))
+        kind, folder, place = options.worker[0], Path(options.worker[1]), Path(options.worker[2])
+        if kind == "check":
+            check(folder, place)
+        else:
+            work(kind, folder, place)
         return 0
     if not options.peer.exists():
         print(f"model-signing is not at {options.peer}: only our side is measured")

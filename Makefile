@@ -8,7 +8,7 @@ INSTALLED := $(if $(wildcard .venv/dev.stamp),.venv/dev.stamp,.venv/demo.stamp)
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs wheel sbom release-evidence clean
 
 demo: $(INSTALLED)
 	$(BIN)/countermark demo factory
@@ -29,6 +29,17 @@ lint: .venv/dev.stamp
 docs: .venv/dev.stamp
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# The last commit's wheel, built twice; its bill of materials; both signed by Countermark itself with the key of KEY=FILE.
+wheel: .venv/dev.stamp
+	@$(BIN)/python release/reproducible.py --out dist
+
+sbom: .venv/dev.stamp
+	@$(BIN)/python release/sbom.py --out dist/countermark.cdx.json
+
+release-evidence: .venv/dev.stamp
+	@test -n "$(KEY)" || { echo "whose key? make release-evidence KEY=path/to/oms.pem"; exit 2; }
+	@$(BIN)/python release/evidence.py --key "$(KEY)" --out dist
 
 .venv/demo.stamp: locks/demo.lock pyproject.toml $(SOURCES) | $(BIN)/python
 	$(PIP) --require-hashes -r locks/demo.lock

@@ -8,7 +8,7 @@ INSTALLED := $(if $(wildcard .venv/dev.stamp),.venv/dev.stamp,.venv/demo.stamp)
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test lint docs wheel sbom release-evidence clean
+.PHONY: demo test lint docs wheel sbom release-evidence auditor clean
 
 demo: $(INSTALLED)
 	$(BIN)/countermark demo factory
@@ -40,6 +40,10 @@ sbom: .venv/dev.stamp
 release-evidence: .venv/dev.stamp
 	@test -n "$(KEY)" || { echo "whose key? make release-evidence KEY=path/to/oms.pem"; exit 2; }
 	@$(BIN)/python release/evidence.py --key "$(KEY)" --out dist
+
+# What an auditor installs: built, installed without extras, measured, and used on everything that it verifies.
+auditor: .venv/dev.stamp
+	$(BIN)/python -m pytest -s tests/e2e/test_auditor.py
 
 .venv/demo.stamp: locks/demo.lock pyproject.toml $(SOURCES) | $(BIN)/python
 	$(PIP) --require-hashes -r locks/demo.lock

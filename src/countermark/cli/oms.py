@@ -30,7 +30,7 @@ def sign(model: Path, key: Path, signature: Path, passphrase_file: Path | None) 
     from countermark.workspace.disk import Disk
 
     signer = load(key, "oms", compose.read_passphrase(passphrase_file) if passphrase_file else None)
-    listed = sha256_files(model)
+    _, listed = sha256_files(model)
     payload = bundles.statement(listed.items(), name=model.name)
     Disk().write(signature, bundles.sign(payload, sign=signer.sign, spki_pem=signer.public.pem()), mode=0o644)
     return Answer(
@@ -64,7 +64,7 @@ def verify(
     )  # fmt: skip
     manifest = bundles.verify(read_file(signature, bundles.MAX_BUNDLE_BYTES), trust)
     beside = [signature.name] if signature.parent.resolve() == model.resolve() else []
-    manifest.compare(sha256_files(model), exclude=[*ignore_path, *beside])
+    manifest.compare(sha256_files(model)[1], exclude=[*ignore_path, *beside])
     return Answer(
         f"verified: {len(manifest.resources)} files are exactly those signed as {manifest.name!r}",
         facts={"name": manifest.name, "files": len(manifest.resources), "ignored": list(ignore_path)},

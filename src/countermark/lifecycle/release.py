@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from countermark import canonical
 from countermark.artefact.folder import read_folder
-from countermark.artefact.tree import TreeEntry
-from countermark.errors import LedgerRefused, Unusable
+from countermark.artefact.tree import Tree, TreeEntry
+from countermark.errors import LedgerRefused, TreeRefused, Unusable
 from countermark.keys import quorum
 from countermark.keys.trust import Trust
 from countermark.ledger.receipt import Receipt
@@ -19,7 +18,7 @@ from countermark.lifecycle import book, witnessing
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.gather import Gathered, gather
 from countermark.passport.passport import SUFFIX, Commitment, Passport
-from countermark.passport.slip import Slip
+from countermark.passport.slip import Slip, verify
 from countermark.policy.document import Policy
 from countermark.policy.evaluate import evaluate
 from countermark.policy.verdict import Verdict
@@ -31,8 +30,6 @@ from countermark.statement.predicates.verdict import VerdictStatement
 from countermark.statement.statement import EVERYBODY, Statement
 
 OMS_SUFFIX = ".oms.json"
-SHOWN_SIZES = "shown-sizes.json"
-MOST_SIZES = 64
 CEL_TASK = "countermark.policy._cel:evaluate_task"
 CEL_LIMITS = Limits(memory_bytes=512 << 20, cpu_seconds=10, wall_seconds=20.0, request_bytes=64 << 20)
 
@@ -83,16 +80,20 @@ def in_child(rules: dict[str, str], variables: dict[str, Any]) -> dict[str, Any]
 def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, since: Sequence[int] = ()) -> Released:
     """Judge, sign and log the verdict; where it admits, write ``MODEL.oms.json`` and ``MODEL.cmpass`` beside it.
 
+    Whatever a release needs is tried before the verdict enters the ledger, from which nothing is ever taken back.
+
     Args:
         auditor: open the suppliers' deliveries in the passport. since: ledger sizes that readers remember.
 
     Raises:
-        TrustRefused: this party owns no model or keeps no ledger. Others as `judge`.
+        TrustRefused: this party owns no model or keeps no ledger. Unusable: it has no OMS key. LedgerRefused: the
+        quorum has not cosigned yet. Others as `judge`.
     """
     with desk.space.lock():
         trust = desk.trust()
         _have_cosigned(desk, trust)
         judged = judge(desk, model, policy)
+        bundle = oms_bundle(desk, model, judged.gathered.model) if judged.admitted else b""
         statement = _statement(desk, model.name, judged)
         slip = _standing(desk, trust, statement) or _enter(desk, trust, statement)
         if judged.admitted and not _have_cosigned(desk, trust):
@@ -103,7 +104,7 @@ def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, si
             )
         if not judged.admitted:
             return Released(judged, slip)
-        signature = sign_oms(desk, model)
+        signature = _write_oms(desk, model, bundle)
         passport = model.with_name(model.name + SUFFIX)
         packed = pack(desk, trust, judged, slip, auditor=auditor, since=since)
         desk.space.disk.write(passport, packed.to_bytes(), mode=0o644)
@@ -128,8 +129,9 @@ def _standing(desk: Desk, trust: Trust, statement: Statement) -> Slip | None:
     """
     entered = book.entered(desk, predicates.TYPE) if quorum.parse(trust.document.quorum).needed else []
     for slip in entered[-1:]:
-        said = Statement.from_bytes(slip.envelope.payload)
-        if said.digest == statement.digest and _gist(said) == _gist(statement):
+        said = verify(slip, trust, desk.now())
+        mine = said.party.id == desk.party and said.statement.digest == statement.digest
+        if mine and _gist(said.statement) == _gist(statement):
             return slip
     return None
 
@@ -162,24 +164,40 @@ def sign_oms(desk: Desk, model: Path) -> Path:
     Raises:
         Unusable: there is no such key. TreeRefused, StatementRefused: the model cannot be signed.
     """
+    return _write_oms(desk, model, oms_bundle(desk, model))
+
+
+def oms_bundle(desk: Desk, model: Path, judged: Tree | None = None) -> bytes:
+    """An OpenSSF Model Signing bundle over a model, with this party's OMS key.
+
+    Args:
+        judged: the files that a verdict is about; the bundle is about no others.
+
+    Raises:
+        Unusable: there is no such key. TreeRefused: the model cannot be signed, or changed since it was judged.
+        StatementRefused: it cannot be signed.
+    """
     signer = desk.signer("oms")
-    bundle = oms.sign(
-        oms.statement(sha256_files(model).items(), name=model.name), sign=signer.sign, spki_pem=signer.public.pem()
-    )
+    tree, digests = sha256_files(model)
+    if judged is not None and tree.digest != judged.digest:
+        raise TreeRefused(f"{model.name} changed while it was judged", mend="stop whatever writes to it, release again")
+    return oms.sign(oms.statement(digests.items(), name=model.name), sign=signer.sign, spki_pem=signer.public.pem())
+
+
+def _write_oms(desk: Desk, model: Path, bundle: bytes) -> Path:
     path = model.with_name(model.name + OMS_SUFFIX)
     desk.space.disk.write(path, bundle, mode=0o644)
     return path
 
 
-def sha256_files(folder: Path) -> dict[str, str]:
-    """SHA-256 hex of every file of a folder by path; a single file is named as OMS names it."""
+def sha256_files(folder: Path) -> tuple[Tree, dict[str, str]]:
+    """The tree of a folder, and SHA-256 hex of the same bytes by path; a single file is named as OMS names it."""
     out: dict[str, str] = {}
 
     def keep(entry: TreeEntry, data: bytes) -> None:
         out[oms.SINGLE_FILE if folder.is_file() else entry.path] = hashlib.sha256(data).hexdigest()
 
-    read_folder(folder, sink=keep)
-    return out
+    return read_folder(folder, sink=keep), out
 
 
 def pack(
@@ -191,7 +209,7 @@ def pack(
     renewed, checkpoint = book.refreshed(desk, trust, slips)
     statements = renewed[1 : 1 + len(gathered.statements)]
     deliveries = renewed[1 + len(gathered.statements) :]
-    sizes = _sizes(desk, checkpoint.size, since)
+    sizes = book.shown_sizes(desk, checkpoint.size, since)
     return Passport(
         trust=trust.envelopes,
         policy=judged.policy.source,
@@ -209,12 +227,3 @@ def _opaque(slip: Slip) -> Commitment:
         raise Unusable("a delivery has no receipt", mend="`countermark ledger check`")
     receipt = replace(Receipt.from_bytes(slip.receipt), extra=b"")
     return Commitment(slip.opening.leaf(), receipt.to_bytes())
-
-
-def _sizes(desk: Desk, newest: int, since: Sequence[int]) -> list[int]:
-    """Ledger sizes that earlier passports showed, so that their readers can check that it only grew."""
-    path = desk.space.home / SHOWN_SIZES
-    before: list[Any] = canonical.from_bytes(path.read_bytes()) if path.exists() else []
-    sizes = sorted({s for s in (*before, *since) if isinstance(s, int) and 0 < s < newest})[-MOST_SIZES:]
-    desk.space.disk.write(path, canonical.to_bytes([*sizes, newest]))
-    return sizes

@@ -1,0 +1,68 @@
+"""A release tries whatever it needs before its verdict enters the ledger, from which nothing is ever taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import small_release
+from core_world import OWNER, World
+
+from countermark.errors import TreeRefused, Unusable
+from countermark.ledger.receipt import Receipt
+from countermark.lifecycle import book, release
+from countermark.passport.passport import Passport
+from countermark.statement.predicates import verdict
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> World:
+    return small_release.make(tmp_path / "small")
+
+
+@pytest.fixture
+def model(small: World) -> Path:
+    folder = small.root / "model"
+    folder.mkdir()
+    (folder / "weights.bin").write_bytes(b"weights")
+    return folder
+
+
+def verdicts(world: World) -> int:
+    return len(book.entered(world[OWNER], verdict.TYPE))
+
+
+def test_without_an_oms_key_no_verdict_is_entered(small: World, model: Path) -> None:
+    (small[OWNER].space.folder("keys") / "oms.pem").unlink()
+    with pytest.raises(Unusable, match="oms"):
+        release.release(small[OWNER], model, small_release.POLICY)
+    assert verdicts(small) == 0
+    assert not list(small.root.glob("model.*"))
+
+
+def test_a_model_that_changes_while_it_is_judged_is_not_released(
+    small: World, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can write to the model's folder waits until the verdict is reached, then swaps the weights."""
+    reached = release.evaluate
+
+    def swapping(*args: Any) -> Any:
+        (model / "weights.bin").write_bytes(b"backdoor")
+        return reached(*args)
+
+    monkeypatch.setattr(release, "evaluate", swapping)
+    with pytest.raises(TreeRefused, match="changed while it was judged"):
+        release.release(small[OWNER], model, small_release.POLICY)
+    assert verdicts(small) == 0
+    monkeypatch.undo()
+    assert release.release(small[OWNER], model, small_release.POLICY).passport, "what is there now is judged anew"
+
+
+def test_a_later_passport_proves_that_the_ledger_extends_the_head_of_an_earlier_one(small: World, model: Path) -> None:
+    first = release.release(small[OWNER], model, small_release.POLICY)
+    assert first.passport and first.verdict.receipt
+    shown = Receipt.from_bytes(first.verdict.receipt).size
+    again = release.release(small[OWNER], model, small_release.POLICY)
+    assert again.passport and verdicts(small) == 2
+    assert shown in Passport.from_bytes(again.passport.read_bytes()).consistency

@@ -72,8 +72,11 @@ def snapshot(desk: Desk, *, days: int = SNAPSHOT_DAYS, revoke: Sequence[int] = (
     """
     with desk.space.lock():
         trust = desk.trust()
-        gone = {said.entry for said in withdraw.withdrawn(desk).values()}
-        entries = {*revoke, *gone, *(newest_revocations(desk).entries if book.entered(desk, acts.REVOCATION) else ())}
+        entries = {
+            *revoke,
+            *withdraw.entries(desk),
+            *(newest_revocations(desk).entries if book.entered(desk, acts.REVOCATION) else ()),
+        }
         with book.ledger(desk, trust) as log:
             head = log.checkpoint
         predicate = Revocations(

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from countermark import dsse
 from countermark.artefact.folder import read_folder
 from countermark.errors import CountermarkError, NothingToVerify, StatementRefused, TrustRefused
 from countermark.keys.trust import OWNERS, Trust
-from countermark.lifecycle import book
+from countermark.lifecycle import book, parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport import passport
 from countermark.passport.passport import Passport
@@ -71,11 +72,33 @@ def withdraw(desk: Desk, slips: Sequence[Slip], reason: str, successor: Slip | N
             if desk.party != shown.party.id and not OWNERS & set(trust.document.party(desk.party).roles):
                 raise TrustRefused(f"{desk.party} may not withdraw what {shown.party.id} said", mend="ask an owner")
             said = Withdrawal(
-                desk.context(EVERYBODY), shown.digest, slip.index(), reason,
-                successor.envelope.digest if successor else None,
-            )  # fmt: skip
+                desk.context(EVERYBODY), shown.digest, reason, successor.envelope.digest if successor else None
+            )
             envelopes.append(desk.sign(Statement("withdrawn", shown.statement.digest, acts.WITHDRAWAL, said.to_json())))
         return book.enter(desk, trust, envelopes)
+
+
+def request(desk: Desk, folder: Path, reason: str) -> dsse.Envelope:
+    """A supplier's signed word that a delivery of its own no longer counts, for the ledger's keeper to enter.
+
+    Args:
+        folder: as delivered, its delivery file beside it.
+
+    Raises:
+        NothingToVerify: nobody delivered it. TrustRefused: somebody else did.
+    """
+    if not parcel.beside(folder).exists():
+        raise NothingToVerify(
+            f"nobody delivered {folder}",
+            why=f"there is no {parcel.beside(folder).name}",
+            mend="name the folder that you delivered; what is entered, the ledger's keeper revokes",
+        )
+    piece = parcel.read(folder)
+    signer = desk.verify(desk.trust(), piece.envelope, "supplier").party.id
+    if signer != desk.party:
+        raise TrustRefused(f"{desk.party} may not withdraw what {signer} delivered", mend="ask an owner")
+    said = Withdrawal(desk.context(EVERYBODY), piece.envelope.digest, reason, None)
+    return desk.sign(Statement("withdrawn", piece.statement.digest, acts.WITHDRAWAL, said.to_json()))
 
 
 def _must_follow(desk: Desk, trust: Trust, slips: Sequence[Slip], successor: Slip) -> None:
@@ -99,17 +122,20 @@ def withdrawn(desk: Desk) -> dict[str, Withdrawal]:
     return {said.statement: said for said in held}
 
 
+def entries(desk: Desk) -> set[int]:
+    """Ledger entries of what no longer counts."""
+    return {book.slip(desk, digest).index() for digest in withdrawn(desk)}
+
+
 def _held(desk: Desk, trust: Trust, slip: Slip) -> Withdrawal | None:
     """The withdrawal, where its signer counts and may say it."""
     try:
         shown = verify(slip, trust, desk.now())
         said = Withdrawal.from_json(shown.statement.predicate)
-        return said if _may(desk, trust, shown, said) else None
+        return said if _may(shown, verify(book.slip(desk, said.statement), trust, desk.now())) else None
     except CountermarkError:
         return None  # its signer was revoked before it, it is malformed, or names nothing that was entered here
 
 
-def _may(desk: Desk, trust: Trust, shown: Shown, said: Withdrawal) -> bool:
-    if OWNERS & set(shown.party.roles):
-        return True
-    return verify(book.slip(desk, said.statement), trust, desk.now()).party.id == shown.party.id
+def _may(shown: Shown, gone: Shown) -> bool:
+    return bool(OWNERS & set(shown.party.roles)) or gone.party.id == shown.party.id

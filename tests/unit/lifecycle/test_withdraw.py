@@ -81,7 +81,7 @@ def test_a_release_without_any_delivery_left_is_refused(small: World) -> None:
 def test_nobody_withdraws_what_another_party_said(small: World) -> None:
     desk = small[OWNER]
     (entry,) = book.entered(desk, delivery.TYPE)
-    said = Withdrawal(small[OTHER].context(EVERYBODY), entry.envelope.digest, entry.index(), "mine now", None)
+    said = Withdrawal(small[OTHER].context(EVERYBODY), entry.envelope.digest, "mine now", None)
     statement = Statement("withdrawn", "0" * 64, WITHDRAWAL, said.to_json())
     forged = sign_envelope("application/vnd.in-toto+json", statement.to_bytes(), [private_key(OTHER, "statement")])
     book.enter(desk, desk.trust(), [forged])
@@ -141,3 +141,16 @@ def test_two_suppliers_see_equal_noise_of_each_other(small: World) -> None:
 def replace_answer(slip: Slip) -> Slip:
     """The slip with the parts that only its owner has left out."""
     return Slip(sign_envelope("text/plain", b"{}", [private_key(OWNER, "statement")]), None, slip.receipt)
+
+
+def test_a_supplier_withdraws_its_own_delivery_by_a_file_and_nobody_elses(small: World) -> None:
+    folder, piece = small.delivered(small.parts("second"))
+    receive(small[OWNER], folder)
+    with pytest.raises(TrustRefused, match=f"what {SUPPLIER} delivered"):
+        withdraw.request(small[OTHER], folder, "a rival's")
+    with pytest.raises(NothingToVerify, match="nobody delivered"):
+        withdraw.request(small[SUPPLIER], small.root, "nothing")
+    desk = small[OWNER]
+    book.enter(desk, desk.trust(), [withdraw.request(small[SUPPLIER], folder, "the wrong camera")])
+    assert withdraw.withdrawn(desk)[piece.envelope.digest].reason == "the wrong camera"
+    assert withdraw.entries(desk) == {book.slip(desk, piece.envelope.digest).index()}

@@ -123,13 +123,12 @@ class Withdrawal:
     """An owner, or its signer, says that one logged statement no longer counts.
 
     Attributes:
-        statement: hex SHA-256 of the payload withdrawn. entry: its ledger index, the leaf that is no longer trusted.
+        statement: hex SHA-256 of the payload withdrawn; which ledger entry that is, the ledger says, not its signer.
         reason: for every reader. successor: payload digest of the verdict that replaces it, or None.
     """
 
     context: Context
     statement: str
-    entry: int
     reason: str
     successor: str | None
 
@@ -138,7 +137,6 @@ class Withdrawal:
         return {
             "context": self.context.to_json(),
             "statement": self.statement,
-            "entry": self.entry,
             "reason": self.reason,
             "successor": self.successor,
         }
@@ -154,7 +152,6 @@ class Withdrawal:
         out = cls(
             Context.from_json(fields.object("context")),
             fields.hex("statement"),
-            fields.integer("entry"),
             fields.text("reason"),
             fields.optional_hex("successor"),
         )

@@ -9,9 +9,11 @@ same ranges with the hashes they were given. Proofs run from the leaf towards th
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -160,6 +162,56 @@ def consistency_spans(old_size: int, new_size: int) -> list[Span]:
     if lo > 0:
         spans.append((lo, hi))
     return spans[::-1]
+
+
+def joint_spans(indices: Sequence[int], size: int) -> list[Span]:
+    """Leaf ranges, left to right, whose hashes prove all of `indices` at once in a tree of `size` leaves.
+
+    The largest subtrees that hold none of them: what two leaves share on their way to the root is there once.
+
+    Raises:
+        LedgerRefused: no index, or they do not ascend from 0 to below `size`, which is below 2**63.
+    """
+    ascending = all(a < b for a, b in itertools.pairwise(indices))
+    if not indices or not ascending or indices[0] < 0 or not indices[-1] < size < MAX_SIZE:
+        raise LedgerRefused(f"a tree of {size} leaves has no such leaves", why=f"{indices[:4]} ...")
+    spans: list[Span] = []
+
+    def visit(lo: int, hi: int, first: int, last: int) -> None:
+        if first == last:
+            spans.append((lo, hi))
+        elif hi - lo > 1:
+            middle = _split(lo, hi)
+            cut = bisect.bisect_left(indices, middle, first, last)
+            visit(lo, middle, first, cut)
+            visit(middle, hi, cut, last)
+
+    visit(0, size, 0, len(indices))
+    return spans
+
+
+def joint_root(known: Mapping[int, bytes], size: int, proof: Sequence[bytes], hashing: Hashing = RFC6962) -> bytes:
+    """Root of the tree of `size` leaves that holds the leaf hashes `known`, given the hashes of `joint_spans`.
+
+    Raises:
+        LedgerRefused: no such tree, or the proof has the wrong length.
+    """
+    indices = sorted(known)
+    spans = joint_spans(indices, size)
+    _check_hashes([*known.values(), *proof], hashing)
+    _check_length(proof, spans)
+    given = iter(proof)
+
+    def visit(lo: int, hi: int, first: int, last: int) -> bytes:
+        if first == last:
+            return next(given)
+        if hi - lo == 1:
+            return known[lo]
+        middle = _split(lo, hi)
+        cut = bisect.bisect_left(indices, middle, first, last)
+        return hashing.node(visit(lo, middle, first, cut), visit(middle, hi, cut, last))
+
+    return visit(0, size, 0, len(indices))
 
 
 def inclusion_proof(leaf_hashes: Sequence[bytes], index: int, hashing: Hashing = RFC6962) -> list[bytes]:

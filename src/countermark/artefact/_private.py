@@ -62,6 +62,19 @@ def whole(descriptor: int, size: int, profile: Profile, threads: int) -> tuple[b
     return data, chunk_root(len(data), lambda at, count: view[at : at + count], profile, threads)
 
 
+def part(descriptor: int, start: int, stop: int) -> bytes:
+    """Copy bytes [start, stop) into private memory; fewer where the file ends early.
+
+    Raises:
+        Unusable: there is not so much memory.
+    """
+    try:
+        data = bytearray(stop - start)
+    except MemoryError as error:
+        raise Unusable(f"there is no memory for {stop - start} bytes", why=str(error)) from error
+    return bytes(_fill(descriptor, memoryview(data), start))
+
+
 def streamed(descriptor: int, size: int, profile: Profile, threads: int) -> bytes:
     """Chunk root of a file that nobody here will use: one window of each thread is in memory."""
     return chunk_root(size, lambda at, _count: folder.window(descriptor, at), profile, threads)

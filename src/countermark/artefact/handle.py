@@ -20,11 +20,38 @@ from typing import Self, TypeVar
 
 from countermark.artefact import _private, folder, walk
 from countermark.artefact.profile import SHA256, Profile
-from countermark.artefact.tree import Tree, TreeEntry, compare
+from countermark.artefact.tree import CHUNK_BYTES, Tree, TreeEntry, compare
 from countermark.errors import TreeRefused, Unusable
+from countermark.merkle import joint_root
 
 _MEND = "get it from its owner again"
 _Data = TypeVar("_Data")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Bytes [start, stop) of one file, and the hashes that lead from the chunks they lie in to the file's chunk root."""
+
+    path: str
+    start: int
+    stop: int
+    hashes: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, entry: TreeEntry, start: int, stop: int, hashes: tuple[bytes, ...]) -> Window:
+        """A window of that file.
+
+        Raises:
+            TreeRefused: the file has no such bytes.
+        """
+        if not 0 <= start < stop <= entry.size:
+            raise TreeRefused(f"{entry.path!r:.120} has no bytes {start} to {stop}", why=f"it has {entry.size} bytes")
+        return cls(entry.path, start, stop, hashes)
+
+    @property
+    def chunks(self) -> range:
+        """Indices of the chunks that the bytes lie in."""
+        return range(self.start // CHUNK_BYTES, -(-self.stop // CHUNK_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +113,24 @@ class Handle:
             self._kept[path] = memoryview(self._fresh(path, _private.whole))
         kept = self._kept[path].obj
         return kept if isinstance(kept, bytes) else bytes(self._kept[path])
+
+    def window(self, window: Window) -> memoryview:
+        """The bytes of a window, read-only, verified by reading the chunks that they lie in and no others.
+
+        Raises:
+            As `view`.
+        """
+        entry = self._entry(window.path)
+        begin = window.chunks.start * CHUNK_BYTES
+        with self._open(window.path) as (descriptor, _):
+            data = memoryview(_private.part(descriptor, begin, min(window.chunks.stop * CHUNK_BYTES, entry.size)))
+        leaf, known = self._profile.chunks.leaf, {}
+        for chunk in window.chunks:
+            at = chunk * CHUNK_BYTES - begin
+            known[chunk] = leaf(data[at : at + CHUNK_BYTES])
+        chunks = -(-entry.size // CHUNK_BYTES)
+        self._match(entry, entry._replace(root=joint_root(known, chunks, window.hashes, self._profile.chunks)))
+        return data[window.start - begin : window.stop - begin].toreadonly()
 
     def take(self, path: str) -> memoryview:
         """The verified bytes, writable: the caller's alone, and forgotten here.

@@ -24,6 +24,7 @@ PASSPORT, ANSWERS = ".cmpass", (".cmanswer", ".slip.json")
 @command("verify", examples=[
     "countermark verify model/ --passport model.cmpass",
     "countermark verify model/ --min-checkpoint /media/stick/head.checkpoint",
+    "countermark verify model/ --only weights/layer-7.safetensors",
     "countermark verify photos/",
     "countermark verify photos.cmanswer",
 ])  # fmt: skip
@@ -34,10 +35,16 @@ PASSPORT, ANSWERS = ".cmpass", (".cmanswer", ".slip.json")
 @click.option("--name", metavar="NAME", help="Refuse papers of a model that was released under another name.")
 @click.option("--min-checkpoint", type=PATH, metavar="FILE",
               help="A ledger head carried here (`ledger head`): refuse papers that are older, or do not extend it.")  # fmt: skip
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Read just this file, or the files below this folder, inside PATH; may be repeated.",
+)
 @click.option("--workspace", type=PATH, metavar="DIR", help="Whose pin and memory count (default: here, or above).")
 def verify(
     path: Path, passport: Path | None, fingerprint: str | None, revocations: Path | None, name: str | None,
-    min_checkpoint: Path | None, workspace: Path | None,
+    min_checkpoint: Path | None, only: tuple[str, ...], workspace: Path | None,
 ) -> Answer:  # fmt: skip
     """Verify a model against its passport, a folder against its delivery, or an answer that you were handed.
 
@@ -51,12 +58,12 @@ def verify(
     desk = compose.desk_if_any(workspace)
     if papers is not None:
         pin = replace(_pin(desk, fingerprint, revocations), model=name or "", least=_note(min_checkpoint))
-        return _model(path, papers, pin, desk)
+        return _model(path, papers, pin, desk, only)
     if name is not None or min_checkpoint is not None:
         raise Unusable("--name and --min-checkpoint are about a model's papers", mend="name them with --passport FILE")
     if path.name.endswith(ANSWERS) and path.is_file():
         return _statement(path, desk)
-    return _delivery(path, desk)
+    return _delivery(path, desk, only)
 
 
 def _note(file: Path | None) -> bytes | None:
@@ -74,7 +81,7 @@ def _pin(desk: Desk | None, fingerprint: str | None, revocations: Path | None) -
 
     if fingerprint:
         return Pin(fingerprint.lower(), snapshot=Slip.from_bytes(read_file(revocations)) if revocations else None)
-    if desk is not None and _pinned(desk):
+    if desk is not None and desk.pinned():
         return pinned(desk)
     raise NothingToVerify(
         "nobody is trusted here, so the papers show nothing", why="no project is pinned, and no --fingerprint was named",
@@ -82,24 +89,20 @@ def _pin(desk: Desk | None, fingerprint: str | None, revocations: Path | None) -
     )  # fmt: skip
 
 
-def _pinned(desk: Desk) -> bool:
-    return (desk.space.home / "trust" / "mark.json").exists()
-
-
-def _model(path: Path, papers: Path, pin: Pin, desk: Desk | None) -> Answer:
+def _model(path: Path, papers: Path, pin: Pin, desk: Desk | None, only: tuple[str, ...]) -> Answer:
     from countermark.lifecycle import verify as stage
 
-    done = stage.verify_model(path, papers, pin, compose.clock())
-    if desk is not None and _pinned(desk) and desk.mark().fingerprint == pin.fingerprint:
+    done = stage.verify_model(path, papers, pin, compose.clock(), only)
+    if desk is not None and desk.pinned() and desk.mark().fingerprint == pin.fingerprint:
         stage.remember(desk, done)
     policy = done.verdict.verdict["policy"]
     waived = [r["id"] for r in done.verdict.verdict["rules"] if r.get("waived")]
     facts: dict[str, Any] = {
         "model": done.digest, "project": done.trust.document.project, "trust_version": done.trust.document.version,
         "policy": policy, "waived": waived, "statements": len(done.shown), "fresh_until": done.fresh_until,
-        "witnessed": done.witnessed, "ledger_size": done.checkpoint.size, "ledger_root": done.checkpoint.root.hex(),
+        "only": list(only), "witnessed": done.witnessed, "ledger_size": done.checkpoint.size, "ledger_root": done.checkpoint.root.hex(),
     }  # fmt: skip
-    return Answer(_words(path, done, waived), FINE if done.fresh_until else INCONCLUSIVE, facts, [Pairs([
+    return Answer(_words(path, done, waived) + _part(only), FINE if done.fresh_until else INCONCLUSIVE, facts, [Pairs([
         ("model", done.digest), ("project", f"{done.trust.document.project}, trust version {done.trust.document.version}"),
         ("policy", f"{policy['name']}, {policy['digest']}"), ("statements", f"{len(done.shown)} verified"),
         ("ledger", f"{done.checkpoint.size} entries"), ("witnesses", done.witnessed), ("freshness", done.freshness),
@@ -112,15 +115,20 @@ def _words(path: Path, done: Verified, waived: list[str]) -> str:
     return f"{state}: {path.name} of {done.trust.document.project}{lifted}"
 
 
-def _delivery(path: Path, desk: Desk | None) -> Answer:
+def _part(only: tuple[str, ...]) -> str:
+    return f"; looked at {', '.join(only)} and nothing else" if only else ""
+
+
+def _delivery(path: Path, desk: Desk | None, only: tuple[str, ...]) -> Answer:
     from countermark.lifecycle.verify import verify_delivery
 
-    done = verify_delivery(path, desk if desk is not None and _pinned(desk) else None)
-    facts = {"digest": done.tree.digest, "rows": done.rows, "signer": done.signer}
+    done = verify_delivery(path, desk if desk is not None and desk.pinned() else None, only)
+    facts = {"digest": done.tree.digest, "rows": done.rows, "signer": done.signer,
+             "looked_at": done.looked_at, "only": list(only)}  # fmt: skip
     body = [Pairs([("tree digest", done.tree.digest), ("rows", done.rows)])]
     if done.signer:
-        return Answer(f"verified: exactly what {done.signer} signed", facts=facts, body=body)
-    words = "the files are those listed; who signed the list is not shown"
+        return Answer(f"verified: exactly what {done.signer} signed{_part(only)}", facts=facts, body=body)
+    words = f"the files are those listed; who signed the list is not shown{_part(only)}"
     return Answer(words, INCONCLUSIVE, facts, [*body, "to show it: `countermark trust pin FINGERPRINT --trust FILE`"])
 
 
@@ -131,7 +139,7 @@ def _statement(path: Path, desk: Desk | None) -> Answer:
     from countermark.passport.slip import verify as verify_slip
     from countermark.statement.predicates import reception
 
-    if desk is None or not _pinned(desk):
+    if desk is None or not desk.pinned():
         raise NothingToVerify(f"nobody is trusted here, so {path.name} shows nothing",
                               mend="`countermark trust pin FINGERPRINT --trust FILE`")  # fmt: skip
     shown = verify_slip(Slip.from_bytes(read_file(path), what=path.name), desk.trust(), desk.now())

@@ -116,6 +116,10 @@ class Desk:
                 "this workspace trusts nobody yet", mend="`countermark trust pin FINGERPRINT --trust FILE`"
             ) from error
 
+    def pinned(self) -> bool:
+        """Whether this workspace trusts a project."""
+        return (self.space.home / "trust" / MARK).exists()
+
     def remember(
         self, *, version: int = 0, size: int = 0, root: str = "", ledger: str = "", trust: Trust | None = None
     ) -> Mark:

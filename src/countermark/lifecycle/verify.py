@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from countermark.artefact.folder import read_folder
-from countermark.artefact.handle import Handle, open_verified
+from countermark.artefact.handle import Handle, Proven, Window, open_verified
 from countermark.artefact.tree import Tree, compare
 from countermark.errors import NothingToVerify, TreeRefused, TrustRefused
 from countermark.lifecycle import parcel
@@ -96,14 +97,57 @@ def open_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> Ope
     return Opened(verify_passport(passport, passport.model, pin, now), open_verified(model, passport.model))
 
 
-def verify_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> Verified:
+def verify_model(model: Path, passport_file: Path, pin: Pin, now: datetime, only: Sequence[str] = ()) -> Verified:
     """Verify a model folder against its passport without keeping its bytes.
+
+    Args:
+        only: names of files, or of folders, inside the model: no others are looked at. Empty for all.
 
     Raises:
         Refusal: the papers or the files do not hold. Unusable: something cannot be read.
     """
     passport = Passport.from_bytes(read_file(passport_file, passports.MAX_BYTES))
-    return verify_passport(passport, read_folder(model), pin, now)
+    if not only:
+        return verify_passport(passport, read_folder(model), pin, now)
+    verified = verify_passport(passport, passport.model, pin, now)
+    look_at(model, part_of(passport.model, only))
+    return verified
+
+
+def part_of(tree: Tree, only: Sequence[str]) -> Proven:
+    """The files of a tree, whose digest was verified, that these names mean.
+
+    Args:
+        only: names of files, or of folders, with ``/``.
+
+    Raises:
+        TreeRefused: a name means none of them.
+    """
+    meant = {name: [e for e in tree.entries if is_meant(e.path, name)] for name in only}
+    for name, hit in meant.items():
+        if not hit:
+            raise TreeRefused(
+                f"{name!r:.120} is not among the files that were signed", mend="spell it as it was signed"
+            )
+    return Proven(tuple(sorted({e for hit in meant.values() for e in hit})), tree.digest, tree.profile)
+
+
+def is_meant(path: str, name: str) -> bool:
+    """Whether `name` is that file, or a folder above it."""
+    return path == name or path.startswith(name.rstrip("/") + "/")
+
+
+def look_at(folder: Path, part: Proven, window: Window | None = None) -> None:
+    """Read the files of a part, or one window of its only file, and nothing else.
+
+    Raises:
+        TreeRefused: they are not what was signed. Unusable: they cannot be read.
+    """
+    with open_verified(folder, part) as files:
+        if window is None:
+            files.check_rest()
+        else:
+            files.window(window)
 
 
 def remember(desk: Desk, verified: Verified) -> None:
@@ -116,18 +160,22 @@ def remember(desk: Desk, verified: Verified) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A folder that is exactly what its delivery file lists; `signer` is None where nobody could vouch for it."""
+    """A folder that is exactly what its delivery file lists; `signer` is None where nobody could vouch for it.
+
+    `looked_at` are the files that were read: all of them, where no part was asked for.
+    """
 
     tree: Tree
+    looked_at: int
     rows: int
     signer: str | None
 
 
-def verify_delivery(folder: Path, desk: Desk | None) -> Delivered:
+def verify_delivery(folder: Path, desk: Desk | None, only: Sequence[str] = ()) -> Delivered:
     """Verify a folder against the delivery file beside it.
 
     Args:
-        desk: whose trust document names the signers; without one only the files are compared.
+        only: as `verify_model`. desk: whose trust document names the signers; without one only the files are compared.
 
     Raises:
         NothingToVerify: there is no delivery file. TreeRefused: files differ. SignatureRefused, TrustRefused:
@@ -140,6 +188,13 @@ def verify_delivery(folder: Path, desk: Desk | None) -> Delivered:
             mend="`countermark deliver` signs a folder; a model comes with a .cmpass file",
         )
     piece = parcel.read(folder)
+    signer = None
+    if desk is not None:
+        signer = verify_slip(Slip(piece.envelope), desk.trust(), desk.now(), logged=False).party.id
+    if only:
+        part = part_of(piece.tree, only)
+        look_at(folder, part)
+        return Delivered(piece.tree, len(part.entries), piece.delivery.rows, signer)
     seen = read_folder(folder)
     if seen.digest != piece.tree.digest:
         differences = compare(piece.tree, seen)
@@ -148,7 +203,4 @@ def verify_delivery(folder: Path, desk: Desk | None) -> Delivered:
             why="; ".join(str(d) for d in differences[1:6]),
             mend="ask its sender for the folder again",
         )
-    signer = None
-    if desk is not None:
-        signer = verify_slip(Slip(piece.envelope), desk.trust(), desk.now(), logged=False).party.id
-    return Delivered(seen, piece.delivery.rows, signer)
+    return Delivered(seen, len(seen.entries), piece.delivery.rows, signer)

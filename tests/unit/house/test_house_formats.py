@@ -12,6 +12,8 @@ from core_world import OWNER, SUPPLIER, private_key
 
 from countermark import canonical
 from countermark.artefact import recipe
+from countermark.artefact.proof import TreeProof
+from countermark.artefact.tree import TreeEntry, bytes_root, tree_of
 from countermark.assess.assess import assess
 from countermark.keys import quorum
 from countermark.keys.cosigner import CosignerKey
@@ -82,3 +84,11 @@ def test_report() -> None:
 def test_a_page_says_its_version_or_source(name: str) -> None:
     text = (PAGES / f"{name}.md").read_text()
     assert "c2sp.org" in text or re.search(r"`format`? (?:= )?1|`format = 1`", text)
+
+
+def test_tree_proof() -> None:
+    contents = {"a.txt": b"one", "b.txt": b"two", "c.txt": b"three"}
+    tree = tree_of(TreeEntry(name, len(data), False, bytes_root(data)) for name, data in contents.items())
+    proof = TreeProof.from_bytes(example("tree-proof").strip())
+    assert proof.verify(tree.digest).entries == (tree.entries[1],)
+    assert fields("tree-proof") == set(canonical.object_from_bytes(proof.to_bytes()))

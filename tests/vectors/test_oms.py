@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from countermark.errors import Inconclusive, Refusal, SignatureRefused, TreeRefused
+from countermark.keys.signer import load
+from countermark.lifecycle import oms as stage
 from countermark.statement import oms
 from countermark.statement.oms_keys import CertificateTrust, KeyTrust
 
@@ -69,7 +71,7 @@ def test_released_bundles_of_every_generation_verify(generation: str) -> None:
 def test_what_the_signer_ignored_is_not_ignored_here() -> None:
     folder = RELEASED / "v1.1.0-elliptic-key"
     manifest = oms.verify((folder / "model.sig").read_bytes(), _key())
-    assert "ignore-me" in manifest.ignored
+    assert "ignore-me" in manifest.serialization.ignored
     with pytest.raises(TreeRefused) as refused:
         manifest.compare(_digests(folder))
     assert "never signed: ignore-me, model.sig" in str(refused.value)
@@ -188,6 +190,70 @@ def test_we_verify_what_the_reference_signs(model: Path, tmp_path: Path) -> None
     manifest.compare(_digests(model))
     ours = oms.verify(_sign(private, oms.statement(_digests(model).items(), name="model")), KeyTrust(_pem(private)))
     assert (ours.digest, list(ours.resources.items())) == (manifest.digest, list(manifest.resources.items()))
+
+
+SHARDED = """
+import pathlib, sys
+import model_signing
+act, model, bundle, key = sys.argv[1], *map(pathlib.Path, sys.argv[2:])
+hashing = model_signing.hashing.Config().use_shard_serialization(hashing_algorithm="sha256", shard_size=16)
+if act == "sign":
+    model_signing.signing.Config().set_hashing_config(hashing).use_elliptic_key_signer(private_key=key).sign(model, bundle)
+else:
+    config = model_signing.verifying.Config().set_hashing_config(hashing).use_elliptic_key_verifier(public_key=key)
+    config.verify(model, bundle)
+"""
+
+
+@needs_reference
+def test_shards_both_ways(model: Path, tmp_path: Path) -> None:
+    """By its library: its command line takes no shards at all, and its library only where the caller names their size."""
+    (model / "empty").unlink()
+    private = _private(tmp_path)
+    ours, theirs = tmp_path / "ours.sig", tmp_path / "theirs.sig"
+    (tmp_path / "key.pem").chmod(0o600)
+    signer = load(tmp_path / "key.pem", "oms", None)
+    ours.write_bytes(stage.bundle(model, signer, shard_size=16)[0])
+
+    def library(act: str, bundle: Path, key: str) -> int:
+        command = [REFERENCE.with_name("python"), "-c", SHARDED, act, model, bundle, tmp_path / key]
+        return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode
+
+    assert library("verify", ours, "pub.pem") == 0
+    assert library("sign", theirs, "key.pem") == 0
+    trust = KeyTrust(_pem(private))
+    manifest = oms.verify(theirs.read_bytes(), trust)
+    assert stage.hold(model, manifest) == 6
+    assert manifest.resources == oms.verify(ours.read_bytes(), trust).resources
+    (model / "empty").write_bytes(b"")  # it has no shard to sign, and the reference does not see it
+    assert library("verify", ours, "pub.pem") == 0
+    with pytest.raises(Refusal, match="not those that were signed"):
+        stage.hold(model, manifest)
+    (model / "empty").unlink()
+    (model / "a-b").write_bytes(b"changed")
+    assert library("verify", ours, "pub.pem") != 0
+    with pytest.raises(Refusal, match="not those that were signed"):
+        stage.hold(model, manifest)
+
+
+@needs_reference
+@pytest.mark.parametrize("algorithm", ["blake2", "blake3"])
+def test_other_hashes_of_the_reference(model: Path, tmp_path: Path, algorithm: str) -> None:
+    private, bundle = _private(tmp_path), tmp_path / "model.sig"
+    code = f"""
+import pathlib, sys, model_signing
+hashing = model_signing.hashing.Config().use_file_serialization(hashing_algorithm={algorithm!r})
+config = model_signing.signing.Config().set_hashing_config(hashing)
+config.use_elliptic_key_signer(private_key=pathlib.Path(sys.argv[3])).sign(*map(pathlib.Path, sys.argv[1:3]))
+"""
+    subprocess.run(
+        [REFERENCE.with_name("python"), "-c", code, model, bundle, tmp_path / "key.pem"], check=True, timeout=60
+    )
+    manifest = oms.verify(bundle.read_bytes(), KeyTrust(_pem(private)))
+    assert stage.hold(model, manifest) == 7
+    (model / "zz top").write_bytes(b"changed")
+    with pytest.raises(Refusal, match="zz top"):
+        stage.hold(model, manifest)
 
 
 @needs_reference

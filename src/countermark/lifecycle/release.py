@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from countermark.artefact.folder import read_folder
-from countermark.artefact.tree import Tree, TreeEntry
-from countermark.errors import LedgerRefused, TreeRefused, Unusable
+from countermark.errors import LedgerRefused, Unusable
 from countermark.keys import quorum
 from countermark.keys.trust import Trust
 from countermark.ledger.receipt import Receipt
-from countermark.lifecycle import book, witnessing
+from countermark.lifecycle import book, oms, witnessing
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.gather import Gathered, gather
 from countermark.passport.passport import SUFFIX, Commitment, Passport
@@ -24,7 +22,6 @@ from countermark.policy.evaluate import evaluate
 from countermark.policy.verdict import Verdict
 from countermark.sandbox.limits import BudgetExceeded, ChildFailed, Limits
 from countermark.sandbox.pipe import run_task
-from countermark.statement import oms
 from countermark.statement.predicates import verdict as predicates
 from countermark.statement.predicates.verdict import VerdictStatement
 from countermark.statement.statement import EVERYBODY, Statement
@@ -93,7 +90,7 @@ def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, si
         trust = desk.trust()
         _have_cosigned(desk, trust)
         judged = judge(desk, model, policy)
-        bundle = oms_bundle(desk, model, judged.gathered.model) if judged.admitted else b""
+        bundle = oms.bundle(model, desk.signer("oms"), judged=judged.gathered.model)[0] if judged.admitted else b""
         statement = _statement(desk, model.name, judged)
         slip = _standing(desk, trust, statement) or _enter(desk, trust, statement)
         if judged.admitted and not _have_cosigned(desk, trust):
@@ -158,46 +155,10 @@ def _statement(desk: Desk, name: str, judged: Judged) -> Statement:
     return Statement(name, gathered.model.digest, predicates.TYPE, said.to_json())
 
 
-def sign_oms(desk: Desk, model: Path) -> Path:
-    """Write an OpenSSF Model Signing bundle beside a model, with this party's OMS key.
-
-    Raises:
-        Unusable: there is no such key. TreeRefused, StatementRefused: the model cannot be signed.
-    """
-    return _write_oms(desk, model, oms_bundle(desk, model))
-
-
-def oms_bundle(desk: Desk, model: Path, judged: Tree | None = None) -> bytes:
-    """An OpenSSF Model Signing bundle over a model, with this party's OMS key.
-
-    Args:
-        judged: the files that a verdict is about; the bundle is about no others.
-
-    Raises:
-        Unusable: there is no such key. TreeRefused: the model cannot be signed, or changed since it was judged.
-        StatementRefused: it cannot be signed.
-    """
-    signer = desk.signer("oms")
-    tree, digests = sha256_files(model)
-    if judged is not None and tree.digest != judged.digest:
-        raise TreeRefused(f"{model.name} changed while it was judged", mend="stop whatever writes to it, release again")
-    return oms.sign(oms.statement(digests.items(), name=model.name), sign=signer.sign, spki_pem=signer.public.pem())
-
-
 def _write_oms(desk: Desk, model: Path, bundle: bytes) -> Path:
     path = model.with_name(model.name + OMS_SUFFIX)
     desk.space.disk.write(path, bundle, mode=0o644)
     return path
-
-
-def sha256_files(folder: Path) -> tuple[Tree, dict[str, str]]:
-    """The tree of a folder, and SHA-256 hex of the same bytes by path; a single file is named as OMS names it."""
-    out: dict[str, str] = {}
-
-    def keep(entry: TreeEntry, data: bytes) -> None:
-        out[oms.SINGLE_FILE if folder.is_file() else entry.path] = hashlib.sha256(data).hexdigest()
-
-    return read_folder(folder, sink=keep), out
 
 
 def pack(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countermark import dsse
-from countermark.errors import CountermarkError, Inconclusive, SignatureRefused, StatementRefused, TreeRefused
+from countermark.errors import CountermarkError, SignatureRefused, StatementRefused, TreeRefused
 from countermark.statement import oms
 from countermark.statement.oms_keys import KeyTrust
 
@@ -177,9 +178,57 @@ def test_statements_of_a_hostile_signer(change: Change) -> None:
         oms.verify(_bundle(change), TRUST)
 
 
-def test_shards_are_inconclusive_not_accepted() -> None:
-    with pytest.raises(Inconclusive, match="sharded"):
-        oms.verify(_bundle(lambda s: s["predicate"]["serialization"].update(method="shards", shard_size=10.0)), TRUST)
+SHARDS = {"a:0:10": "11" * 32, "a:10:13": "22" * 32, "b/c:0:4": "33" * 32}
+
+
+def _sharded(names: dict[str, str] | None = None, size: Any = 10.0, algorithm: str = "sha256-sharded-10") -> bytes:
+    """A bundle over shards, as a hostile signer can make it; the reference writes the size as a float."""
+
+    def change(statement: dict[str, Any]) -> None:
+        statement["predicate"]["serialization"] |= {"method": "shards", "shard_size": size}
+        resources = [{"name": n, "algorithm": algorithm, "digest": d} for n, d in (names or SHARDS).items()]
+        statement["predicate"]["resources"] = resources
+        root = hashlib.sha256(b"".join(bytes.fromhex(r["digest"]) for r in resources)).hexdigest()
+        statement["subject"][0]["digest"]["sha256"] = root
+
+    return _bundle(change)
+
+
+def test_shards_are_held_against_shards() -> None:
+    manifest = oms.verify(_sharded(), TRUST)
+    assert manifest.serialization.shard_size == 10 and manifest.compare(SHARDS)
+    ours = oms.verify(
+        oms.sign(oms.statement(SHARDS.items(), name="model", shard_size=10), sign=_ecdsa, spki_pem=PEM), TRUST
+    )
+    assert ours.resources == manifest.resources
+    for changed in (SHARDS | {"a:10:13": "44" * 32}, SHARDS | {"empty:0:0": "55" * 32}, {"a:0:10": "11" * 32}):
+        with pytest.raises(TreeRefused):
+            manifest.compare(changed)
+    assert manifest.compare(SHARDS | {"notes/x:0:3": "66" * 32}, exclude=["notes"])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["a:0:10", "a:11:13"], ["a:0:10", "a:9:13"], ["a:1:10"], ["a:0:11"], ["a:0:9", "a:9:13"], ["a:0:0"], ["a:0"], ["a"],
+     ["a:0:10", "a:10:20", "a:10:20 "], ["a:00:10"], ["a:0:+9"], ["../a:0:10"], ["a:b:0:10"], [":0:10"], ["a:-1:10"],
+     ["a:0:10", "b\u0041\u030a:0:10", "b\u00c5:0:10"]],
+)  # fmt: skip
+def test_shards_with_gaps_overlaps_or_strange_names(names: list[str]) -> None:
+    with pytest.raises(StatementRefused):
+        oms.verify(_sharded(dict.fromkeys(names, "11" * 32)), TRUST)
+
+
+@pytest.mark.parametrize("size", [0, -1, 10.5, True, "10", None, 1e300, [10]])
+def test_shard_sizes_that_are_none(size: Any) -> None:
+    with pytest.raises(StatementRefused):
+        oms.verify(_sharded(size=size), TRUST)
+
+
+def test_shards_of_another_size_than_they_say() -> None:
+    with pytest.raises(StatementRefused, match="not hashed with sha256-sharded-7"):
+        oms.verify(_sharded(size=7), TRUST)
+    with pytest.raises(StatementRefused, match="not hashed with"):
+        oms.verify(_sharded(algorithm="sha256"), TRUST)
 
 
 def test_duplicate_keys_in_bundle_or_payload() -> None:

@@ -1,0 +1,146 @@
+"""Plain hashes of files, as formats of others want them: whole or in pieces, beside the tree digest where it is wanted.
+
+Each file is read once, 4 MiB at a time, so that no file is ever whole in memory; several are read at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from countermark import merkle
+from countermark.artefact import walk
+from countermark.artefact.folder import OPEN_FILE, Progress, window
+from countermark.artefact.profile import Profile
+from countermark.artefact.tree import CHUNK_BYTES, TreeEntry
+from countermark.errors import StatementRefused, TreeRefused
+
+SMALL_BYTES = 64 << 10  # handing a smaller file to a thread costs more than hashing it
+AHEAD = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """One file: its entry, whose root is empty unless a profile was given, and its digests in hex, whole or by piece."""
+
+    entry: TreeEntry
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to compute: the hash by its name, bytes of a piece (None for whole files), and the tree's hash or None."""
+
+    hash_type: str = "sha256"
+    piece: int | None = None
+    profile: Profile | None = None
+
+
+def read(root: Path, plan: Plan, *, threads: int = 2, progress: Progress | None = None) -> Iterator[Plain]:
+    """Hash every file of a folder, or a single file, in the order of the tree.
+
+    Args:
+        progress: called with (files done, bytes done).
+
+    Raises:
+        TreeRefused: links, devices, odd names, no files, a file that changed meanwhile. Unusable: unreadable.
+        StatementRefused: no such hash.
+    """
+    done = 0
+    for number, plain in enumerate(_all(root, plan, threads), 1):
+        yield plain
+        if progress:
+            done += plain.entry.size
+            progress(number, done)
+
+
+def _all(root: Path, plan: Plan, threads: int) -> Iterator[Plain]:
+    new = _constructor(plan.hash_type)
+    waiting: deque[Future[Plain]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for place in walk.walk(root):
+                for name in place.files:
+                    waiting.append(_begun(place, name, functools.partial(_hashed, plan, new), pool))
+                    while len(waiting) > AHEAD:
+                        yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except OSError as error:
+            raise walk.unreadable(root, error) from error
+
+
+def _begun(place: walk.Place, name: str, work: Callable[[int, str], Plain], pool: ThreadPoolExecutor) -> Future[Plain]:
+    """Open a file while its folder is open, and have it hashed, here where it is small."""
+    path = place.prefix + name
+    descriptor = walk.open_at(path, name, place.descriptor, OPEN_FILE)
+    if os.fstat(descriptor).st_size > SMALL_BYTES:
+        return pool.submit(work, descriptor, path)
+    done: Future[Plain] = Future()
+    done.set_result(work(descriptor, path))
+    return done
+
+
+def _hashed(plan: Plan, new: Callable[[], Any], descriptor: int, path: str) -> Plain:
+    try:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            walk.refuse_special(path, False)
+        pieces = _Pieces(new, plan.piece)
+        leaves = []
+        for at in range(0, before.st_size, CHUNK_BYTES):
+            data = window(descriptor, at)
+            pieces.take(data)
+            if plan.profile:
+                leaves.append(plan.profile.chunks.leaf(data))
+        after = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if pieces.seen != before.st_size or (before.st_mtime_ns, before.st_ctime_ns) != (
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+    ):
+        raise TreeRefused(f"{path} changed while it was read", mend="wait until its writer is done, then try again")
+    root = merkle.root(leaves, plan.profile.chunks) if plan.profile else b""
+    return Plain(TreeEntry(path, before.st_size, before.st_mode & stat.S_IXUSR != 0, root), pieces.digests())
+
+
+class _Pieces:
+    """Hashes bytes as they pass, a new hash after every so many of them."""
+
+    def __init__(self, new: Callable[[], Any], size: int | None) -> None:
+        self.seen = 0
+        self._new, self._size = new, size
+        self._states = [new()]
+
+    def take(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            room = len(rest) if self._size is None else self._size - self.seen % self._size
+            if self._size is not None and self.seen and room == self._size:
+                self._states.append(self._new())
+            self._states[-1].update(rest[:room])
+            self.seen += len(rest[:room])
+            rest = rest[room:]
+
+    def digests(self) -> tuple[str, ...]:
+        return tuple(state.hexdigest() for state in self._states)
+
+
+def _constructor(name: str) -> Callable[[], Any]:
+    if name == "blake3":
+        import blake3
+
+        return blake3.blake3
+    known: dict[str, Callable[[], Any]] = {"sha256": hashlib.sha256, "blake2b": hashlib.blake2b}
+    if name not in known:
+        raise StatementRefused(f"files are not hashed with {name!r:.40} here")
+    return known[name]

@@ -119,3 +119,23 @@ def test_an_air_gapped_pc_verifies_and_a_recall_reaches_it(released) -> None:
     assert said[-1] == "admitted, unwitnessed: model of parts" == said[4]
     said = run_page(released, "recall-a-suppliers-data.md", words, {"plant: verify ../stick/model": 1})
     assert said[0] == "4 rows reached no model"
+
+
+def test_oms_bundles(shell, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    folders(shell, "desk", "desk/model", "desk/model/.git")
+    (shell.here / "desk" / "model" / "weights.bin").write_bytes(b"weights")
+    (shell.here / "desk" / "model" / ".git" / "head").write_bytes(b"ref")
+    private = ec.generate_private_key(ec.SECP256R1())
+    pem, none = serialization.Encoding.PEM, serialization.NoEncryption()
+    (shell.here / "desk" / "ec.pem").touch(0o600)
+    (shell.here / "desk" / "ec.pem").write_bytes(private.private_bytes(pem, serialization.PrivateFormat.PKCS8, none))
+    public = private.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    (shell.here / "desk" / "ec.pub").write_bytes(public)
+    for line in "".join(FENCE.findall((PAGES / "sign-and-verify-oms.md").read_text())).splitlines():
+        done = shell(*shlex.split(line)[1:], at="desk")
+        assert done.out.splitlines()[-1].startswith(("signed: 2 ", "verified: 2 files"))
+    (shell.here / "desk" / "model" / "weights.bin").write_bytes(b"changed")
+    shell(*shlex.split(line)[1:], at="desk", exit=1)

@@ -1,0 +1,23 @@
+"""The twelve weaknesses of the reference signer: each of attacks/oms/wNN ends as promised, beside the reference where it is."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+import weakness
+
+SCRIPTS = sorted(path.stem for path in (Path(__file__).parents[2] / "attacks" / "oms").glob("w[0-9][0-9]_*.py"))
+
+
+def test_there_are_twelve() -> None:
+    assert [name[:3] for name in SCRIPTS] == [f"w{n:02}" for n in range(1, 13)]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_ours_is_what_was_promised(name: str, tmp_path: Path) -> None:
+    answers = importlib.import_module(name).attack(tmp_path)
+    assert answers.held, answers
+    if weakness.REFERENCE.exists():
+        assert weakness.ABSENT not in answers.reference

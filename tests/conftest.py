@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A deadline for each example would test the machine: a busy one takes a second for what takes a millisecond.
+settings.register_profile("countermark", deadline=None)
+settings.load_profile("countermark")
 
 _strays: list[str] = []
 _EVENTS = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from countermark.keys.document import TrustDocument
 from countermark.keys.signer import FileSigner
-from countermark.keys.trust import TrustDocument
 from countermark.keys.verifier import Use
 from countermark.lifecycle import enrol
 from countermark.lifecycle.deliver import deliver

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from countermark import dsse
 from countermark.errors import TrustRefused
+from countermark.keys.document import PAYLOAD_TYPE
 from countermark.keys.signer import FileSigner, sign_envelope
-from countermark.keys.trust import PAYLOAD_TYPE
 from countermark.keys.verifier import PublicKey
 from countermark.lifecycle import enrol, parcel
 from countermark.lifecycle.parcel import Parcel

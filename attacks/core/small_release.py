@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core_world import OWNER, World, private_key
 
-from countermark.keys.trust import TrustDocument
+from countermark.keys.document import TrustDocument
 from countermark.lifecycle.receive import receive
 from countermark.lifecycle.release import release
 from countermark.policy.document import STAGES, Policy

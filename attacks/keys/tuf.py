@@ -28,8 +28,8 @@ from core_world import OWNER, SECOND, STRANGER, SUPPLIER, World, make_desk, priv
 
 from countermark import dsse
 from countermark.errors import TrustRefused
+from countermark.keys.document import PAYLOAD_TYPE, EnrolledKey, TrustDocument, enrolment_bytes
 from countermark.keys.signer import sign_envelope
-from countermark.keys.trust import PAYLOAD_TYPE, EnrolledKey, TrustDocument, enrolment_bytes
 from countermark.ledger import asking
 from countermark.lifecycle import acts, book, enrol, verify
 from countermark.lifecycle.desk import Desk, chain_bytes, read_chain

@@ -167,7 +167,9 @@ def _passphrase(space: Workspace, file: Path | None, ask: Ask | None) -> Passphr
     kept: list[bytes] = []
 
     def provide(use: str) -> bytes | None:
-        if not _protected(space.home / "keys" / f"{use}.pem"):
+        from countermark.keys import held
+
+        if not any(key.asks() for key in held.every(space.home / "keys") if key.use == use):
             return None
         if not kept:
             if file is not None:
@@ -179,14 +181,6 @@ def _passphrase(space: Workspace, file: Path | None, ask: Ask | None) -> Passphr
         return kept[0]
 
     return provide
-
-
-def _protected(key: Path) -> bool:
-    try:
-        with key.open("rb") as file:
-            return b"ENCRYPTED" in file.readline(128)
-    except OSError:
-        return False  # reading it as a key tells what is wrong with it
 
 
 def default_policy() -> bytes:

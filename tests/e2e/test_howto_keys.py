@@ -15,7 +15,7 @@ FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 def key_id(shell, party: str, use: str, at: str = "manufacturer") -> str:
     """First digits of a party's first enrolled key of that use."""
-    from countermark.keys.trust import PublicKey
+    from countermark.keys.verifier import PublicKey
 
     parties = shell("party", "list", "--json", at=at).json()["parties"]
     key = next(k for p in parties if p["id"] == party for k in p["keys"] if k["use"] == use and "revoked" not in k)

@@ -11,7 +11,7 @@ import pytest
 from core_world import OTHER, OWNER, SECOND, SUPPLIER
 
 from countermark.errors import StatementRefused, TrustRefused
-from countermark.keys.trust import TrustDocument
+from countermark.keys.document import TrustDocument
 from countermark.lifecycle import witnessing
 from countermark.lifecycle.receive import receive
 

@@ -14,7 +14,8 @@ from countermark import canonical
 from countermark.artefact.tree import parse_manifest, tree_of
 from countermark.dsse import Envelope
 from countermark.errors import Refusal
-from countermark.keys.trust import Trust, TrustDocument, moment, verify_chain
+from countermark.keys.document import TrustDocument, moment
+from countermark.keys.trust import Trust, verify_chain
 from countermark.keys.verifier import PublicKey
 from countermark.ledger.record import Opening
 from countermark.lifecycle import parcel

@@ -11,16 +11,9 @@ from hypothesis import strategies as st
 
 from countermark import dsse
 from countermark.errors import TrustRefused
+from countermark.keys.document import PAYLOAD_TYPE, EnrolledKey, Party, Revocation, TrustDocument, enrolment_bytes
 from countermark.keys.signer import sign_envelope
-from countermark.keys.trust import (
-    PAYLOAD_TYPE,
-    EnrolledKey,
-    Party,
-    Revocation,
-    TrustDocument,
-    enrolment_bytes,
-    verify_chain,
-)
+from countermark.keys.trust import verify_chain
 
 OWNERS = ("o0", "o1", "o2", "o3")
 ROOTS = {name: private_key(name, "root") for name in OWNERS}

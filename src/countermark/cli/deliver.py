@@ -15,7 +15,7 @@ from countermark.cli._show import View
 from countermark.errors import TrustRefused, Unusable
 
 if TYPE_CHECKING:
-    from countermark.keys.trust import Party, TrustDocument
+    from countermark.keys.document import Party, TrustDocument
     from countermark.lifecycle.deliver import Outlook
     from countermark.lifecycle.desk import Desk
 

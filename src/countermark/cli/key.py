@@ -14,9 +14,13 @@ from countermark.cli.init import new_passphrase, write_enrolment
 from countermark.errors import TrustRefused, Unusable
 
 if TYPE_CHECKING:
+    from countermark.keys.signer import Signer
+    from countermark.keys.uri import KeyUri
+    from countermark.keys.verifier import Algorithm, Use
     from countermark.lifecycle.desk import Desk
 
 USES = ("root", "statement", "ledger", "witness", "oms")
+ALGORITHMS = ("ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa-65")
 
 
 @click.group()
@@ -27,24 +31,66 @@ def key() -> None:
 @command("new", group=key, examples=[
     "countermark key new statement",
     "countermark key new root --passphrase",
+    "countermark key new statement --algorithm ml-dsa-65",
+    "countermark key new statement --in 'pkcs11:token=acme;object=statement?module-path=/usr/lib/softhsm/libsofthsm2.so'",
+    "countermark key new statement --in tpm:handle=0x81000001 --algorithm ecdsa-p256",
 ])  # fmt: skip
 @click.argument("use", type=click.Choice(USES))
-@click.option("--algorithm", type=click.Choice(["ed25519", "ecdsa-p256"]), default="ed25519", show_default=True)
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), default="ed25519", show_default=True)
 @click.option("--passphrase", is_flag=True, help="Ask for a passphrase that protects the key file.")
+@click.option("--in", "place", metavar="URI", help="Make it in a PKCS#11 token or a TPM, which it never leaves.")
 @with_desk
-def new(use: str, algorithm: str, passphrase: bool, desk: Desk) -> Answer:
+def new(use: Use, algorithm: Algorithm, passphrase: bool, place: str | None, desk: Desk) -> Answer:
     """Make a key for one use; an older one is kept aside.
 
-    The new key counts once the owners enrol it (`countermark party add NAME.enrol.json`) and sign.
+    The new key counts once the owners enrol it (`countermark party add NAME.enrol.json`) and sign. An ml-dsa-65 key is the
+    second half of a hybrid pair: both keys sign from then on.
     """
+    from countermark.keys.uri import parse
     from countermark.lifecycle import enrol
 
-    made = enrol.new_key(desk.space, use, algorithm, new_passphrase(passphrase, None)).public  # type: ignore[arg-type]
-    file = write_enrolment(desk)
+    if place is None:
+        return _made(
+            desk, enrol.new_key(desk.space, use, algorithm, new_passphrase(passphrase, None)), use, "made: a new"
+        )
+    where = parse(place)
+    return _made(desk, enrol.new_token_key(desk.space, use, algorithm, where, _pin(where)), use, "made: a new")
+
+
+@command("use", group=key, examples=[
+    "countermark key use statement 'pkcs11:token=acme;object=statement?module-path=/usr/lib/softhsm/libsofthsm2.so'",
+    "countermark key use root 'tpm:handle=0x81000001?pin-source=file:/run/secrets/tpm'",
+])  # fmt: skip
+@click.argument("use", type=click.Choice(USES))
+@click.argument("uri", metavar="URI")
+@with_desk
+def use_key(use: Use, uri: str, desk: Desk) -> Answer:
+    """Take a key that is in a PKCS#11 token or a TPM already for one use; an older one is kept aside.
+
+    The URI is as RFC 7512 has it. The PIN comes from the file that `pin-source=file:...` names, or is asked for each time;
+    it never stands in the URI. The key signs once here, so that a wrong one is noticed now.
+    """
+    from countermark.keys.uri import parse
+    from countermark.lifecycle import enrol
+
+    where = parse(uri)
+    return _made(desk, enrol.use_token_key(desk.space, use, where, _pin(where)), use, "taken: the")
+
+
+def _pin(where: KeyUri) -> bytes | None:
+    from countermark.keys.held import pin_of
+
+    return pin_of(
+        where, lambda: str(click.prompt("PIN", hide_input=True, err=True, default="", show_default=False)).encode()
+    )
+
+
+def _made(desk: Desk, signer: Signer, use: str, words: str) -> Answer:
+    public, file = signer.public, write_enrolment(desk)
     return Answer(
-        f"made: a new {use} key; hand {file.name} to the owners",
-        facts={"key": {**made.to_json(), "id": made.id}, "enrolment": str(file)},
-        body=[Pairs([("id", made.id), ("algorithm", made.algorithm)])],
+        f"{words} {use} key; hand {file.name} to the owners",
+        facts={"key": {**public.to_json(), "id": public.id}, "enrolment": str(file)},
+        body=[Pairs([("id", public.id), ("algorithm", public.algorithm)])],
     )
 
 
@@ -52,15 +98,15 @@ def new(use: str, algorithm: str, passphrase: bool, desk: Desk) -> Answer:
 @with_desk
 def show(desk: Desk) -> Answer:
     """List this party's keys and whether the owners enrolled them."""
+    from countermark.keys.held import every
+
     enrolled = _enrolled(desk)
     rows, facts = [], []
-    for path in sorted((desk.space.home / "keys").glob("*.pem")):
-        if path.stem not in USES:
-            continue
-        public = desk.signer(path.stem).public  # type: ignore[arg-type]
+    for held in every(desk.space.home / "keys"):
+        public = held.open(desk.passphrase).public
         state = enrolled.get(public.id, "not enrolled") if enrolled is not None else "no trust document yet"
-        rows.append((path.stem, public.algorithm, public.id[:16], _protection(path), state))
-        facts.append({**public.to_json(), "id": public.id, "state": state, "protection": _protection(path)})
+        rows.append((held.use, public.algorithm, public.id[:16], held.protection, state))
+        facts.append({**public.to_json(), "id": public.id, "state": state, "protection": held.protection})
     return Answer(
         f"{count(len(rows), 'key')} of {desk.party}",
         facts={"party": desk.party, "keys": facts},
@@ -110,11 +156,6 @@ def api_list(desk: Desk) -> Answer:
         facts={"keys": [{"id": e.id, "name": e.name, "created": e.created, "revoked": e.revoked} for e in every]},
         body=[Table(("id", "name", "made", "state"), rows)],
     )
-
-
-def _protection(path: Path) -> str:
-    with path.open("rb") as file:
-        return "passphrase" if b"ENCRYPTED" in file.readline(128) else "file mode only"
 
 
 def _enrolled(desk: Desk) -> dict[str, str] | None:

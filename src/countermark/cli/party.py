@@ -13,7 +13,7 @@ from countermark.cli._show import count
 from countermark.errors import TrustRefused, Unusable
 
 if TYPE_CHECKING:
-    from countermark.keys.trust import Party, TrustDocument
+    from countermark.keys.document import Party, TrustDocument
     from countermark.lifecycle.desk import Desk
 
 
@@ -25,13 +25,22 @@ def party() -> None:
 @command("add", group=party, examples=[
     "countermark party add acme.enrol.json --role supplier --scope screws,nuts",
     "countermark party add acme --scope screws,nuts,washers",
+    "countermark party add acme.enrol.json --signatures both",
 ])  # fmt: skip
 @click.argument("who", nargs=-1, required=True, metavar="FILE|NAME...")
 @click.option("--role", "roles", multiple=True, metavar="ROLE", help="What it may do; may be repeated.")
 @click.option("--scope", metavar="CLASSES", help="Classes it may deliver, with commas; '*' for all.")
 @click.option("--scope-file", type=PATH, metavar="FILE", help="Classes it may deliver, one per line.")
+@click.option(
+    "--signatures",
+    type=click.Choice(["both", "any"]),
+    help="both: it counts only where a classical and a post-quantum (ml-dsa-65) key signed.",
+)
 @with_desk
-def add(who: tuple[str, ...], roles: tuple[str, ...], scope: str | None, scope_file: Path | None, desk: Desk) -> Answer:
+def add(
+    who: tuple[str, ...], roles: tuple[str, ...], scope: str | None, scope_file: Path | None, signatures: str | None,
+    desk: Desk,
+) -> Answer:  # fmt: skip
     """Draft that parties count, or that they have new keys, roles or a new scope.
 
     FILE is the .enrol.json that `countermark init` or `key new` wrote; NAME is a party that is enrolled already.
@@ -43,9 +52,12 @@ def add(who: tuple[str, ...], roles: tuple[str, ...], scope: str | None, scope_f
     classes, document = _scope(scope, scope_file), None
     for one in who:
         if Path(one).is_file():
-            document = roster.enrol_party(desk, Enrolment.from_bytes(read_file(Path(one))), roles, classes)
+            enrolment = Enrolment.from_bytes(read_file(Path(one)))
+            document, name = roster.enrol_party(desk, enrolment, roles, classes), enrolment.id
         else:
-            document = roster.change_party(desk, one, roles, classes)
+            document, name = roster.change_party(desk, one, roles, classes), one
+        if signatures:
+            document = roster.set_signatures(desk, name, both=signatures == "both")
     return drafted(document)
 
 

@@ -15,7 +15,7 @@ from countermark.cli.party import drafted
 from countermark.errors import Unusable
 
 if TYPE_CHECKING:
-    from countermark.keys.trust import Party
+    from countermark.keys.document import Party
     from countermark.lifecycle.desk import Desk
 
 
@@ -53,7 +53,7 @@ def new(
 
 
 def _party(given: str) -> Party:
-    from countermark.keys.trust import EVERYTHING, OWNERS
+    from countermark.keys.document import EVERYTHING, OWNERS
     from countermark.lifecycle.desk import read_file
     from countermark.lifecycle.enrol import Enrolment
 

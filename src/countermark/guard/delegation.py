@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from countermark import dsse
 from countermark.errors import ExchangeRefused, TrustRefused
+from countermark.keys.document import moment
 from countermark.keys.signer import Signer, sign_envelope
-from countermark.keys.trust import Trust, moment
+from countermark.keys.trust import Trust
 from countermark.keys.verifier import PublicKey
 from countermark.statement.predicates.acts import DELEGATION, Delegation
 from countermark.statement.statement import EVERYBODY, Context, Statement

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -22,14 +21,17 @@ from cryptography.hazmat.primitives.serialization import (
 
 from countermark import dsse
 from countermark.errors import SignatureRefused, Unusable
-from countermark.keys.verifier import Algorithm, PublicKey, Use
+from countermark.keys.verifier import Algorithm, PublicKey, Use, ecdsa_hash
 
-PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey
+_CURVES: dict[Algorithm, type[ec.EllipticCurve]] = {
+    "ecdsa-p256": ec.SECP256R1, "ecdsa-p384": ec.SECP384R1, "ecdsa-p521": ec.SECP521R1,
+}  # fmt: skip
 MAX_PEM_BYTES = 16 << 10
 
 
 class Signer(Protocol):
-    """Something that signs with one key. Never shows the private half."""
+    """Something that signs with one key, in a file or a trusted element. Never shows the private half."""
 
     @property
     def public(self) -> PublicKey:
@@ -56,10 +58,10 @@ class FileSigner:
         return self._public
 
     def sign(self, message: bytes) -> bytes:
-        """Signature over `message`: 64 bytes for Ed25519, DER for ECDSA."""
-        if isinstance(self._private, ed25519.Ed25519PrivateKey):
-            return self._private.sign(message)
-        return self._private.sign(message, ec.ECDSA(hashes.SHA256()))
+        """Signature over `message`: 64 bytes for Ed25519, DER for ECDSA, 3,309 bytes for ML-DSA-65."""
+        if isinstance(self._private, ec.EllipticCurvePrivateKey):
+            return self._private.sign(message, ec.ECDSA(ecdsa_hash(self._public.algorithm)))
+        return self._private.sign(message)
 
     def save(self, path: Path, passphrase: bytes | None = None) -> None:
         """Write PKCS#8 PEM, mode 0600, durably; an existing file is never replaced.
@@ -101,7 +103,9 @@ def generate(use: Use, algorithm: Algorithm = "ed25519") -> FileSigner:
     """A fresh key for one use."""
     if algorithm == "ed25519":
         return FileSigner(ed25519.Ed25519PrivateKey.generate(), use)
-    return FileSigner(ec.generate_private_key(ec.SECP256R1()), use)
+    if algorithm == "ml-dsa-65":
+        return FileSigner(mldsa.MLDSA65PrivateKey.generate(), use)
+    return FileSigner(ec.generate_private_key(_CURVES[algorithm]()), use)
 
 
 def load(path: Path, use: Use, passphrase: bytes | None = None) -> FileSigner:
@@ -111,7 +115,7 @@ def load(path: Path, use: Use, passphrase: bytes | None = None) -> FileSigner:
         Unusable: missing, unreadable, or readable by others.
         SignatureRefused: not a private key of an allowed kind, or the passphrase is wrong or missing.
     """
-    pem = _read_private(path)
+    pem = read_private(path)
     try:
         key = load_pem_private_key(pem, passphrase)
     except TypeError as error:
@@ -121,12 +125,17 @@ def load(path: Path, use: Use, passphrase: bytes | None = None) -> FileSigner:
         raise SignatureRefused(
             f"{path.name} is not a key, or the passphrase is wrong", mend="`countermark key new` makes one"
         ) from error
-    if isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey):
+    if isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey):
         return FileSigner(key, use)
-    raise SignatureRefused(f"{path.name} is neither an Ed25519 nor an ECDSA key")
+    raise SignatureRefused(f"{path.name} is neither an Ed25519, an ECDSA nor an ML-DSA-65 key")
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """Bytes of a small file that nobody else may read.
+
+    Raises:
+        Unusable: missing, unreadable, or readable by others.
+    """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         descriptor = os.open(path, flags)

@@ -1,7 +1,8 @@
 """Public keys and the verifying of signatures.
 
-Ed25519 (RFC 8032) and ECDSA P-256 with SHA-256, DER signatures (FIPS 186-5). A key is known by
-the SHA-256 of its SubjectPublicKeyInfo DER, and has exactly one use.
+Ed25519 (RFC 8032), ECDSA on P-256, P-384 and P-521 with the hash of the curve's strength, DER signatures (FIPS 186-5), and
+ML-DSA-65 (FIPS 204, RFC 9881) with an empty context. A key is known by the SHA-256 of its SubjectPublicKeyInfo DER, and has
+exactly one use.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal, get_args
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from countermark import canonical, dsse
@@ -20,8 +21,15 @@ from countermark.errors import SignatureRefused
 
 Use = Literal["root", "statement", "ledger", "witness", "guard", "licence", "oms"]
 USES: tuple[Use, ...] = get_args(Use)
-Algorithm = Literal["ed25519", "ecdsa-p256"]
-MAX_SPKI_BYTES = 1024
+Algorithm = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa-65"]
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+POST_QUANTUM: frozenset[Algorithm] = frozenset({"ml-dsa-65"})
+MAX_SPKI_BYTES = 4096
+_CURVES: dict[str, tuple[Algorithm, type[hashes.HashAlgorithm]]] = {
+    "secp256r1": ("ecdsa-p256", hashes.SHA256),
+    "secp384r1": ("ecdsa-p384", hashes.SHA384),
+    "secp521r1": ("ecdsa-p521", hashes.SHA512),
+}
 # y-coordinates of the Ed25519 points of small order, unreduced ones included, without the sign bit (Bernstein et
 # al., "ed25519" and RFC 8032 5.1.3). Whoever enrols one lets anybody sign in his name.
 _SMALL_ORDER = frozenset(
@@ -44,7 +52,7 @@ class PublicKey:
 
     Attributes:
         use: the single use; signatures for any other use are refused.
-        algorithm: ``"ed25519"`` or ``"ecdsa-p256"``.
+        algorithm: one of `ALGORITHMS`.
         spki: SubjectPublicKeyInfo, DER.
     """
 
@@ -62,7 +70,7 @@ class PublicKey:
         """Parse a key.
 
         Raises:
-            SignatureRefused: unknown use, not a key, or neither Ed25519 nor P-256.
+            SignatureRefused: unknown use, not a key, or of no algorithm in `ALGORITHMS`.
         """
         for known in USES:
             if known == use:
@@ -95,10 +103,12 @@ class PublicKey:
             if isinstance(key, ed25519.Ed25519PublicKey):
                 key.verify(signature, message)
             elif isinstance(key, ec.EllipticCurvePublicKey):
-                key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+                key.verify(signature, message, ec.ECDSA(ecdsa_hash(self.algorithm)))
+            elif isinstance(key, mldsa.MLDSA65PublicKey):
+                key.verify(signature, message)
             else:
                 raise SignatureRefused(f"key {self.id[:16]} has no algorithm that is allowed here")
-        except InvalidSignature as error:
+        except (InvalidSignature, ValueError) as error:
             raise SignatureRefused(
                 f"signature by key {self.id[:16]} does not verify", why="the signed bytes or the key differ"
             ) from error
@@ -140,14 +150,30 @@ def _algorithm(spki: bytes) -> Algorithm:
         if raw[:31] + bytes([raw[31] & 0x7F]) in _SMALL_ORDER:
             raise SignatureRefused("this Ed25519 key is a point of small order", why="anybody could sign for it")
         return "ed25519"
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise SignatureRefused("only Ed25519 and ECDSA P-256 keys are taken")
+    if isinstance(key, mldsa.MLDSA65PublicKey):
+        found: Algorithm = "ml-dsa-65"
+    elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
+        found = _CURVES[key.curve.name][0]
+    else:
+        raise SignatureRefused("only Ed25519, ECDSA P-256, P-384 and P-521, and ML-DSA-65 keys are taken")
     if key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != spki:
         raise SignatureRefused(
-            "this P-256 key is not in its canonical form", why="a second form would give one key two ids",
+            f"this {found} key is not in its canonical form", why="a second form would give one key two ids",
             mend="write it uncompressed, as `openssl pkey -pubout` does",
         )  # fmt: skip
-    return "ecdsa-p256"
+    return found
+
+
+def ecdsa_hash(algorithm: Algorithm) -> hashes.HashAlgorithm:
+    """The hash that an ECDSA key signs with.
+
+    Raises:
+        SignatureRefused: not an ECDSA algorithm.
+    """
+    for name, hashed in _CURVES.values():
+        if name == algorithm:
+            return hashed()
+    raise SignatureRefused(f"{algorithm} is no kind of ECDSA")
 
 
 def verify_envelope(envelope: dsse.Envelope, keys: dict[str, PublicKey]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from countermark import dsse
 from countermark.artefact.folder import read_folder
 from countermark.errors import NothingToVerify, StatementRefused, Unusable
-from countermark.keys.trust import moment
+from countermark.keys.document import moment
 from countermark.lifecycle import book, withdraw
 from countermark.lifecycle.desk import Desk
 from countermark.passport.slip import Slip

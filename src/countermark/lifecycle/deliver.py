@@ -10,7 +10,7 @@ from countermark.artefact.dataset import Dataset, describe, is_metadata
 from countermark.artefact.folder import read_folder
 from countermark.artefact.tree import Tree, TreeEntry
 from countermark.errors import TrustRefused
-from countermark.keys.trust import Party
+from countermark.keys.document import Party
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.parcel import Parcel

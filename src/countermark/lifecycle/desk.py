@@ -16,6 +16,7 @@ from pathlib import Path
 from countermark import canonical, dsse
 from countermark.canonical import Fields
 from countermark.errors import TrustRefused, Unusable
+from countermark.keys import held
 from countermark.keys import signer as keyfiles
 from countermark.keys.signer import Signer
 from countermark.keys.trust import Signed, Trust, verify_chain
@@ -93,11 +94,19 @@ class Desk:
         Raises:
             Unusable, SignatureRefused: no such key here, or it cannot be opened.
         """
-        return keyfiles.load(self.space.home / "keys" / f"{use}.pem", use, self.passphrase(use))
+        return held.keys(self.space.home / "keys", use)[0].open(self.passphrase)
+
+    def signers(self, use: Use) -> list[Signer]:
+        """All that sign for one use: the key, and the second one of a hybrid pair.
+
+        Raises:
+            As `signer`.
+        """
+        return [key.open(self.passphrase) for key in held.keys(self.space.home / "keys", use)]
 
     def sign(self, statement: Statement, use: Use = "statement") -> dsse.Envelope:
-        """Sign a statement with this party's key."""
-        return keyfiles.sign_envelope(dsse.IN_TOTO, statement.to_bytes(), [self.signer(use)])
+        """Sign a statement with this party's key, or with both of a hybrid pair."""
+        return keyfiles.sign_envelope(dsse.IN_TOTO, statement.to_bytes(), self.signers(use))
 
     def context(self, addressee: str, sequence: int = 0, previous: str | None = None) -> Context:
         """Context of a new statement in this project."""

@@ -11,22 +11,22 @@ from typing import Any
 from countermark import canonical, dsse
 from countermark.canonical import Fields
 from countermark.errors import SignatureRefused, StatementRefused, TrustRefused, Unusable
+from countermark.keys import held
 from countermark.keys import signer as keyfiles
-from countermark.keys.trust import (
+from countermark.keys.document import (
     OWNERS,
     PAYLOAD_TYPE,
     EnrolledKey,
     Party,
     Revocation,
-    Trust,
     TrustDocument,
     enrolment_bytes,
-    owners_signed,
     prove_possession,
-    root_keys,
-    verify_chain,
 )
-from countermark.keys.verifier import Algorithm, PublicKey, Use
+from countermark.keys.signer import Signer
+from countermark.keys.trust import Trust, owners_signed, root_keys, verify_chain
+from countermark.keys.uri import KeyUri
+from countermark.keys.verifier import POST_QUANTUM, Algorithm, PublicKey, Use
 from countermark.lifecycle.desk import CHAIN, MARK, MARK_LOCK, Desk, Mark, chain_bytes, read_chain, read_file
 from countermark.workspace.place import Workspace
 
@@ -106,21 +106,57 @@ def new_key(space: Workspace, use: Use, algorithm: Algorithm, passphrase: bytes 
     Raises:
         Unusable: the key cannot be written.
     """
-    path = space.folder("keys") / f"{use}.pem"
-    signer = keyfiles.generate(use, "ecdsa-p256" if use == "oms" else algorithm)
-    if path.exists():
-        space.disk.move(path, path.with_name(f"{use}.until-{signer.public.id[:16]}.pem"))
-    signer.save(path, passphrase)
+    signer = keyfiles.generate(use, "ecdsa-p256" if use == "oms" and algorithm == "ed25519" else algorithm)
+    second = algorithm in POST_QUANTUM
+    _put_aside(space, use, signer.public.id, second=second)
+    signer.save(space.folder("keys") / f"{use}{held.SECOND if second else '.pem'}", passphrase)
     return signer
+
+
+def new_token_key(space: Workspace, use: Use, algorithm: Algorithm, where: KeyUri, pin: bytes | None) -> Signer:
+    """Make this party's key for one use in a trusted element; an old one is kept aside.
+
+    Raises:
+        Unusable: it cannot be made there. MissingExtra: its library is absent.
+    """
+    made = held.make(where, use, algorithm, pin)
+    _name_key(space, use, where, made)
+    return made
+
+
+def use_token_key(space: Workspace, use: Use, where: KeyUri, pin: bytes | None) -> Signer:
+    """Take a key that is in a trusted element already as this party's for one use; an old one is kept aside.
+
+    Raises:
+        Unusable, SignatureRefused: it cannot be opened, or does not sign. MissingExtra: its library is absent.
+    """
+    found = held.in_element(where, use, pin)
+    found.sign(b"countermark: does this key sign?")
+    _name_key(space, use, where, found)
+    return found
+
+
+def _name_key(space: Workspace, use: Use, where: KeyUri, key: Signer) -> None:
+    _put_aside(space, use, key.public.id, second=False)
+    space.disk.write(space.folder("keys") / f"{use}.uri", where.text.encode() + b"\n", mode=0o600)
+
+
+def _put_aside(space: Workspace, use: Use, newer: str, *, second: bool) -> None:
+    """Keep what the newer key replaces, under a name that says so."""
+    folder = space.folder("keys")
+    for suffix in (held.SECOND,) if second else held.PRIMARY:
+        path = folder / f"{use}{suffix}"
+        if path.exists():
+            space.disk.move(path, path.with_name(f"{use}.until-{newer[:16]}{suffix}"))
 
 
 def enrolment(desk: Desk) -> Enrolment:
     """This party's enrolment, signed by each of its keys."""
     who = desk.space.party()
     keys = []
-    for path in sorted((desk.space.home / "keys").glob("*.pem")):
-        if path.stem in {"root", "statement", "ledger", "oms", "licence", "witness"}:
-            signer = desk.signer(path.stem)  # type: ignore[arg-type]
+    for key in held.every(desk.space.home / "keys"):
+        if key.use != "guard":
+            signer = key.open(desk.passphrase)
             keys.append(EnrolledKey(signer.public, signer.sign(enrolment_bytes(who["id"], signer.public))))
     return Enrolment(who["id"], who["name"], who["organisation"], tuple(keys))
 
@@ -235,9 +271,9 @@ def sign_draft(desk: Desk, file: Path | None = None) -> tuple[dsse.Envelope, boo
     with desk.space.lock(MARK_LOCK):
         chain = _chain_before(desk, envelope)
         document = TrustDocument.from_bytes(envelope.payload)
-        signer = desk.signer("root")
-        _refuse_no_owner(desk, document, chain, signer.public)
-        envelope = keyfiles.add_signature(envelope, signer)
+        for signer in desk.signers("root"):
+            _refuse_no_owner(desk, document, chain, signer.public)
+            envelope = keyfiles.add_signature(envelope, signer)
         desk.space.disk.write(partly, envelope.to_bytes())
         return envelope, _published(desk, document, chain, envelope)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from countermark import canonical, dsse
 from countermark.artefact.tree import Tree, check_path, parse_manifest, tree_of
 from countermark.errors import TreeRefused, Unusable
-from countermark.keys.trust import Trust, moment
+from countermark.keys.document import moment
+from countermark.keys.trust import Trust
 from countermark.lifecycle.desk import read_file
 from countermark.statement.predicates.delivery import TYPE, Delivery
 from countermark.statement.statement import Statement

@@ -16,7 +16,8 @@ from countermark.artefact.dataset import METADATA, Dataset, describe
 from countermark.artefact.folder import read_folder
 from countermark.artefact.tree import Tree, TreeEntry, compare
 from countermark.errors import CountermarkError, Refusal, SignatureRefused, TreeRefused, TrustRefused, Unusable
-from countermark.keys.trust import Party, Trust
+from countermark.keys.document import Party
+from countermark.keys.trust import Trust
 from countermark.lifecycle import book, parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.lifecycle.parcel import Head, Parcel

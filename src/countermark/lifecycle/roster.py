@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from countermark.errors import TrustRefused
-from countermark.keys.trust import Party, TrustDocument
+from countermark.keys.document import Party, TrustDocument
 from countermark.lifecycle import enrol
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.enrol import Enrolment
@@ -32,7 +32,8 @@ def enrol_party(
         fresh = {k.key.id for k in party.keys}
         older = tuple(k for k in known.keys if k.key.id not in fresh)
         kept = tuple(next((old for old in known.keys if old.key.id == k.key.id), k) for k in party.keys)
-        party = replace(party, keys=(*older, *kept), scope=known.scope if scope is None else tuple(scope))
+        scope_now = known.scope if scope is None else tuple(scope)
+        party = replace(party, keys=(*older, *kept), scope=scope_now, both=known.both)
     return enrol.save_draft(desk, document.with_party(party))
 
 
@@ -48,6 +49,16 @@ def change_party(
     known: Party = document.party(party_id)
     changed = replace(known, roles=tuple(roles) or known.roles, scope=known.scope if scope is None else tuple(scope))
     return enrol.save_draft(desk, document.with_party(changed))
+
+
+def set_signatures(desk: Desk, party_id: str, *, both: bool) -> TrustDocument:
+    """Draft whether what a party says counts only with a classical and a post-quantum signature.
+
+    Raises:
+        TrustRefused: no such party. StatementRefused: it has no two such keys.
+    """
+    document = enrol.draft(desk)
+    return enrol.save_draft(desk, document.with_party(replace(document.party(party_id), both=both)))
 
 
 def set_threshold(desk: Desk, threshold: int) -> TrustDocument:

@@ -12,7 +12,8 @@ from pathlib import Path
 from countermark import dsse
 from countermark.artefact.folder import read_folder
 from countermark.errors import CountermarkError, NothingToVerify, StatementRefused, TrustRefused
-from countermark.keys.trust import OWNERS, Trust
+from countermark.keys.document import OWNERS
+from countermark.keys.trust import Trust
 from countermark.lifecycle import book, parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport import passport

@@ -11,7 +11,8 @@ from typing import Any
 from countermark import canonical, dsse
 from countermark.canonical import Fields
 from countermark.errors import LedgerRefused, StatementRefused, TrustRefused
-from countermark.keys.trust import Party, Trust
+from countermark.keys.document import Party
+from countermark.keys.trust import Trust
 from countermark.ledger.checkpoint import Checkpoint, claimed_size
 from countermark.ledger.note import Note, NoteKey
 from countermark.ledger.receipt import Receipt

@@ -14,7 +14,8 @@ from countermark import canonical
 from countermark.artefact.tree import Tree, compare
 from countermark.errors import LedgerRefused, PolicyRefused, StatementRefused, TreeRefused, TrustRefused
 from countermark.keys import quorum
-from countermark.keys.trust import OWNERS, Trust, moment, verify_chain
+from countermark.keys.document import OWNERS, moment
+from countermark.keys.trust import Trust, verify_chain
 from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint, verify_consistency
 from countermark.ledger.receipt import verify as verify_receipt

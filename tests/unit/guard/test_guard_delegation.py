@@ -12,8 +12,8 @@ from guard_world import MODEL, GuardWorld
 from countermark import dsse
 from countermark.errors import ExchangeRefused, SignatureRefused, StatementRefused, TrustRefused
 from countermark.guard import delegation, start
+from countermark.keys.document import Revocation
 from countermark.keys.signer import generate, sign_envelope
-from countermark.keys.trust import Revocation
 from countermark.statement.statement import EVERYBODY, Context, Statement
 
 

@@ -12,17 +12,10 @@ from core_world import OTHER, OWNER, SECOND, START, STRANGER, SUPPLIER, World, p
 
 from countermark import dsse
 from countermark.errors import Refusal, SignatureRefused, StatementRefused, TrustRefused
-from countermark.keys import trust as trusts
+from countermark.keys import document as trusts
+from countermark.keys.document import EnrolledKey, Party, Revocation, TrustDocument, enrolment_bytes, moment
 from countermark.keys.signer import sign_envelope
-from countermark.keys.trust import (
-    EnrolledKey,
-    Party,
-    Revocation,
-    TrustDocument,
-    enrolment_bytes,
-    moment,
-    verify_chain,
-)
+from countermark.keys.trust import verify_chain
 from countermark.lifecycle.desk import read_chain
 
 

@@ -65,10 +65,10 @@ def _spki(key: object) -> bytes:
     "spki",
     [
         b"", b"\x30", b"\x30\x80" * 300, b"\0" * 2000, ED25519_SPKI + b"\x01" * 31, ED25519_SPKI + b"\x09" * 33,
-        _spki(ec.derive_private_key(7, ec.SECP384R1()).public_key()),
+        _spki(ec.derive_private_key(7, ec.SECP192R1()).public_key()),
         _spki(rsa.generate_private_key(65537, 2048).public_key()),
     ],
-    ids=["empty", "cut", "indefinite", "long", "short-key", "trailing", "p384", "rsa"],
+    ids=["empty", "cut", "indefinite", "long", "short-key", "trailing", "p192", "rsa"],
 )  # fmt: skip
 def test_other_keys_are_refused(spki: bytes) -> None:
     with pytest.raises(SignatureRefused):

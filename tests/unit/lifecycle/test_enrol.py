@@ -12,9 +12,9 @@ from core_world import OTHER, OWNER, SECOND, STRANGER, SUPPLIER, World, make_des
 
 from countermark import canonical, dsse
 from countermark.errors import Refusal, SignatureRefused, StatementRefused, TrustRefused, Unusable
-from countermark.keys import trust as trusts
+from countermark.keys import document as trusts
+from countermark.keys.document import Party
 from countermark.keys.signer import sign_envelope
-from countermark.keys.trust import Party
 from countermark.lifecycle import enrol
 from countermark.lifecycle.desk import Mark, read_chain
 from countermark.lifecycle.enrol import Enrolment

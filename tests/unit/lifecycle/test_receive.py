@@ -14,8 +14,8 @@ from core_world import OTHER, OWNER, SECOND, STRANGER, SUPPLIER, World, private_
 from countermark import canonical, dsse
 from countermark.artefact.folder import read_folder
 from countermark.errors import StatementRefused, TreeRefused, TrustRefused, Unusable
+from countermark.keys.document import Revocation
 from countermark.keys.signer import sign_envelope
-from countermark.keys.trust import Revocation
 from countermark.lifecycle import book, parcel
 from countermark.lifecycle.deliver import deliver, look
 from countermark.lifecycle.parcel import Parcel

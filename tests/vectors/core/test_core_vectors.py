@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from countermark import canonical
 from countermark.artefact.tree import TreeEntry, bytes_root, parse_manifest, tree_of
 from countermark.errors import CountermarkError, Refusal
-from countermark.keys.trust import Trust, TrustDocument, moment, verify_chain
+from countermark.keys.document import TrustDocument, moment
+from countermark.keys.trust import Trust, verify_chain
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import read_chain
 from countermark.passport.slip import Slip, context_of, verify

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from countermark.keys.trust import EVERYTHING
+from countermark.keys.document import EVERYTHING
 from countermark.lifecycle import enrol
 from countermark.lifecycle.desk import Desk
 from countermark.workspace.place import Workspace

@@ -17,7 +17,7 @@ from countermark.cases.factory.parties import OWNER, PARTNER, Parties
 from countermark.cases.factory.photos import Plan
 from countermark.cases.factory.tell import Tell
 from countermark.formats.decode import Decoder
-from countermark.keys.trust import EVERYTHING
+from countermark.keys.document import EVERYTHING
 from countermark.lifecycle import contract as contracts
 from countermark.lifecycle import deliver, enrol, receive
 from countermark.lifecycle.contract import Contract, Door

@@ -1,0 +1,98 @@
+"""URIs that name a key in a trusted element: ``pkcs11:`` (RFC 7512) and ``tpm:``; parsed strictly, secrets refused.
+
+A URI lies in a file of the workspace, or is typed: a PIN in it would stand in the shell's history and in process lists, so
+that only where a PIN lies may be said (``pin-source=file:...``).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from countermark.errors import Unusable
+
+MAX_URI_BYTES = 4096
+_ESCAPES = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
+_FORMS = {
+    "pkcs11": (frozenset({"token", "serial", "object", "id"}), frozenset({"module-path", "pin-source"})),
+    "tpm": (frozenset({"handle"}), frozenset({"tcti", "pin-source"})),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUri:
+    """A key's place: `scheme`, and the attributes of path and query, unescaped."""
+
+    scheme: str
+    text: str
+    path: dict[str, bytes] = field(default_factory=dict)
+    query: dict[str, bytes] = field(default_factory=dict)
+
+    def one(self, name: str) -> str:
+        """An attribute of the path as text, "" where it is absent.
+
+        Raises:
+            Unusable: it is not UTF-8.
+        """
+        return _text(self.path.get(name, b""))
+
+    def asked(self, name: str) -> str:
+        """An attribute of the query as text, "" where it is absent.
+
+        Raises:
+            Unusable: it is not UTF-8.
+        """
+        return _text(self.query.get(name, b""))
+
+    def pin_file(self) -> Path | None:
+        """Where the PIN lies, or None.
+
+        Raises:
+            Unusable: not a file.
+        """
+        source = self.asked("pin-source")
+        if not source:
+            return None
+        if not source.startswith("file:") or source.startswith("file://"):
+            raise Unusable("a PIN is read from a file only", mend="pin-source=file:/path/to/pin")
+        return Path(source.removeprefix("file:"))
+
+
+def parse(text: str) -> KeyUri:
+    """Parse a key's URI.
+
+    Raises:
+        Unusable: unknown scheme or attribute, one twice, a PIN in the URI itself, not well formed.
+    """
+    scheme, _, rest = text.strip().partition(":")
+    if scheme not in _FORMS:
+        raise Unusable(f"{scheme!r:.40} names no kind of key", mend=f"{', '.join(f'{s}:...' for s in _FORMS)}")
+    if len(text) > MAX_URI_BYTES or not text.isprintable():
+        raise Unusable("this key URI is too long, or not printable")
+    before, _, after = rest.partition("?")
+    named, asked = _FORMS[scheme]
+    return KeyUri(scheme, text.strip(), _attributes(before, ";", named), _attributes(after, "&", asked))
+
+
+def _attributes(text: str, mark: str, known: frozenset[str]) -> dict[str, bytes]:
+    out: dict[str, bytes] = {}
+    for part in text.split(mark) if text else []:
+        name, equals, value = part.partition("=")
+        if name == "pin-value":
+            raise Unusable("a PIN does not belong in a URI", why="others could read it in the process list",
+                           mend="pin-source=file:/path/to/pin, or answer the prompt")  # fmt: skip
+        if name not in known or not equals or not value:
+            raise Unusable(f"{part!r:.80} is no attribute of such a key", mend=f"known are {', '.join(sorted(known))}")
+        if name in out or not _ESCAPES.fullmatch(value):
+            raise Unusable(f"the attribute {name!r} stands twice, or is not percent-encoded")
+        out[name] = unquote_to_bytes(value)
+    return out
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise Unusable("this key URI is not UTF-8 where it should be") from error

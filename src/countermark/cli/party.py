@@ -57,7 +57,7 @@ def add(
         else:
             document, name = roster.change_party(desk, one, roles, classes), one
         if signatures:
-            document = roster.set_signatures(desk, name, both=signatures == "both")
+            document = roster.set_signatures(desk, name, _next_leaf(desk) if signatures == "both" else None)
     return drafted(document)
 
 

@@ -66,7 +66,8 @@ class Party:
     Attributes:
         id: short name used in statements. name, organisation: for people.
         roles: of `ROLES`. scope: classes a supplier may deliver, or ``("*",)``.
-        both: the policy word ``both``: what it says counts only where a classical and a post-quantum key signed.
+        both: the policy word ``both``: from this ledger leaf on, and in all that is not entered yet, what it says counts only
+            where a classical and a post-quantum key signed; None where one signature is enough.
     """
 
     id: str
@@ -75,11 +76,11 @@ class Party:
     roles: tuple[str, ...]
     scope: tuple[str, ...]
     keys: tuple[EnrolledKey, ...]
-    both: bool = False
+    both: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
-        word = {"signatures": BOTH} if self.both else {}
+        word = {} if self.both is None else {"signatures": {BOTH: {"fromLeaf": self.both}}}
         return {
             **word,
             "id": self.id,
@@ -93,11 +94,11 @@ class Party:
     def hybrid(self) -> frozenset[Use]:
         """The uses in which it must sign with both kinds of keys."""
         held = {k.key.use for k in self.keys if not k.revoked}
-        return frozenset(use for use in HYBRID if use in held) if self.both else frozenset()
+        return frozenset(use for use in HYBRID if use in held) if self.both is not None else frozenset()
 
     def enough(self, signed: Collection[PublicKey]) -> bool:
         """Whether signatures by these keys of the party count as its word."""
-        return bool(signed) and (not self.both or len({key.algorithm in POST_QUANTUM for key in signed}) == 2)
+        return bool(signed) and (self.both is None or len({key.algorithm in POST_QUANTUM for key in signed}) == 2)
 
     def covers(self, label: str) -> bool:
         """Whether the party may deliver rows of class `label`."""
@@ -275,7 +276,7 @@ def _party(value: Any) -> Party:
         roles=fields.texts("roles"),
         scope=fields.texts("scope"),
         keys=tuple(_enrolled(k) for k in fields.items("keys")),
-        both=_both(fields.optional_text("signatures")),
+        both=_both(fields.optional("signatures")),
     )
     fields.done()
     for enrolled in party.keys:
@@ -283,10 +284,16 @@ def _party(value: Any) -> Party:
     return party
 
 
-def _both(word: str | None) -> bool:
-    if word not in (None, BOTH):
-        raise StatementRefused(f"a party's signatures are {word!r:.40}", mend=f"{BOTH!r}, or leave it out")
-    return word == BOTH
+def _both(value: Any) -> int | None:
+    """First leaf from which both kinds of signatures are needed."""
+    if value is None:
+        return None
+    fields = Fields(value, "signatures")
+    word = Fields(fields.object(BOTH), f"signatures: {BOTH}")
+    leaf = word.integer("fromLeaf")
+    word.done()
+    fields.done()
+    return leaf
 
 
 def _enrolled(value: Any) -> EnrolledKey:

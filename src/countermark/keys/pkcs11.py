@@ -7,6 +7,9 @@ anybody sees it, so that a token that signs something else is noticed here.
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -24,14 +27,15 @@ CURVES: dict[Algorithm, tuple[type[ec.EllipticCurve], str]] = {
     "ecdsa-p384": (ec.SECP384R1, "secp384r1"),
     "ecdsa-p521": (ec.SECP521R1, "secp521r1"),
 }
+_LOGGED_IN = threading.Lock()
 _MEND = "name it as `pkcs11-tool --module MODULE -O` lists it: pkcs11:token=T;object=LABEL?module-path=/path/to.so"
 
 
 class Pkcs11Signer:
-    """A signer whose private key is in a token; its session ends with the process."""
+    """A signer whose private key is in a token; it logs in for each signature, and out after it."""
 
-    def __init__(self, private: Any, public: PublicKey) -> None:
-        self._private, self._public = private, public
+    def __init__(self, uri: KeyUri, public: PublicKey, pin: bytes | None) -> None:
+        self._uri, self._public, self._pin = uri, public, pin
 
     def __repr__(self) -> str:
         return f"Pkcs11Signer(use={self._public.use!r}, id={self._public.id[:16]!r})"
@@ -50,20 +54,21 @@ class Pkcs11Signer:
         import pkcs11
 
         try:
-            signature = self._signed(message)
+            with _session(self._uri, self._pin) as session:
+                signature = self._signed(_only(session, self._uri, pkcs11.ObjectClass.PRIVATE_KEY), message)
         except pkcs11.PKCS11Error as error:
             raise Unusable("the token did not sign", why=_told(error), mend="is it still plugged in?") from error
         self._public.verify(message, signature)
         return signature
 
-    def _signed(self, message: bytes) -> bytes:
+    def _signed(self, private: Any, message: bytes) -> bytes:
         import pkcs11
 
         if self._public.algorithm == "ed25519":
-            return bytes(self._private.sign(message, mechanism=pkcs11.Mechanism.EDDSA))
+            return bytes(private.sign(message, mechanism=pkcs11.Mechanism.EDDSA))
         digest = hashes.Hash(ecdsa_hash(self._public.algorithm))
         digest.update(message)
-        raw = bytes(self._private.sign(digest.finalize(), mechanism=pkcs11.Mechanism.ECDSA))
+        raw = bytes(private.sign(digest.finalize(), mechanism=pkcs11.Mechanism.ECDSA))
         half = len(raw) // 2
         return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
 
@@ -78,10 +83,9 @@ def open_key(uri: KeyUri, use: Use, pin: bytes | None) -> Pkcs11Signer:
     import_library()
     from pkcs11 import ObjectClass
 
-    session = _session(uri, pin, write=False)
-    return Pkcs11Signer(
-        _only(session, uri, ObjectClass.PRIVATE_KEY), _public(_only(session, uri, ObjectClass.PUBLIC_KEY), use)
-    )
+    with _session(uri, pin) as session:
+        _only(session, uri, ObjectClass.PRIVATE_KEY)
+        return Pkcs11Signer(uri, _public(_only(session, uri, ObjectClass.PUBLIC_KEY), use), pin)
 
 
 def make_key(uri: KeyUri, use: Use, algorithm: Algorithm, pin: bytes | None) -> Pkcs11Signer:
@@ -97,24 +101,24 @@ def make_key(uri: KeyUri, use: Use, algorithm: Algorithm, pin: bytes | None) -> 
     label = uri.one("object")
     if not label:
         raise Unusable("the URI names no object", why="the new key needs a label", mend=_MEND)
-    session = _session(uri, pin, write=True)
-    if any(session.get_objects(_wanted(uri, pkcs11.ObjectClass.PRIVATE_KEY))):
-        raise Unusable(
-            f"the token has a key {label!r:.80} already", mend="`countermark key use` takes it; or name another"
-        )
     kind = pkcs11.KeyType.EC_EDWARDS if algorithm == "ed25519" else pkcs11.KeyType.EC
     if algorithm != "ed25519" and algorithm not in CURVES:
         raise Unusable(f"a token makes no {algorithm} key here", mend="ed25519, or one of " + ", ".join(CURVES))
     curve = "1.3.101.112" if algorithm == "ed25519" else CURVES[algorithm][1]
-    try:
-        attributes = {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}
-        parameters = session.create_domain_parameters(kind, attributes, local=True)
-        private_only = {pkcs11.Attribute.EXTRACTABLE: False, pkcs11.Attribute.SENSITIVE: True}
-        public, private = parameters.generate_keypair(label=label, id=uri.path.get("id", label.encode()), store=True,
-                                                      private_template=private_only)  # fmt: skip
-    except pkcs11.PKCS11Error as error:
-        raise Unusable(f"the token cannot make a {algorithm} key", why=_told(error)) from error
-    return Pkcs11Signer(private, _public(public, use))
+    private_only = {pkcs11.Attribute.EXTRACTABLE: False, pkcs11.Attribute.SENSITIVE: True}
+    with _session(uri, pin, write=True) as session:
+        if any(session.get_objects(_wanted(uri, pkcs11.ObjectClass.PRIVATE_KEY))):
+            raise Unusable(
+                f"the token has a key {label!r:.80} already", mend="`countermark key use` takes it; or name another"
+            )
+        try:
+            attributes = {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}
+            parameters = session.create_domain_parameters(kind, attributes, local=True)
+            public, _ = parameters.generate_keypair(label=label, id=uri.path.get("id", label.encode()), store=True,
+                                                    private_template=private_only)  # fmt: skip
+        except pkcs11.PKCS11Error as error:
+            raise Unusable(f"the token cannot make a {algorithm} key", why=_told(error)) from error
+        return Pkcs11Signer(uri, _public(public, use), pin)
 
 
 def import_library() -> None:
@@ -129,7 +133,18 @@ def import_library() -> None:
         raise MissingExtra("a key in a token needs python-pkcs11", mend="pip install 'countermark[pkcs11]'") from error
 
 
-def _session(uri: KeyUri, pin: bytes | None, *, write: bool) -> Any:
+@contextlib.contextmanager
+def _session(uri: KeyUri, pin: bytes | None, *, write: bool = False) -> Iterator[Any]:
+    """A session that is logged in; one at a time, because a process logs in to a token once for all its sessions."""
+    with _LOGGED_IN:
+        session = _logged_in(uri, pin, write=write)
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+def _logged_in(uri: KeyUri, pin: bytes | None, *, write: bool) -> Any:
     import pkcs11
 
     module = uri.asked("module-path")

@@ -56,8 +56,10 @@ class TpmSigner:
             key = _key(chip, self._uri)
             if self._password:
                 chip.tr_set_auth(key, self._password)
-            made = chip.sign(key, tpm.TPM2B_DIGEST(digest.finalize()), scheme, ticket).signature.ecdsa
-            halves = bytes(made.signatureR), bytes(made.signatureS)
+            made = chip.sign(
+                key, tpm.TPM2B_DIGEST(digest.finalize()), scheme, ticket
+            )  # it owns the memory of its parts
+            halves = bytes(made.signature.ecdsa.signatureR), bytes(made.signature.ecdsa.signatureS)
         signature = encode_dss_signature(*(int.from_bytes(half, "big") for half in halves))
         self._public.verify(message, signature)
         return signature

@@ -165,7 +165,8 @@ class Trust:
         if len(parties) != 1:
             raise TrustRefused("one statement is signed by several parties", why=", ".join(sorted(parties)))
         party = self.document.party(parties.pop())
-        if use in party.hybrid() and not party.enough([enrolled[key_id][1].key for key_id in signed]):
+        before = leaf is not None and party.both is not None and leaf < party.both
+        if use in party.hybrid() and not before and not party.enough([enrolled[key_id][1].key for key_id in signed]):
             raise TrustRefused(
                 f"{party.id} signs with a classical and a post-quantum key, and one of the two is missing",
                 why="a signature may have been stripped on the way",

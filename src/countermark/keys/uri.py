@@ -66,14 +66,17 @@ def parse(text: str) -> KeyUri:
     Raises:
         Unusable: unknown scheme or attribute, one twice, a PIN in the URI itself, not well formed.
     """
-    scheme, _, rest = text.strip().partition(":")
+    text = text.strip()
+    scheme, _, rest = text.partition(":")
     if scheme not in _FORMS:
         raise Unusable(f"{scheme!r:.40} names no kind of key", mend=f"{', '.join(f'{s}:...' for s in _FORMS)}")
     if len(text) > MAX_URI_BYTES or not text.isprintable():
         raise Unusable("this key URI is too long, or not printable")
     before, _, after = rest.partition("?")
+    if not before:
+        raise Unusable(f"a {scheme} URI that names nothing", mend="see `countermark key use --help`")
     named, asked = _FORMS[scheme]
-    return KeyUri(scheme, text.strip(), _attributes(before, ";", named), _attributes(after, "&", asked))
+    return KeyUri(scheme, text, _attributes(before, ";", named), _attributes(after, "&", asked))
 
 
 def _attributes(text: str, mark: str, known: frozenset[str]) -> dict[str, bytes]:

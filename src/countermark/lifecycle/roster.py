@@ -51,8 +51,11 @@ def change_party(
     return enrol.save_draft(desk, document.with_party(changed))
 
 
-def set_signatures(desk: Desk, party_id: str, *, both: bool) -> TrustDocument:
+def set_signatures(desk: Desk, party_id: str, both: int | None) -> TrustDocument:
     """Draft whether what a party says counts only with a classical and a post-quantum signature.
+
+    Args:
+        both: first ledger leaf from which it does; what was entered before stays valid. None where one is enough.
 
     Raises:
         TrustRefused: no such party. StatementRefused: it has no two such keys.

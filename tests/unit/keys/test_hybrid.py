@@ -23,7 +23,7 @@ def enrolled(*keys: FileSigner) -> tuple[EnrolledKey, ...]:
     return tuple(EnrolledKey(k.public, k.sign(enrolment_bytes("acme", k.public))) for k in keys)
 
 
-def document(*keys: FileSigner, both: bool = True) -> TrustDocument:
+def document(*keys: FileSigner, both: int | None = 5) -> TrustDocument:
     party = Party("acme", "Acme", "Acme", ("data-owner",), ("*",), enrolled(*keys), both)
     return TrustDocument(
         project="parts", version=1, issued="2026-11-23T10:00:00Z", expires="2027-11-23T10:00:00Z", previous=None, threshold=1,
@@ -88,7 +88,7 @@ def test_the_word_needs_two_kinds_of_keys() -> None:
     classical = [k for k in OWN if k.public.algorithm == "ed25519"]
     with pytest.raises(StatementRefused, match="post-quantum"):
         document(*classical, generate("statement", "ecdsa-p384")).check()
-    document(*classical, both=False).check()
+    document(*classical, both=None).check()
     made = document(*OWN)
     gone = replace(made.parties[0].keys[-1], revoked=Revocation(3, "stolen"))
     party = replace(made.parties[0], keys=(*made.parties[0].keys[:-1], gone))
@@ -96,16 +96,31 @@ def test_the_word_needs_two_kinds_of_keys() -> None:
         replace(made, parties=(party,)).check()
 
 
+def test_what_was_entered_before_stays_valid() -> None:
+    whole = statement()
+    alone = replace(whole, signatures=whole.signatures[:1])
+    assert trust().verify(alone, "statement", NOW, leaf=4).party.id == "acme"
+    for leaf in (5, 6, None):
+        with pytest.raises(TrustRefused, match="one of the two is missing"):
+            trust().verify(alone, "statement", NOW, leaf=leaf)
+
+
 def test_the_word_travels_and_others_are_refused() -> None:
     made = document(*OWN)
     assert TrustDocument.from_bytes(made.to_bytes()) == made
-    for word in (b'"any"', b"true", b"null"):
-        changed = made.to_bytes().replace(b'"signatures":"both"', b'"signatures":' + word)
-        if word == b"null":
-            assert not TrustDocument.from_bytes(changed).parties[0].both
-        else:
-            with pytest.raises(StatementRefused):
-                TrustDocument.from_bytes(changed)
+    word = b'{"both":{"fromLeaf":5}}'
+    assert word in made.to_bytes()
+    for other in (
+        b'"both"',
+        b"true",
+        b"{}",
+        b'{"any":{}}',
+        b'{"both":{"fromLeaf":-1}}',
+        b'{"both":{"fromLeaf":5,"to":6}}',
+    ):
+        with pytest.raises(StatementRefused):
+            TrustDocument.from_bytes(made.to_bytes().replace(word, other))
+    assert TrustDocument.from_bytes(made.to_bytes().replace(word, b"null")).parties[0].both is None
 
 
 def test_a_use_of_one_kind_stays_as_it_was() -> None:

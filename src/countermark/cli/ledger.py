@@ -10,14 +10,14 @@ import click
 from countermark.cli._answer import FINE, FOUND, Answer, Pairs, Table
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._progress import Bar
-from countermark.cli._show import View, count
+from countermark.cli._show import View, count, safe
 
 if TYPE_CHECKING:
+    from countermark.lifecycle.care import Trouble
     from countermark.lifecycle.desk import Desk
     from countermark.passport.slip import Slip
 
 SUFFIX = ".slip.json"
-UNWITNESSED = "unwitnessed: the operator could rewrite this history"
 
 
 @click.group()
@@ -48,11 +48,20 @@ def add(files: tuple[Path, ...], slips: Path | None, desk: Desk) -> Answer:
             desk.space.disk.write(slips / f"{file.stem}{SUFFIX}", slip.to_bytes(), mode=0o644)
     rows = [(_index(s), f, s.envelope.digest[:16]) for f, s in zip(files, entered, strict=True)]
     return Answer(
-        f"entered: {count(len(files), 'statement')}; {UNWITNESSED}",
+        f"entered: {count(len(files), 'statement')}; {_witnesses(desk)}",
         facts={"entries": [{"file": str(f), "index": _index(s), "statement": s.envelope.digest}
                            for f, s in zip(files, entered, strict=True)]},
         body=[Table(("entry", "file", "statement"), rows)],
     )  # fmt: skip
+
+
+def _witnesses(desk: Desk) -> str:
+    """Who has seen the ledger's newest head."""
+    from countermark.lifecycle import care
+    from countermark.passport.witnesses import told
+
+    trust = desk.trust(expired=True)
+    return told(care.reader_of(desk, trust).checkpoint(), trust, desk.now())
 
 
 def _index(slip: Slip) -> int:
@@ -72,7 +81,7 @@ def show(desk: Desk) -> Answer:
     rows = [(e["index"], e["type"], e["name"], e["time"], e["statement"][:16]) for e in entries]
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
     return Answer(
-        f"{head.size} entries; {UNWITNESSED}", facts=facts | {"entries": entries},
+        f"{head.size} entries; {_witnesses(desk)}", facts=facts | {"entries": entries},
         body=[Table(("entry", "type", "about", "claimed time", "statement"), rows), "", Pairs(list(facts.items()))],
     )  # fmt: skip
 
@@ -202,7 +211,75 @@ def check(seen: tuple[Path, ...], desk: Desk, view: View) -> Answer:
 
         refuse_older(desk, desk.trust(expired=True), seen)
     return Answer(
-        f"whole: {head.size} entries lead to the signed root; {UNWITNESSED}",
+        f"whole: {head.size} entries lead to the signed root; {_witnesses(desk)}",
         facts={"size": head.size, "root": head.root.hex(), "tiles": done.tiles},
         body=[Pairs([("root", head.root.hex()), ("tiles compared", done.tiles)])],
     )
+
+
+@command("fsck", group=ledger, examples=["countermark ledger fsck"])
+@with_view
+@with_desk
+def fsck(desk: Desk, view: View) -> Answer:
+    """Check everything that is kept: tiles, entries, head, and each statement with its opening and receipt.
+
+    Names what does not hold, and changes nothing. `ledger rebuild-index` makes receipts again; lost entries are restored from
+    a copy.
+    """
+    from countermark.lifecycle import care
+
+    with Bar(view) as bar:
+        head, troubles = care.fsck(desk, lambda n, of: bar.tick("entries", n, of))
+    return _troubles(f"whole: {head.size} entries and their statements", "does not hold", head.size, troubles)
+
+
+@command("rebuild-index", group=ledger, examples=["countermark ledger rebuild-index"])
+@with_view
+@with_desk
+def rebuild_index(desk: Desk, view: View) -> Answer:
+    """Make the receipt of every statement again from the ledger's entries; what is right stays as it is."""
+    from countermark.lifecycle import care
+
+    with Bar(view) as bar:
+        made, lost = care.rebuild(desk, lambda n, of: bar.tick("entries", n, of))
+    return _troubles(f"made again: {count(made, 'receipt')}", "has no entry", made, lost)
+
+
+@command("monitor", group=ledger, examples=[
+    "countermark ledger monitor",
+    "countermark ledger monitor --every 3600",
+    "countermark ledger monitor /srv/ledger",
+])  # fmt: skip
+@click.argument("folder", required=False, type=PATH)
+@click.option("--every", type=click.IntRange(1), metavar="SECONDS", help="Look again and again, until an alarm.")
+@with_view
+@with_desk
+def monitor(folder: Path | None, every: int | None, desk: Desk, view: View) -> Answer:
+    """Look what is new since the last look, and raise an alarm (exit code 1) where the ledger forgot, forked, or holds an
+    entry that nobody here entered.
+
+    FOLDER is another party's ledger (tlog-tiles), of which only the history is watched. The last look is remembered in the
+    workspace; it moves on only where there is no alarm.
+    """
+    import time
+
+    from countermark.lifecycle import care
+
+    while True:
+        done = care.monitor(desk, folder)
+        told = f"{done.head.size} entries, {done.head.size - done.before} new; the history only grew"
+        if every is None or done.alarms:
+            return _troubles(told, "alarm", done.head.size, list(done.alarms))
+        if not view.json and not view.quiet:
+            click.echo(safe(told))
+        time.sleep(every)
+
+
+def _troubles(fine: str, word: str, size: int, troubles: list[Trouble]) -> Answer:
+    facts = {"size": size, "troubles": [{"where": t.where, "what": t.what} for t in troubles]}
+    if not troubles:
+        return Answer(fine, facts=facts)
+    rows = [(t.where, t.what) for t in troubles]
+    first = troubles[0]
+    return Answer(f"{word}: {first.where}: {first.what}" + (f"; and {len(rows) - 1} more" if rows[1:] else ""), FOUND,
+                  facts, [Table(("where", "what"), rows)])  # fmt: skip

@@ -137,18 +137,21 @@ def _statement(path: Path, desk: Desk | None) -> Answer:
     from countermark.lifecycle.desk import read_file
     from countermark.passport.slip import Slip
     from countermark.passport.slip import verify as verify_slip
+    from countermark.passport.witnesses import UNWITNESSED, told
     from countermark.statement.predicates import reception
 
     if desk is None or not desk.pinned():
         raise NothingToVerify(f"nobody is trusted here, so {path.name} shows nothing",
                               mend="`countermark trust pin FINGERPRINT --trust FILE`")  # fmt: skip
-    shown = verify_slip(Slip.from_bytes(read_file(path), what=path.name), desk.trust(), desk.now())
+    trust = desk.trust()
+    shown = verify_slip(Slip.from_bytes(read_file(path), what=path.name), trust, desk.now())
+    seen = told(shown.checkpoint, trust, desk.now()) if shown.checkpoint else UNWITNESSED
     kind = shown.statement.predicate_type.removeprefix("urn:countermark:predicate:")
     size = shown.checkpoint.size if shown.checkpoint else 0
     facts: dict[str, Any] = {"signer": shown.party.id, "type": kind, "statement": shown.digest, "index": shown.index,
-                             "size": size, "subject": shown.statement.digest}  # fmt: skip
+                             "size": size, "subject": shown.statement.digest, "witnessed": seen}  # fmt: skip
     body: list[Any] = [Pairs([("signed by", shown.party.id), ("type", kind), ("about", shown.statement.name),
-                              ("ledger", f"entry {shown.index} of {size}, unwitnessed")])]  # fmt: skip
+                              ("ledger", f"entry {shown.index} of {size}"), ("witnesses", seen)])]  # fmt: skip
     if shown.statement.predicate_type != reception.TYPE:
         return Answer(f"verified: {kind} by {shown.party.id}, entry {shown.index}", facts=facts, body=body)
     if "data-owner" not in shown.party.roles:

@@ -46,6 +46,10 @@ class CosignerKey:
         """The 4 bytes by which signature lines name this key; a hint, never a proof."""
         return hashlib.sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:4]
 
+    def names(self, name: str, key_id: bytes) -> bool:
+        """Whether a signature line of that name and id claims to be by this key."""
+        return (name, key_id) == (self.name, self.id)
+
     def vkey(self) -> str:
         """``name+id+base64(kind || key)``."""
         return f"{self.name}+{self.id.hex()}+{base64.b64encode(bytes([self.kind]) + self.public).decode()}"

@@ -80,7 +80,7 @@ def verify(key: CosignerKey, checkpoint: Checkpoint, given: NoteSignature) -> in
     Raises:
         LedgerRefused: of another key, malformed, or it does not hold.
     """
-    if (given.name, given.key_id) != (key.name, key.id) or len(given.signature) != 8 + SIGNATURE_BYTES[key.kind]:
+    if not key.names(given.name, given.key_id) or len(given.signature) != 8 + SIGNATURE_BYTES[key.kind]:
         raise LedgerRefused(f"this is no cosignature of {key.name}")
     time, signature = _TIME.unpack(given.signature[:8])[0], given.signature[8:]
     if time > MAX_TIME:
@@ -108,7 +108,7 @@ def witnessed(checkpoint: Checkpoint, quorum: Quorum, now: datetime) -> Witnesse
     times: dict[str, int] = {}
     for witness in quorum.witnesses:
         for line in Note.from_bytes(checkpoint.note).signatures:
-            if (line.name, line.key_id) == (witness.key.name, witness.key.id):
+            if witness.key.names(line.name, line.key_id):
                 times[witness.name] = min(_timely(witness, checkpoint, line, now), times.get(witness.name, MAX_TIME))
     if not quorum.satisfied(times):
         raise LedgerRefused(

@@ -36,6 +36,11 @@ class LogReader:
         self._key = key
         self._tiles: OrderedDict[tuple[int, int], Tile] = OrderedDict()
 
+    @property
+    def key(self) -> NoteKey:
+        """The key that signs this log's checkpoints."""
+        return self._key
+
     def exists(self) -> bool:
         """Whether the store holds a checkpoint at all, whoever signed it."""
         return self._read(CHECKPOINT_PATH, MAX_NOTE_BYTES) is not None

@@ -147,7 +147,7 @@ def needed(trust: Trust) -> Quorum:
 
 
 def _named(witness: Witness, one: NoteSignature) -> bool:
-    return (one.name, one.key_id) == (witness.key.name, witness.key.id)
+    return witness.key.names(one.name, one.key_id)
 
 
 def _one(witness: Witness, head: Checkpoint, carried: Sequence[NoteSignature], prove: submission.Prove,

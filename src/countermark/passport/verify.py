@@ -13,18 +13,16 @@ from datetime import datetime
 from countermark import canonical
 from countermark.artefact.tree import Tree, compare
 from countermark.errors import LedgerRefused, PolicyRefused, StatementRefused, TreeRefused, TrustRefused
-from countermark.keys import quorum
 from countermark.keys.document import OWNERS, moment
 from countermark.keys.trust import Trust, verify_chain
-from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint, verify_consistency
 from countermark.ledger.receipt import verify as verify_receipt
 from countermark.passport.passport import Commitment, Passport
 from countermark.passport.slip import Shown, Slip, key_of_note, ledger_note_key, verify
+from countermark.passport.witnesses import UNWITNESSED, cosigned
 from countermark.statement.predicates.acts import REVOCATION, Revocations
 from countermark.statement.predicates.verdict import TYPE, VerdictStatement
 
-UNWITNESSED = "unwitnessed: the operator could rewrite this history"
 NOT_SHOWN = "freshness: not shown"
 
 
@@ -110,7 +108,7 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
     if pin.least is not None:
         _reaches(passport, checkpoint, pin, trust)
     verify_checkpoint(checkpoint.note, ledger_note_key(trust))  # a receipt may outlive its ledger key, papers may not
-    words = _witnessed([c for _, c in entries], trust, now)
+    words = cosigned([c for _, c in entries], trust, now)
     fresh_until = _fresh(pin.snapshot, trust, {i for i, _ in entries}, now) if pin.snapshot else None
     return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, words)
 
@@ -198,19 +196,6 @@ def _reaches(passport: Passport, newest: Checkpoint, pin: Pin, trust: Trust) -> 
     """
     least = verify_checkpoint(pin.least or b"", key_of_note(trust, pin.least or b""))
     _extends(passport, replace(pin, size=least.size, root=least.root.hex()), newest)
-
-
-def _witnessed(heads: Sequence[Checkpoint], trust: Trust, now: datetime) -> str:
-    """What every page says of witnesses; no quorum in the trust document is the only way to need none.
-
-    Raises:
-        LedgerRefused: the quorum that is named did not cosign.
-    """
-    rule = quorum.parse(trust.document.quorum)
-    if not rule.needed:
-        return UNWITNESSED
-    seen = cosignature.witnessed(max(heads, key=lambda c: len(c.note)), rule, now)
-    return f"witnessed by {', '.join(seen.witnesses)} until {seen.when}"
 
 
 def _extends(passport: Passport, pin: Pin, newest: Checkpoint) -> None:

@@ -16,11 +16,12 @@ from markupsafe import Markup, escape
 from countermark import __version__
 from countermark.assess.cheat_sheet import GROUPS
 from countermark.assess.matrix import ASSETS, PROPERTIES
+from countermark.passport.witnesses import UNWITNESSED
 from countermark.policy.shape import table, tables, text, texts
 from countermark.report import charts, parts
 from countermark.report.lineage import lineage
 from countermark.report.plain import count, figure, percent, plain, short
-from countermark.report.view import UNWITNESSED, Report
+from countermark.report.view import Report
 
 MOST_FINDINGS = 40
 _DATA_URI = re.compile(r"data:image/png;base64,[A-Za-z0-9+/]+={0,2}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from countermark.passport.witnesses import UNWITNESSED
 from countermark.policy.shape import table, tables, text
 from countermark.report.parts import figures, findings
 from countermark.report.plain import plain, short
-from countermark.report.view import UNWITNESSED, Report
+from countermark.report.view import Report
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&:@$^=])")
 

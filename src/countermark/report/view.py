@@ -10,7 +10,6 @@ from typing import Any
 from countermark.assess.assess import Assessment
 from countermark.policy.shape import table, tables, text, texts
 
-UNWITNESSED = "unwitnessed: the operator could rewrite this history"
 MOST_EXHIBIT_BYTES = 16 << 10
 SEVERITIES = ("critical", "high", "medium", "low", "info")
 _PNG = b"\x89PNG\r\n\x1a\n"

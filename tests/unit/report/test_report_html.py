@@ -14,9 +14,10 @@ import pytest
 from core_evidence import BACKDOOR, FLIPPER, good, judged, sha, waiver
 
 from countermark.assess.assess import assess
+from countermark.passport.witnesses import UNWITNESSED
 from countermark.report.html import to_html
 from countermark.report.plain import plain
-from countermark.report.view import MOST_EXHIBIT_BYTES, UNWITNESSED, Report
+from countermark.report.view import MOST_EXHIBIT_BYTES, Report
 
 Evidence = dict[str, Any]
 VOID = {"meta", "br", "img", "link", "input", "hr", "path", "rect", "circle"}

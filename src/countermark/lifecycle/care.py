@@ -1,0 +1,200 @@
+"""Care of a ledger: is all of it there and does it hold, what is new since the last look, and receipts made again.
+
+`fsck` changes nothing. `rebuild` makes again what follows from the entries. `monitor` remembers the last head that it saw, and
+raises an alarm where the ledger forgot it, forked, or holds an entry that nobody here entered: whoever has the ledger's
+key besides its keeper shows in nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from countermark import canonical
+from countermark.canonical import Fields
+from countermark.errors import CountermarkError, LedgerRefused, TrustRefused
+from countermark.keys.trust import Trust
+from countermark.ledger.audit import audit
+from countermark.ledger.checkpoint import Checkpoint, verify_consistency
+from countermark.ledger.reader import LogReader
+from countermark.ledger.receipt import Receipt
+from countermark.ledger.record import Opening
+from countermark.ledger.stores.files import FileStore
+from countermark.lifecycle import book
+from countermark.lifecycle.desk import Desk, read_file
+from countermark.passport.slip import Slip, key_of_note, ledger_note_key, verify
+
+STATE = "monitor.json"
+MAX_STATE_BYTES = 4096
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that does not hold: where, and what."""
+
+    where: str
+    what: str
+
+
+def reader_of(desk: Desk, trust: Trust, folder: Path | None = None) -> LogReader:
+    """The ledger in this workspace, or in another folder that somebody serves; nothing is written there."""
+    store = FileStore.reading(folder or desk.space.home / "ledger")
+    note = store.read("checkpoint", 1 << 20) or b""
+    return LogReader(store, key_of_note(trust, note) if note else ledger_note_key(trust))
+
+
+def fsck(desk: Desk, progress: Progress | None = None) -> tuple[Checkpoint, list[Trouble]]:
+    """Check tiles, entries, head and every statement kept here; returns the head and all that does not hold.
+
+    Raises:
+        LedgerRefused: there is no head, or the ledger's key did not sign it. TrustRefused: nothing is pinned.
+    """
+    trust = desk.trust(expired=True)
+    reader = reader_of(desk, trust)
+    head, out = reader.checkpoint(), list[Trouble]()
+    try:
+        audit(FileStore.reading(desk.space.home / "ledger"), reader.key, progress=progress)
+    except CountermarkError as error:
+        out.append(Trouble("ledger/", _told(error)))
+    known: dict[int, str] = {}
+    for path in _files(desk, "json"):
+        out += _statement(desk, trust, reader, path, known)
+    for index in sorted(set(range(head.size)) - known.keys()):
+        out.append(
+            Trouble(f"entry {index}", "no statement here opens it: its file was lost, or somebody else entered it")
+        )
+    for path in _files(desk, "entering"):
+        out.append(Trouble(f"statements/{path.name}", "entering it was cut short; the next `ledger add` ends it"))
+    return head, out
+
+
+def _statement(desk: Desk, trust: Trust, reader: LogReader, path: Path, known: dict[int, str]) -> Iterator[Trouble]:
+    """Troubles of one statement; its entry goes into `known`."""
+    try:
+        slip = book.slip(desk, path.stem)
+        if slip.envelope.digest != path.stem:
+            raise LedgerRefused("it is another statement than its name says", why=slip.envelope.digest)
+        shown = verify(slip, trust, desk.now())
+        index = slip.index()
+        if reader.find(shown.slip.opening.leaf() if shown.slip.opening else b"") != index:
+            raise LedgerRefused(f"the ledger does not hold it at entry {index}")
+    except TrustRefused as error:  # a key that was revoked since: the entry is explained all the same
+        known[slip.index()] = path.stem
+        if "revoked" not in error.what:
+            yield Trouble(f"statements/{path.name}", _told(error))
+    except (CountermarkError, OSError) as error:
+        yield Trouble(f"statements/{path.name}", _told(error))
+    else:
+        if known.setdefault(index, path.stem) != path.stem:
+            yield Trouble(f"statements/{path.name}", f"entry {index} is opened by two statements")
+
+
+def rebuild(desk: Desk, progress: Progress | None = None) -> tuple[int, list[Trouble]]:
+    """Make every receipt again from the entries; returns how many were made or replaced, and what has no entry.
+
+    Interrupted, it is simply run again: each receipt is replaced whole.
+
+    Raises:
+        LedgerRefused: the ledger itself does not hold (`fsck` tells what).
+    """
+    trust = desk.trust(expired=True)
+    with desk.space.lock():
+        reader = reader_of(desk, trust)
+        head = reader.checkpoint()
+        audit(FileStore.reading(desk.space.home / "ledger"), reader.key, progress=progress)
+        where = {leaf: index for index, leaf in enumerate(reader.entries(0, head.size, size=head.size))}
+        made, lost = 0, list[Trouble]()
+        for path in _files(desk, "opening"):
+            index = where.get(Opening.from_bytes(path.read_bytes()).leaf())
+            receipt = path.with_suffix(".tlog-proof")
+            if index is None:
+                lost.append(Trouble(f"statements/{path.name}", "the ledger has no such entry; `ledger add` enters it"))
+            elif not _good(receipt, index):
+                desk.space.disk.write(receipt, reader.receipt(index, head).to_bytes())
+                made += 1
+    return made, lost
+
+
+def _good(receipt: Path, index: int) -> bool:
+    try:
+        return Receipt.from_bytes(receipt.read_bytes()).index == index
+    except (OSError, LedgerRefused):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What one look showed: the head, the size seen before, and alarms."""
+
+    head: Checkpoint
+    before: int
+    alarms: tuple[Trouble, ...]
+
+
+def monitor(desk: Desk, folder: Path | None = None) -> Watched:
+    """Look at a ledger, and compare it with the last look; the mark moves only where there is no alarm.
+
+    Args:
+        folder: a ledger that somebody else serves; entries of it cannot be opened here, and none is asked for.
+
+    Raises:
+        LedgerRefused: it shows less than was seen, another history, or no head that its key signed.
+    """
+    trust = desk.trust(expired=True)
+    reader = reader_of(desk, trust, folder)
+    head, seen = reader.checkpoint(), _seen(desk, trust)
+    if seen is not None:
+        if seen.size > head.size:
+            raise LedgerRefused(
+                f"the ledger shows {head.size} entries; {seen.size} were seen before",
+                why="an older state hides what came later", mend="ask its keeper; do not sign on from it",
+            )  # fmt: skip
+        verify_consistency(seen, head, reader.consistency(seen.size, head) if seen.size else [])
+    before = seen.size if seen else 0
+    alarms = tuple(_unexplained(desk, trust, reader, before, head)) if folder is None else ()
+    if not alarms:
+        said = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
+        desk.space.disk.write(desk.space.home / STATE, canonical.to_bytes(said))
+    return Watched(head, before, alarms)
+
+
+def _unexplained(desk: Desk, trust: Trust, reader: LogReader, start: int, head: Checkpoint) -> Iterator[Trouble]:
+    """Entries since the last look that nobody here entered, or whose signer does not count."""
+    slips = {slip.opening.leaf(): slip for slip in _entered(desk) if slip.opening}
+    for index, leaf in enumerate(reader.entries(start, head.size, size=head.size), start):
+        if leaf not in slips:
+            yield Trouble(f"entry {index}", "nobody here entered it: who else has the ledger's key?")
+            continue
+        try:
+            verify(slips[leaf], trust, desk.now())
+        except CountermarkError as error:
+            yield Trouble(f"entry {index}", _told(error))
+
+
+def _entered(desk: Desk) -> Iterator[Slip]:
+    for path in _files(desk, "tlog-proof"):
+        yield book.slip(desk, path.stem)
+
+
+def _seen(desk: Desk, trust: Trust) -> Checkpoint | None:
+    path = desk.space.home / STATE
+    if not path.exists():
+        return None
+    fields = Fields(canonical.from_bytes(read_file(path, MAX_STATE_BYTES), what=STATE), STATE)
+    out = Checkpoint(fields.text("origin"), fields.integer("size"), bytes.fromhex(fields.hex("root")), b"")
+    fields.done()
+    if out.origin != trust.document.ledger_origin:
+        raise LedgerRefused(f"{STATE} is about another ledger", mend=f"remove {path} to begin anew")
+    return out
+
+
+def _files(desk: Desk, suffix: str) -> list[Path]:
+    return sorted((desk.space.home / "statements").glob(f"*.{suffix}"))
+
+
+def _told(error: CountermarkError | OSError) -> str:
+    if not isinstance(error, CountermarkError):
+        return str(error)
+    return f"{error.what} ({error.why})" if error.why else error.what

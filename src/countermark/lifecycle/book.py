@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from countermark import canonical, dsse
-from countermark.errors import LedgerRefused, NothingToVerify, TrustRefused
+from countermark.errors import LedgerRefused, NothingToVerify, StatementRefused, TrustRefused
 from countermark.keys.trust import Trust
 from countermark.ledger.checkpoint import Checkpoint
 from countermark.ledger.log import Log, Sign
@@ -74,17 +74,45 @@ def enter(desk: Desk, trust: Trust, envelopes: Sequence[dsse.Envelope]) -> list[
     """Enter statements into the ledger; those entered before keep their receipt.
 
     Raises:
-        SignatureRefused, TrustRefused, StatementRefused: a statement does not hold; nothing is entered then.
+        SignatureRefused, TrustRefused, StatementRefused: a statement does not hold, or another party entered the same words
+            before; nothing is entered then.
         LedgerRefused, Unusable: the ledger cannot be written.
     """
     with desk.space.lock():
         waiting = [e for e in envelopes if not _path(desk, e.digest, "tlog-proof").exists()]
+        for envelope in envelopes:
+            _refuse_copied(desk, trust, envelope)
         shown = [verify(Slip(e), trust, desk.now(), logged=False) for e in waiting]
+        said: dict[str, str] = {}
+        for one in shown:
+            _refuse_other(said.setdefault(one.digest, one.party.id), one.party.id)
         openings = {s.digest: _opening(desk, s) for s in shown}
         if openings:
             with ledger(desk, trust) as log:
                 _append(desk, log, openings)
         return [slip(desk, e.digest) for e in envelopes]
+
+
+def _refuse_copied(desk: Desk, trust: Trust, envelope: dsse.Envelope) -> None:
+    """A statement is known by its words: who signs another's words must not pass for the one who said them.
+
+    Raises:
+        StatementRefused: another party's envelope over the same payload is here.
+    """
+    path = _path(desk, envelope.digest, "json")
+    if not path.exists() or (here := path.read_bytes()) == envelope.to_bytes():
+        return
+    mine, first = (verify(Slip(e), trust, desk.now(), logged=False).party.id
+                   for e in (envelope, dsse.Envelope.from_bytes(here)))  # fmt: skip
+    _refuse_other(first, mine)
+
+
+def _refuse_other(first: str, mine: str) -> None:
+    if mine != first:
+        raise StatementRefused(
+            f"{first} entered the same words before {mine}", why="a statement is known by the digest of its words",
+            mend=f"{mine} signs it again: its time makes it another statement",
+        )  # fmt: skip
 
 
 def _append(desk: Desk, log: Log, openings: dict[str, Opening]) -> None:

@@ -154,3 +154,18 @@ def test_a_supplier_withdraws_its_own_delivery_by_a_file_and_nobody_elses(small:
     book.enter(desk, desk.trust(), [withdraw.request(small[SUPPLIER], folder, "the wrong camera")])
     assert withdraw.withdrawn(desk)[piece.envelope.digest].reason == "the wrong camera"
     assert withdraw.entries(desk) == {book.slip(desk, piece.envelope.digest).index()}
+
+
+def test_another_partys_copy_of_the_same_words_is_refused_by_name(small: World) -> None:
+    desk = small[OWNER]
+    said = Withdrawal(small[SUPPLIER].context(EVERYBODY), "0" * 64, "words", None)
+    words = Statement("withdrawn", "0" * 64, WITHDRAWAL, said.to_json()).to_bytes()
+    copied, own = (
+        sign_envelope("application/vnd.in-toto+json", words, [private_key(p, "statement")]) for p in (OTHER, SUPPLIER)
+    )
+    with pytest.raises(StatementRefused, match=f"{OTHER} entered the same words before {SUPPLIER}"):
+        book.enter(desk, desk.trust(), [copied, own])
+    (entered,) = book.enter(desk, desk.trust(), [copied])
+    assert book.enter(desk, desk.trust(), [copied])[0].index() == entered.index(), "twice is harmless"
+    with pytest.raises(StatementRefused, match=f"{OTHER} entered the same words before {SUPPLIER}"):
+        book.enter(desk, desk.trust(), [own])

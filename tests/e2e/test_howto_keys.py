@@ -139,3 +139,15 @@ def test_oms_bundles(shell, tmp_path: Path) -> None:
         assert done.out.splitlines()[-1].startswith(("signed: 2 ", "verified: 2 files"))
     (shell.here / "desk" / "model" / "weights.bin").write_bytes(b"changed")
     shell(*shlex.split(line)[1:], at="desk", exit=1)
+
+
+def test_a_ledger_is_looked_after(project) -> None:
+    delivered(project)
+    said = run_page(project, "look-after-a-ledger.md", {})
+    assert said[0].startswith("whole: 2 entries") and said[-1] == "made again: 0 receipts"
+    assert said[1:3] == ["2 entries, 2 new; the history only grew"] * 2
+    receipts = sorted((project.here / "manufacturer" / ".countermark" / "statements").glob("*.tlog-proof"))
+    receipts[0].unlink()
+    assert "does not hold" in project("ledger", "fsck", at="manufacturer", exit=1).last
+    assert project("ledger", "rebuild-index", at="manufacturer").last == "made again: 1 receipt"
+    assert project("ledger", "fsck", "--json", at="manufacturer").json()["troubles"] == []

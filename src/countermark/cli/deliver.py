@@ -31,12 +31,14 @@ if TYPE_CHECKING:
               "data owner).")  # fmt: skip
 @click.option("--replace", is_flag=True, help="It corrects this party's last delivery, whose rows no longer count.")
 @click.option("--admitted", is_flag=True, help="Write the rows that training may see into FOLDER, then deliver it.")
+@click.option("--cached", is_flag=True, help="Read only files that changed since the last delivery with --cached.")
 @click.option("--dry-run", is_flag=True, help="Show classes, counts and what would be refused; sign nothing.")
 @with_view
 @with_desk
 def deliver(
-    folder: Path, addressee: str | None, replace: bool, admitted: bool, dry_run: bool, desk: Desk, view: View
-) -> Answer:
+    folder: Path, addressee: str | None, replace: bool, admitted: bool, cached: bool, dry_run: bool, desk: Desk,
+    view: View,
+) -> Answer:  # fmt: skip
     """Sign a folder of training data for its receiver.
 
     FOLDER holds one folder per class, or files with metadata.csv or metadata.jsonl (file_name, label). The signed
@@ -56,7 +58,7 @@ def deliver(
         to = addressee or _receiver(desk)
         if admitted:
             rows.write_training_set(desk, folder)
-        parcel = stage.deliver(desk, folder, addressee=to, replace=replace, progress=bar.files)
+        parcel = stage.deliver(desk, folder, addressee=to, replace=replace, cached=cached, progress=bar.files)
     said = parcel.delivery
     file = folder.with_name(folder.name + ".cmdelivery")
     return Answer(

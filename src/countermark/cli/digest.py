@@ -23,21 +23,30 @@ if TYPE_CHECKING:
     "countermark digest model/",
     "countermark digest photos --manifest",
     "countermark digest model/ --profile blake3",
+    "countermark digest photos --cache ~/.cache/photos.roots",
 ])  # fmt: skip
 @click.argument("path", type=PATH)
 @click.option("--manifest", is_flag=True, help="Print one JSON line per file: [path, size, executable, root].")
-@click.option("--profile", type=click.Choice(["sha256", "blake3"]), default="sha256", show_default=True,
-              help="The hash; both sides must use the same.")  # fmt: skip
+@click.option(
+    "--profile",
+    type=click.Choice(["sha256", "blake3"]),
+    default="sha256",
+    show_default=True,
+    help="The hash; both sides must use the same.",
+)
+@click.option("--cache", type=PATH, metavar="FILE", help="Remember what was read, and read only what changed since.")
 @with_view
-def digest(path: Path, manifest: bool, profile: str, view: View) -> Answer:
+def digest(path: Path, manifest: bool, profile: str, cache: Path | None, view: View) -> Answer:
     """Print the tree digest of a folder or file.
 
     The digest (cm-tree/v1) binds names, sizes, executable bits and every byte; it says nothing about who made them.
     Memory stays bounded however many files there are. A .dvc pointer stands for the data it names, once its MD5 was
-    compared.
+    compared. With --cache, files whose status has not changed are not read again: for your own files, never to check
+    somebody else's.
     """
     from countermark.artefact.pointer import follow
     from countermark.artefact.profile import profile_named
+    from countermark.artefact.remembered import remembering
     from countermark.artefact.stream import Outputs, stream_folder
 
     with contextlib.ExitStack() as opened:
@@ -46,7 +55,9 @@ def digest(path: Path, manifest: bool, profile: str, view: View) -> Answer:
         with Bar(view) as bar:
             named = follow(path)
             bar.expect(named)
-            done = stream_folder(named, profile=profile_named(profile), outputs=Outputs(listing), progress=bar.files)
+            used, outputs = profile_named(profile), Outputs(listing)
+            with remembering(named, cache, used) as known:
+                done = stream_folder(named, profile=used, outputs=outputs, progress=bar.files, known=known)
         opened.pop_all()
     return _answer(done, listing, view)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from countermark.artefact.dataset import Dataset, describe, is_metadata
-from countermark.artefact.folder import read_folder
+from countermark.artefact.folder import Known, read_folder
+from countermark.artefact.profile import SHA256
+from countermark.artefact.remembered import remembering
 from countermark.artefact.tree import Tree, TreeEntry
 from countermark.errors import TrustRefused
 from countermark.keys.document import Party
@@ -29,11 +33,14 @@ class Outlook:
     rejects: tuple[str, ...]
 
 
-def look(folder: Path, party: Party | None = None, progress: Progress | None = None) -> Outlook:
+def look(
+    folder: Path, party: Party | None = None, progress: Progress | None = None, known: Known | None = None
+) -> Outlook:
     """Read a folder as a delivery would, without signing.
 
     Args:
         party: who delivers; classes outside its scope are listed among the rejects.
+        known: what was read before and did not change.
 
     Raises:
         TreeRefused, Unusable: the folder cannot be signed at all.
@@ -43,7 +50,7 @@ def look(folder: Path, party: Party | None = None, progress: Progress | None = N
     def keep(entry: TreeEntry, data: bytes) -> None:
         metadata[entry.path] = data
 
-    tree = read_folder(folder, sink=keep, wants=is_metadata, progress=progress)
+    tree = read_folder(folder, sink=keep, wants=is_metadata, progress=progress, known=known)
     dataset = describe(tree, metadata.__getitem__)
     return Outlook(tree, dataset, tuple(_rejects(tree, dataset, party)))
 
@@ -56,14 +63,16 @@ def _rejects(tree: Tree, dataset: Dataset, party: Party | None) -> list[str]:
 
 
 def deliver(
-    desk: Desk, folder: Path, *, addressee: str, replace: bool = False, progress: Progress | None = None
-) -> Parcel:
+    desk: Desk, folder: Path, *, addressee: str, replace: bool = False, cached: bool = False,
+    progress: Progress | None = None,
+) -> Parcel:  # fmt: skip
     """Sign `folder` for `addressee`; writes ``FOLDER.cmdelivery`` beside it and keeps a copy.
 
     Signing the same content again returns the earlier delivery: the sequence counts deliveries, not tries.
 
     Args:
         replace: this delivery corrects the one before it, whose rows then no longer count.
+        cached: read only files that changed since they were last delivered with it; the addressee reads them all.
 
     Raises:
         TrustRefused: the addressee is no party, a class lies outside this party's scope, a file is too large.
@@ -72,7 +81,8 @@ def deliver(
     name, trust = parcel.name(folder), desk.trust()
     me = trust.document.party(desk.party)
     trust.document.party(addressee)
-    outlook = look(folder, me, progress)
+    with remembering(folder, _cache(desk, folder) if cached else None, SHA256) as known:
+        outlook = look(folder, me, progress, known)
     if outlook.rejects:
         raise TrustRefused(
             f"{folder.name} holds what {me.id} may not deliver",
@@ -90,6 +100,12 @@ def deliver(
         desk.space.disk.write(sent / f"{out.delivery.context.sequence:06d}{parcel.SUFFIX}", data)
     desk.space.disk.write(parcel.beside(folder), data, mode=0o644)
     return out
+
+
+def _cache(desk: Desk, folder: Path) -> Path:
+    """Where roots of this folder's files are remembered."""
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
+    return desk.space.disk.folder(desk.space.folder("cache")) / f"{name}.roots"
 
 
 def _repeat(earlier: list[Path], tree: Tree) -> Parcel | None:

@@ -1,0 +1,132 @@
+"""Remembered roots: what is reused, what is read again, and that neither a forged cache nor a put-back time gets past."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from countermark.artefact import remembered
+from countermark.artefact.folder import read_folder
+from countermark.artefact.profile import SHA256, Profile, blake3_profile
+from countermark.artefact.remembered import GRAIN_NS, remembering
+from countermark.artefact.stream import stream_folder
+from countermark.errors import Unusable
+
+FILES = 40
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "photos"
+    for n in range(FILES):
+        place = root / f"c{n % 3}" / f"{n}.bin"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"%d" % n * 50)
+    return root
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the files had been written long before the reading."""
+    monkeypatch.setattr(remembered, "GRAIN_NS", -GRAIN_NS)
+
+
+def digested(folder: Path, profile: Profile = SHA256) -> int:
+    """Digest with the cache, compare with a plain reading; returns how many files were not read."""
+    with remembering(folder, folder.with_suffix(".roots"), profile) as known:
+        done = stream_folder(folder, profile=profile, known=known)
+    assert done.digest == read_folder(folder, profile=profile).digest
+    assert known
+    return known.reused
+
+
+@pytest.mark.usefixtures("settled")
+def test_only_what_changed_is_read_again(folder: Path) -> None:
+    assert [digested(folder), digested(folder)] == [0, FILES]
+    (folder / "c0" / "0.bin").write_bytes(b"changed")
+    (folder / "c1" / "1.bin").unlink()
+    (folder / "c9").mkdir()
+    (folder / "c9" / "new.bin").write_bytes(b"new")
+    assert [digested(folder), digested(folder)] == [FILES - 2, FILES]
+    (folder / "c2" / "2.bin").rename(folder / "c2" / "renamed.bin")
+    (folder / "c0" / "3.bin").chmod(0o755)
+    assert digested(folder) == FILES - 2
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_time_that_was_put_back_and_a_replaced_file_show(folder: Path) -> None:
+    digested(folder)
+    file = folder / "c0" / "0.bin"
+    before = file.stat()
+    file.write_bytes(b"9" * before.st_size)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    other = folder / "c1" / "1.bin"
+    seen = other.stat()
+    twin = folder.with_name("twin")
+    twin.write_bytes(b"8" * seen.st_size)
+    os.utime(twin, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    twin.replace(other)
+    assert digested(folder) == FILES - 2
+
+
+def test_what_changed_just_before_is_not_remembered(folder: Path) -> None:
+    assert [digested(folder), digested(folder)] == [0, 0]
+    time.sleep(GRAIN_NS / 1e9 + 0.05)
+    (folder / "c0" / "0.bin").write_bytes(b"late")
+    assert [digested(folder), digested(folder)] == [0, FILES - 1]
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("at", [0, 12, 20, 100, -40, -1])
+def test_a_forged_or_damaged_cache_is_ignored(folder: Path, at: int) -> None:
+    digested(folder)
+    cache = folder.with_suffix(".roots")
+    data = bytearray(cache.read_bytes())
+    data[at] ^= 1
+    cache.write_bytes(data)
+    assert [digested(folder), digested(folder)] == [0, FILES]
+    cache.write_bytes(cache.read_bytes()[: at % 500])
+    assert digested(folder) == 0
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_key_that_others_could_read_is_made_anew(folder: Path) -> None:
+    digested(folder)
+    key = folder.with_name("photos.roots.key")
+    assert key.stat().st_mode & 0o777 == 0o600
+    kept = key.read_bytes()
+    key.chmod(0o644)
+    assert digested(folder) == 0
+    assert key.read_bytes() != kept and key.stat().st_mode & 0o777 == 0o600
+    key.unlink()
+    assert digested(folder) == 0
+
+
+@pytest.mark.usefixtures("settled")
+def test_each_hash_has_its_own_roots_and_a_cache_inside_is_refused(folder: Path) -> None:
+    digested(folder)
+    assert digested(folder, blake3_profile()) == 0
+    with pytest.raises(Unusable, match="lies in the folder"), remembering(folder, folder / "c0" / "x.roots", SHA256):
+        pass
+    cache = folder.with_suffix(".roots")
+    kept = cache.read_bytes()
+    with pytest.raises(RuntimeError), remembering(folder, cache, SHA256):
+        raise RuntimeError("interrupted")
+    assert cache.read_bytes() == kept and not list(folder.parent.glob("*.part"))
+
+
+@pytest.mark.usefixtures("settled")
+def test_verifying_reads_every_byte(folder: Path) -> None:
+    """A byte that changed under an unchanged status is what a signer would miss, and a verifier does not."""
+    digested(folder)
+    file = folder / "c0" / "0.bin"
+    status = file.stat()
+    with remembering(folder, folder.with_suffix(".roots"), SHA256) as known:
+        assert known and known.find("c0/0.bin", status)
+        signed = stream_folder(folder, known=None).digest
+    file.write_bytes(b"7" * status.st_size)
+    assert read_folder(folder).digest != signed

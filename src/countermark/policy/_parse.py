@@ -17,6 +17,7 @@ MAX_NESTING = 32
 MAX_DEPTH = 100
 MAX_LOOP_DEPTH = 2
 LOOPS = {"all": (2,), "exists": (2,), "exists_one": (2,), "filter": (2,), "map": (2, 3)}
+BEYOND_INT = 1 << 63
 FUNCTIONS = {"size": 1, "has": 1, "int": 1, "double": 1, "string": 1, "timestamp": 1, "duration": 1}
 METHODS = {"size": 0, "startsWith": 1, "endsWith": 1, "contains": 1}
 _LEVELS = (("||",), ("&&",), ("==", "!=", "<", "<=", ">", ">=", "in"), ("+", "-"), ("*", "/", "%"))
@@ -145,6 +146,8 @@ class _Parser:
                 count += 1
             if count > 1:
                 raise self._refuse(f"repeats {operator!r}")
+            if count and operator == "-" and self._peek() == ("number", str(BEYOND_INT)):
+                return self._node("operator", "-", (Node("literal", self._next()[1]),))  # it has no positive twin
             if count:
                 return self._node("operator", operator, (self._member(),))
         return self._member()
@@ -204,6 +207,8 @@ class _Parser:
     def _primary(self) -> Node:
         kind, word = self._next()
         if kind in ("text", "number") or (kind == "word" and word in ("true", "false", "null")):
+            if kind == "number" and word.isdecimal() and int(word) >= BEYOND_INT:
+                raise self._refuse(f"has the number {word:.30}, which 64 bits do not hold")
             return Node("literal", word)
         if kind == "word" and word not in _RESERVED:
             if not self._takes("("):

@@ -151,3 +151,16 @@ def test_a_ledger_is_looked_after(project) -> None:
     assert "does not hold" in project("ledger", "fsck", at="manufacturer", exit=1).last
     assert project("ledger", "rebuild-index", at="manufacturer").last == "made again: 1 receipt"
     assert project("ledger", "fsck", "--json", at="manufacturer").json()["troubles"] == []
+
+
+def test_two_deliveries_are_compared(project) -> None:
+    photos = project.here / "acme" / "photos"
+    said = run_page(project, "compare-two-deliveries.md", {})
+    assert said[-1] == "alike: 4 rows"
+    files = sorted(p for p in photos.rglob("*") if p.is_file())
+    files[0].rename(photos / "screw" / "moved-here.png")
+    files[1].write_bytes(b"changed")
+    before = ".countermark/sent/manufacturer/000001.cmdelivery"
+    told = project("diff", before, "photos", "--csv", "changes.csv", at="acme", exit=1)
+    assert told.last == "1 changed, 1 relabelled; 2 as they were"
+    assert len((project.here / "acme" / "changes.csv").read_text().splitlines()) == 3

@@ -52,6 +52,7 @@ COMMANDS: dict[str, Entry] = {
     "doctor": Entry(TOOLS, "What is missing here, and how to install it."),
     "convert": Entry(TOOLS, "Turn shards (WebDataset, Parquet) into a folder to deliver."),
     "digest": Entry(TOOLS, "Print the tree digest of a folder or file."),
+    "diff": Entry(TOOLS, "What changed between two deliveries, row by row."),
 }
 
 

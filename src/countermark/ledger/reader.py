@@ -34,7 +34,7 @@ class LogReader:
     def __init__(self, store: Store, key: NoteKey) -> None:
         self._store = store
         self._key = key
-        self._tiles: OrderedDict[tuple[int, int], Tile] = OrderedDict()
+        self._tiles: OrderedDict[tuple[int, int, int], Tile] = OrderedDict()
 
     @property
     def key(self) -> NoteKey:
@@ -124,13 +124,14 @@ class LogReader:
         return None
 
     def _tile(self, level: int, index: int, size: int) -> Tile:
-        if (level, index) in self._tiles:
-            self._tiles.move_to_end((level, index))
-            return self._tiles[level, index]
         width = tile_width(level, index, size)
+        for kept in ((level, index, width), (level, index, WIDTH)):
+            if kept in self._tiles:
+                self._tiles.move_to_end(kept)
+                return self._tiles[kept]
         data = self._read(tile_path(level, index, width), MAX_TILE_BYTES) if width < WIDTH else None
         if data is not None:
-            return Tile.from_bytes(data, width)
+            return self._remember(level, index, Tile.from_bytes(data, width))
         # A partial tile may go once the full one is there.
         data = self._read(tile_path(level, index), MAX_TILE_BYTES)
         if data is None:
@@ -138,14 +139,14 @@ class LogReader:
         tile = Tile.from_bytes(data, len(data) // HASH_BYTES)
         if len(tile.hashes) != WIDTH:
             raise LedgerRefused(f"tile {tile_path(level, index)} holds {len(tile.hashes)} hashes, not {WIDTH}")
-        if width == WIDTH:
-            self._remember(level, index, tile)
-        return tile
+        return self._remember(level, index, tile)
 
-    def _remember(self, level: int, index: int, tile: Tile) -> None:
-        self._tiles[level, index] = tile
+    def _remember(self, level: int, index: int, tile: Tile) -> Tile:
+        """Keep a tile: one of a certain width never changes, in a log that only grows."""
+        self._tiles[level, index, len(tile.hashes)] = tile
         if len(self._tiles) > _CACHED_TILES:
             self._tiles.popitem(last=False)
+        return tile
 
     def _read(self, name: str, limit: int) -> bytes | None:
         try:

@@ -122,7 +122,7 @@ def test_a_big_shape_used_many_times_is_refused_before_it_is_built(monkeypatch: 
     [
         b"", b"solid", b"solid x\nendsolid x\n", binary_stl(0), binary_stl(2)[:-1], binary_stl(2) + b"\0", binary_stl(2, said=3),
         binary_stl(1, said=2**32 - 1), ascii_stl()[:-20], b"solid x\nvertex 0 0 0\nvertex 1 1 1\nendsolid",
-        ascii_stl().replace(b"5e0", b"5f0"), ascii_stl().replace(b"5e0", b"nan"), b"\x7fELF" * 30,
+        binary_stl()[:108] + b"\0\0\x81\x7f" + binary_stl()[112:], ascii_stl().replace(b"5e0", b"5f0"), ascii_stl().replace(b"5e0", b"nan"), b"\x7fELF" * 30,
     ],
 )  # fmt: skip
 def test_malformed_stl_is_refused(data: bytes) -> None:

@@ -26,7 +26,10 @@ def read_stl(data: bytes) -> Mesh:
     if count >= 0 and len(data) == HEADER + RECORD * count:
         if count > MAX_TRIANGLES:
             raise refuse(f"{count} triangles; at most {MAX_TRIANGLES}")
-        found: Values = np.frombuffer(data, FACET, count, HEADER)["corners"].astype(np.float64)
+        given = np.frombuffer(data, FACET, count, HEADER)["corners"]
+        if not np.isfinite(given).all():  # one kind of NaN warns where it is widened
+            raise refuse("a corner is no number")
+        found: Values = given.astype(np.float64)
     elif data.lstrip()[:5].lower() == b"solid":
         found = _ascii(data)
     else:

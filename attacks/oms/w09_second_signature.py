@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import hostile
 import weakness
 from weakness import Answers
 
@@ -14,12 +13,7 @@ TRIES = "bring a second signature, no key hint, an old encoding or an old predic
 
 def attack(place: Path) -> Answers:
     """Four bundles that say more, or less, than what is checked."""
-    out = {}
-    for name in ("junk-second-signature", "no-key-named", "old-predicate", "old-encoding"):
-        folder = place / name
-        folder.mkdir()
-        out[name] = weakness.refused(folder, hostile.CASES[name].build(folder / "model"))
-    return weakness.several(out)
+    return weakness.hostile_bundles(place, "junk-second-signature", "no-key-named", "old-predicate", "old-encoding")
 
 
 if __name__ == "__main__":

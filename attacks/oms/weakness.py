@@ -97,6 +97,16 @@ def refused(place: Path, bundle: bytes, *options: str) -> Answers:
     return Answers(reference(place, "verify", *options), answer, answer != ACCEPTS)
 
 
+def hostile_bundles(place: Path, *names: str) -> Answers:
+    """Some cases of `hostile`, each in a folder of its own, every one of which must be refused."""
+    out = {}
+    for name in names:
+        folder = place / name
+        folder.mkdir()
+        out[name] = refused(folder, hostile.CASES[name].build(folder / "model"))
+    return several(out)
+
+
 def several(answers: dict[str, Answers]) -> Answers:
     """Several attacks as one: every one of them must hold."""
     join = lambda side: "; ".join(f"{name}: {getattr(a, side)}" for name, a in answers.items())  # noqa: E731

@@ -254,12 +254,11 @@ def open_verified(path: Path, proof: Tree | Proven, *, threads: int = 2) -> Hand
         TreeRefused: names, sizes or bits differ, links, devices. Unusable: something cannot be read.
     """
     handle = Handle(path, proof, threads)
-    try:
+    with contextlib.ExitStack() as failed:
+        failed.callback(handle.close)
         if isinstance(proof, Tree):
             _refuse_others(path, proof)
-    except BaseException:
-        handle.close()
-        raise
+        failed.pop_all()  # it is the caller's now
     return handle
 
 

@@ -5,6 +5,7 @@ Same answers as `runtime.onnx`, to the bit. The queries, their count and what is
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -39,12 +40,11 @@ class ConfinedModel:
         names, blobs = list(external or {}), [model, *(external or {}).values()]
         size = sum(map(len, blobs))
         self._child = Child(limits or _limits(size))
-        try:
+        with contextlib.ExitStack() as failed:
+            failed.callback(self.close)
             told = self._child.ask(f"{_TASKS}:load", {"external": names}, blobs).json.get("input")
             self.input_shape = _shape(told)
-        except BaseException:
-            self.close()
-            raise
+            failed.pop_all()  # it lives on
 
     def __enter__(self) -> Self:
         return self

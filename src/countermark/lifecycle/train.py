@@ -139,6 +139,7 @@ def _read_recipe(path: Path) -> tuple[Path, Recipe]:
 def _stage(desk: Desk, home: Path, recipe: Recipe, run: str) -> tuple[Path, dict[str, str]]:
     """A fresh private stage with an empty ``out`` and everything the script may see; digests by name."""
     stage = desk.space.folder("runs") / f"{recipe.digest[:12]}-{run}"
+    desk.space.disk.sweep(stage.parent)  # what a run that was killed while it cleared its stage away left
     desk.space.disk.discard(stage)
     inputs = {name: _stage_input(desk, home / path, stage / "inputs" / path) for name, path in recipe.inputs.items()}
     inputs["code"] = _stage_code(desk, home, recipe, stage / "inputs")

@@ -152,14 +152,15 @@ class Disk:
             raise _unusable(path, error) from error
 
     def sweep(self, folder: Path) -> None:
-        """Remove what calls that never returned left directly inside `folder`; only for its one writer.
+        """Remove what calls that never returned left directly inside `folder`; only for the one writer of files there.
 
         Raises:
             Unusable: it cannot be removed.
         """
         try:
             for leftover in [*folder.glob(".*.tmp"), *folder.glob(".*.gone")]:
-                self._remove(leftover) if leftover.is_dir() else self._unlink(leftover)
+                with contextlib.suppress(FileNotFoundError):  # whoever let it lose its name is still removing it
+                    self._remove(leftover) if leftover.is_dir() else self._unlink(leftover)
         except OSError as error:
             raise _unusable(folder, error) from error
 

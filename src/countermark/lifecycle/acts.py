@@ -8,9 +8,10 @@ from pathlib import Path
 
 from countermark import dsse
 from countermark.artefact.folder import read_folder
-from countermark.errors import NothingToVerify, StatementRefused, Unusable
+from countermark.errors import StatementRefused, Unusable
 from countermark.keys.document import moment
-from countermark.lifecycle import book, withdraw
+from countermark.keys.trust import Trust
+from countermark.lifecycle import book, entitled, withdraw
 from countermark.lifecycle.desk import Desk
 from countermark.passport.slip import Slip
 from countermark.statement.predicates import acts, training
@@ -72,11 +73,7 @@ def snapshot(desk: Desk, *, days: int = SNAPSHOT_DAYS, revoke: Sequence[int] = (
     """
     with desk.space.lock():
         trust = desk.trust()
-        entries = {
-            *revoke,
-            *withdraw.entries(desk),
-            *(newest_revocations(desk).entries if book.entered(desk, acts.REVOCATION) else ()),
-        }
+        entries = {*revoke, *withdraw.entries(desk), *_revoked_before(desk, trust)}
         with book.ledger(desk, trust) as log:
             head = log.checkpoint
         predicate = Revocations(
@@ -92,16 +89,10 @@ def snapshot(desk: Desk, *, days: int = SNAPSHOT_DAYS, revoke: Sequence[int] = (
         return book.enter(desk, trust, [envelope])[0]
 
 
-def newest_revocations(desk: Desk) -> Revocations:
-    """The newest snapshot entered here.
-
-    Raises:
-        NothingToVerify: there is none.
-    """
-    slips = book.entered(desk, acts.REVOCATION)
-    if not slips:
-        raise NothingToVerify("no revocation snapshot was signed yet", mend="`countermark trust snapshot`")
-    return Revocations.from_json(Statement.from_bytes(slips[-1].envelope.payload).predicate)
+def _revoked_before(desk: Desk, trust: Trust) -> set[int]:
+    """Ledger entries in the owners' earlier snapshots; what another party called one revokes nothing, and hides nothing."""
+    shown = entitled.standing(book.entered(desk, acts.REVOCATION), trust, desk.now())
+    return {entry for one in shown for entry in Revocations.from_json(one.statement.predicate).entries}
 
 
 def waiver_ends(waiver: Waiver) -> bool:

@@ -21,6 +21,7 @@ from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import Opening, fresh_opening
 from countermark.ledger.stores.files import FileStore
 from countermark.ledger.tiles import CHECKPOINT_PATH
+from countermark.lifecycle import entitled
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport.slip import Shown, Slip, ledger_note_key, record_for, verify
 from countermark.statement.statement import Statement
@@ -74,15 +75,15 @@ def enter(desk: Desk, trust: Trust, envelopes: Sequence[dsse.Envelope]) -> list[
     """Enter statements into the ledger; those entered before keep their receipt.
 
     Raises:
-        SignatureRefused, TrustRefused, StatementRefused: a statement does not hold, or another party entered the same words
-            before; nothing is entered then.
+        SignatureRefused, TrustRefused, StatementRefused: a statement does not hold, its signer may not say it, or another
+            party entered the same words before; nothing is entered then.
         LedgerRefused, Unusable: the ledger cannot be written.
     """
     with desk.space.lock():
         waiting = [e for e in envelopes if not _path(desk, e.digest, "tlog-proof").exists()]
         for envelope in envelopes:
             _refuse_copied(desk, trust, envelope)
-        shown = [verify(Slip(e), trust, desk.now(), logged=False) for e in waiting]
+        shown = [entitled.counts(verify(Slip(e), trust, desk.now(), logged=False)) for e in waiting]
         said: dict[str, str] = {}
         for one in shown:
             _refuse_other(said.setdefault(one.digest, one.party.id), one.party.id)

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from countermark.artefact.tree import Tree
-from countermark.errors import CountermarkError, LedgerRefused
+from countermark.errors import LedgerRefused
 from countermark.keys import quorum
 from countermark.keys.trust import Trust
 from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint
-from countermark.lifecycle import book, rows, withdraw
+from countermark.lifecycle import book, entitled, rows, withdraw
 from countermark.lifecycle.acts import waiver_ends
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import Received, received
-from countermark.passport.slip import Shown, Slip, verify
+from countermark.passport.slip import Shown, Slip
 from countermark.statement.predicates import acts, checked, training
 from countermark.statement.predicates import delivery as deliveries
 from countermark.statement.predicates import rows as row_predicates
@@ -72,7 +72,8 @@ def gather(desk: Desk, model: Tree, name: str) -> Gathered:
     out = Gathered(_empty(trust, model, name, checkpoint), model, checkpoint)
     _witnesses(desk, trust, out)
     gone = withdraw.withdrawn(desk)
-    shown = [s for s in _hold(desk, trust, slips, out.evidence["not_looked_at"]) if s.digest not in gone]
+    counted = entitled.standing(slips, trust, desk.now(), out.evidence["not_looked_at"])
+    shown = [s for s in counted if s.digest not in gone]
     out.evidence["not_looked_at"] += [f"statement {d[:16]} was withdrawn: {w.reason}" for d, w in gone.items()]
     _training_data(desk, trust, shown, out)
     for one in shown:
@@ -94,16 +95,6 @@ def _witnesses(desk: Desk, trust: Trust, out: Gathered) -> None:
     else:
         out.evidence["not_looked_at"].append(UNWITNESSED)
     out.evidence["ledger"]["witnessed"] = seen
-
-
-def _hold(desk: Desk, trust: Trust, slips: Sequence[Slip], not_looked_at: list[str]) -> list[Shown]:
-    out = []
-    for slip in slips:
-        try:
-            out.append(verify(slip, trust, desk.now()))
-        except CountermarkError as error:
-            not_looked_at.append(f"statement {slip.envelope.digest[:16]} does not count: {error.what}")
-    return out
 
 
 def _empty(trust: Trust, model: Tree, name: str, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -198,8 +189,6 @@ Reader = Callable[[Shown, dict[str, Any], str], bool]
 
 
 def _screening(shown: Shown, evidence: dict[str, Any], _model: str) -> bool:
-    if "data-owner" not in shown.party.roles:
-        return False
     said = Checked.from_json(shown.statement.predicate)
     evidence["screening"] = item(shown) | said.facts | {"dataset": shown.statement.digest, "checks": said.checks}
     return True
@@ -218,7 +207,7 @@ def _decision(shown: Shown, evidence: dict[str, Any], _model: str) -> bool:
 
 
 def _training(shown: Shown, evidence: dict[str, Any], model: str) -> bool:
-    if shown.statement.digest != model or "trainer" not in shown.party.roles:
+    if shown.statement.digest != model:
         return False
     said = Training.from_json(shown.statement.predicate)
     if said.trainer != shown.party.id:
@@ -254,7 +243,7 @@ def _trial(shown: Shown, evidence: dict[str, Any], model: str) -> bool:
 
 
 def _approval(shown: Shown, evidence: dict[str, Any], model: str) -> bool:
-    if shown.statement.digest != model or "reviewer" not in shown.party.roles:
+    if shown.statement.digest != model:
         return False
     said = Approval.from_json(shown.statement.predicate)
     evidence["approvals"].append(
@@ -266,7 +255,7 @@ def _approval(shown: Shown, evidence: dict[str, Any], model: str) -> bool:
 
 def _waiver(shown: Shown, evidence: dict[str, Any], _model: str) -> bool:
     said = Waiver.from_json(shown.statement.predicate)
-    if "risk-owner" not in shown.party.roles or not waiver_ends(said):
+    if not waiver_ends(said):
         return False
     evidence["waivers"].append(
         item(shown)

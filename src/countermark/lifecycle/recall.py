@@ -7,15 +7,15 @@ quarantines and decisions that stood in the ledger, and its digest compared with
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from countermark.errors import CountermarkError, NothingToVerify, TreeRefused
+from countermark.errors import NothingToVerify, TreeRefused
 from countermark.keys.trust import Trust
-from countermark.lifecycle import book, rows
+from countermark.lifecycle import book, entitled, rows
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import Received, admitted_trees
 from countermark.lifecycle.rows import Row
-from countermark.passport.slip import Shown, verify
+from countermark.passport.slip import Shown
 from countermark.statement.predicates import delivery as deliveries
 from countermark.statement.predicates import rows as row_predicates
 from countermark.statement.predicates import training, verdict
@@ -85,7 +85,7 @@ class _History:
     admitted: dict[str, Received]
     content: dict[str, tuple[Row, ...]]
     shown: list[Shown]
-    lost: list[str] = field(default_factory=list)
+    lost: list[str]
 
     def of(self, *types: str) -> list[Shown]:
         return [s for s in self.shown if s.statement.predicate_type in types]
@@ -120,13 +120,9 @@ def recall(desk: Desk, *, supplier: str | None = None, row_ids: Sequence[str] = 
 def _history(desk: Desk, trust: Trust) -> _History:
     admitted = admitted_trees(desk)
     content = {digest: tuple(rows.rows_of(digest, one)) for digest, one in admitted.items()}
-    out = _History(admitted, content, [])
-    for slip in book.entered(desk, *_CHANGES, training.TYPE, verdict.TYPE):
-        try:
-            out.shown.append(verify(slip, trust, desk.now()))
-        except CountermarkError as error:
-            out.lost.append(f"statement {slip.envelope.digest[:16]} does not count: {error.what}")
-    return out
+    lost: list[str] = []
+    slips = book.entered(desk, *_CHANGES, training.TYPE, verdict.TYPE)
+    return _History(admitted, content, entitled.standing(slips, trust, desk.now(), lost), lost)
 
 
 def _touched(history: _History, shown: Shown, wanted: set[str]) -> Touched | None:

@@ -18,7 +18,7 @@ from countermark import dsse
 from countermark.canonical import Fields
 from countermark.errors import NothingToVerify, Unusable
 from countermark.formats.decode import Decoder
-from countermark.lifecycle import book, rows
+from countermark.lifecycle import book, entitled, rows
 from countermark.lifecycle.contract import BATCH
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.rows import Row
@@ -41,15 +41,15 @@ class Suspect:
 
 
 def newest_screening(desk: Desk) -> tuple[Slip, Checked]:
-    """The newest screening statement entered here.
+    """The newest screening statement that counts.
 
     Raises:
         NothingToVerify: nothing was screened yet.
     """
-    slips = book.entered(desk, SCREENING)
-    if not slips:
+    shown = entitled.standing(book.entered(desk, SCREENING), desk.trust(), desk.now())
+    if not shown:
         raise NothingToVerify("nothing was screened yet", mend="`countermark screen`")
-    return slips[-1], Checked.from_json(Statement.from_bytes(slips[-1].envelope.payload).predicate)
+    return shown[-1].slip, Checked.from_json(shown[-1].statement.predicate)
 
 
 def subject(slip: Slip) -> str:

@@ -14,10 +14,10 @@ from countermark.artefact.dataset import METADATA, describe
 from countermark.artefact.folder import read_folder
 from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
 from countermark.errors import TreeRefused, Unusable
-from countermark.lifecycle import book, withdraw
+from countermark.lifecycle import book, entitled, withdraw
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import DATA, Received, admitted_trees
-from countermark.passport.slip import Slip, verify
+from countermark.passport.slip import Slip
 from countermark.statement.predicates import rows as predicates
 from countermark.statement.predicates.rows import Decision, Quarantine
 from countermark.statement.statement import EVERYBODY, Statement
@@ -133,17 +133,15 @@ def rows_of(digest: str, one: Received) -> dict[Row, bytes]:
 
 
 def select(desk: Desk, rows: Sequence[Row]) -> Selection:
-    """Apply quarantine and decisions, in ledger order.
+    """Apply the quarantines and decisions that count, in ledger order.
 
     Raises:
-        SignatureRefused, TrustRefused, LedgerRefused, StatementRefused: a statement does not hold.
+        TrustRefused: this party's own trust document does not hold.
     """
-    trust = desk.trust()
     quarantined: set[str] = set()
     decided: dict[str, Decision] = {}
-    for slip in book.entered(desk, predicates.QUARANTINE, predicates.DECISION):
-        shown = verify(slip, trust, desk.now())
-        trust.require(trust.verify(slip.envelope, "statement", desk.now(), leaf=shown.index), "data-owner")
+    said = book.entered(desk, predicates.QUARANTINE, predicates.DECISION)
+    for shown in entitled.standing(said, desk.trust(), desk.now()):
         if shown.statement.predicate_type == predicates.QUARANTINE:
             quarantined |= set(Quarantine.from_json(shown.statement.predicate).rows)
         else:

@@ -14,7 +14,7 @@ from countermark.artefact.folder import read_folder
 from countermark.errors import CountermarkError, NothingToVerify, StatementRefused, TrustRefused
 from countermark.keys.document import OWNERS
 from countermark.keys.trust import Trust
-from countermark.lifecycle import book, parcel
+from countermark.lifecycle import book, entitled, parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport import passport
 from countermark.passport.passport import Passport
@@ -40,14 +40,15 @@ def find(desk: Desk, which: str) -> list[Slip]:
     if not path.exists():
         return [book.find(desk, which)]
     digest = read_folder(path).digest
-    hit = [s for s in book.entered(desk, verdict.TYPE) if _admits(s, digest)]
+    verdicts = entitled.standing(book.entered(desk, verdict.TYPE), desk.trust(), desk.now())
+    hit = [shown.slip for shown in verdicts if _admits(shown, digest)]
     if not hit:
         raise NothingToVerify(f"no verdict here admits {path}", mend="`countermark ledger show` lists what was entered")
     return hit
 
 
-def _admits(slip: Slip, digest: str | None = None) -> bool:
-    said = Statement.from_bytes(slip.envelope.payload)
+def _admits(shown: Shown, digest: str | None = None) -> bool:
+    said = shown.statement
     if said.predicate_type != verdict.TYPE or digest not in (None, said.digest):
         return False
     return bool(VerdictStatement.from_json(said.predicate).verdict["verdict"] == "admitted")
@@ -103,8 +104,9 @@ def request(desk: Desk, folder: Path, reason: str) -> dsse.Envelope:
 
 
 def _must_follow(desk: Desk, trust: Trust, slips: Sequence[Slip], successor: Slip) -> None:
-    verify(successor, trust, desk.now())
-    if not _admits(successor) or successor.envelope.digest in withdrawn(desk):
+    if not _admits(entitled.counts(verify(successor, trust, desk.now()))) or successor.envelope.digest in withdrawn(
+        desk
+    ):
         raise StatementRefused("what replaces a release must be admitted and not withdrawn", mend="release it first")
     if any(s.index() >= successor.index() for s in slips):
         raise StatementRefused(

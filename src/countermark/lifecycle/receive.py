@@ -63,8 +63,8 @@ def nothing_more(_supplier: str, _dataset: Dataset, _folder: Path) -> Sequence[s
 def receive(desk: Desk, folder: Path, *, examine: Examine = nothing_more, progress: Progress | None = None) -> Received:
     """Admit or refuse the delivery in `folder`, with its ``.cmdelivery`` file beside it.
 
-    1. the file parses and its manifest is the signed one; 2. a party signed it, for this project, with a key that
-    counts; 3. it is for this party, from a supplier, plausibly dated and next in its sequence; 4. the folder holds
+    1. a party signed it, for this project, with a key that counts; 2. the file parses and its manifest is the signed
+    one; 3. it is for this party, from a supplier, plausibly dated and next in its sequence; 4. the folder holds
     exactly the signed files; 5. every class is in scope; 6. `examine` finds no break of the contract. Steps 1 and
     2 turn a stranger away, of whom only digest and reason are kept; the others give a signed refusal that lists all
     file-level reasons.
@@ -81,8 +81,8 @@ def receive(desk: Desk, folder: Path, *, examine: Examine = nothing_more, progre
     """
     trust = desk.trust()
     try:
-        piece = parcel.read(folder)
-        party = _signer(desk, trust, piece)
+        piece = parcel.read(folder, lambda head: _signer(desk, trust, head.envelope))
+        party = _signer(desk, trust, piece.envelope)
     except Refusal as refusal:
         return _turn_away(desk, folder, refusal)
     with desk.space.lock():
@@ -111,9 +111,9 @@ def _clear(desk: Desk, stage: Path) -> None:
             desk.space.disk.discard(stage)
 
 
-def _signer(desk: Desk, trust: Trust, piece: Parcel) -> Party:
+def _signer(desk: Desk, trust: Trust, envelope: dsse.Envelope) -> Party:
     """The party that signed, with a key that counts now, or counted when the delivery was entered here."""
-    slip = book.kept(desk, piece.envelope)
+    slip = book.kept(desk, envelope)
     return verify(slip, trust, desk.now(), logged=slip.receipt is not None).party
 
 

@@ -187,10 +187,14 @@ def verify_delivery(folder: Path, desk: Desk | None, only: Sequence[str] = ()) -
             why=f"there is no {parcel.beside(folder).name} and no --passport was named",
             mend="`countermark deliver` signs a folder; a model comes with a .cmpass file",
         )
-    piece = parcel.read(folder)
-    signer = None
-    if desk is not None:
-        signer = verify_slip(Slip(piece.envelope), desk.trust(), desk.now(), logged=False).party.id
+    signer: str | None = None
+
+    def vouched(head: parcel.Head) -> None:
+        nonlocal signer
+        if desk is not None:
+            signer = verify_slip(Slip(head.envelope), desk.trust(), desk.now(), logged=False).party.id
+
+    piece = parcel.read(folder, vouched)
     if only:
         part = part_of(piece.tree, only)
         look_at(folder, part)

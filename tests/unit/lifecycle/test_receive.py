@@ -13,13 +13,14 @@ from core_world import OTHER, OWNER, SECOND, STRANGER, SUPPLIER, World, private_
 
 from countermark import canonical, dsse
 from countermark.artefact.folder import read_folder
-from countermark.errors import StatementRefused, TreeRefused, TrustRefused, Unusable
+from countermark.errors import SignatureRefused, StatementRefused, TreeRefused, TrustRefused, Unusable
 from countermark.keys.document import Revocation
 from countermark.keys.signer import sign_envelope
 from countermark.lifecycle import book, parcel
 from countermark.lifecycle.deliver import deliver, look
 from countermark.lifecycle.parcel import Parcel
 from countermark.lifecycle.receive import DATA, Received, admitted_trees, finish, receive, received
+from countermark.lifecycle.verify import verify_delivery
 from countermark.passport.slip import verify
 from countermark.statement.predicates.delivery import TYPE
 from countermark.statement.statement import Statement
@@ -442,3 +443,16 @@ def test_a_party_that_keeps_no_ledger_does_not_receive(world: World) -> None:
     with pytest.raises(TrustRefused, match="does not keep the ledger") as caught:
         receive(world[SECOND], folder)
     assert OWNER in caught.value.mend
+
+
+def test_the_list_of_files_of_a_stranger_is_not_read(world: World) -> None:
+    """Half a gigabyte of lines would cost minutes and gigabytes before anybody asked who signed them."""
+    folder, piece = world.delivered()
+    resign(folder, piece, STRANGER)
+    beside = parcel.beside(folder)
+    beside.write_bytes(beside.read_bytes() + b"no line of a list\n")
+    refused(world, folder, "no signature by a key that counts", stranger=True)
+    with pytest.raises(SignatureRefused, match="no signature by a key that counts"):
+        verify_delivery(folder, world[OWNER])
+    with pytest.raises(StatementRefused, match="manifest line"):
+        verify_delivery(folder, None)

@@ -49,6 +49,18 @@ class Envelope:
         """Hex SHA-256 of the payload: the name by which the statement is known."""
         return canonical.sha256_hex(self.payload)
 
+    def statement_bytes(self) -> bytes:
+        """The payload, where its type says that it is an in-toto statement; the same bytes may mean more elsewhere.
+
+        Raises:
+            StatementRefused: it is of another type.
+        """
+        if self.payload_type != IN_TOTO:
+            raise StatementRefused(
+                f"an envelope of type {self.payload_type!r:.120} holds no statement", why=f"expected {IN_TOTO}"
+            )
+        return self.payload
+
     def signed_bytes(self) -> bytes:
         """The bytes every signature of this envelope covers."""
         return pae(self.payload_type, self.payload)

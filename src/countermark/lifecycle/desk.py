@@ -181,6 +181,7 @@ class Desk:
         Raises:
             SignatureRefused, TrustRefused, StatementRefused: it does not hold.
         """
+        envelope.statement_bytes()
         signed = trust.verify(envelope, "statement", self.now(), leaf=leaf)
         return trust.require(signed, *roles) if roles else signed
 

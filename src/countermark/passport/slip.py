@@ -165,7 +165,7 @@ def verify(slip: Slip, trust: Trust, now: datetime, *, logged: bool = True) -> S
         if slip.opening is not None and slip.receipt is not None
         else None
     )
-    statement = Statement.from_bytes(slip.envelope.payload)
+    statement = Statement.from_bytes(slip.envelope.statement_bytes())
     context = context_of(statement)
     signed = trust.verify(slip.envelope, "statement", now, leaf=proven.index if proven else None)
     if proven is not None and slip.opening is not None:

@@ -139,6 +139,9 @@ def _same_files(expected: Tree, seen: Tree, subject: str) -> None:
 
 def _statements(passport: Passport, verdict: VerdictStatement, trust: Trust, now: datetime) -> list[Shown]:
     opened = [d for d in passport.deliveries if isinstance(d, Slip)]
+    digests = [s.envelope.digest for s in (*opened, *passport.statements)]
+    if len(set(digests)) != len(digests):  # each would be verified anew: hours, in a file that is not large
+        raise StatementRefused("the passport holds a statement twice", mend="ask the owner for a fresh passport")
     shown = [verify(s, trust, now) for s in (*opened, *passport.statements)]
     _complete(set(verdict.statements), {s.digest for s in shown}, "statements")
     _complete(set(verdict.deliveries), {_leaf(d).hex() for d in passport.deliveries}, "deliveries")

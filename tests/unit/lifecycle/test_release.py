@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import small_release
-from core_world import OWNER, World
+from core_world import OWNER, SUPPLIER, World
 
-from countermark.errors import TreeRefused, Unusable
+from countermark.errors import StatementRefused, TreeRefused, Unusable
 from countermark.ledger.receipt import Receipt
 from countermark.lifecycle import book, release
+from countermark.lifecycle.verify import pinned, verify_model
 from countermark.passport.passport import Passport
 from countermark.statement.predicates import verdict
 
@@ -66,3 +68,12 @@ def test_a_later_passport_proves_that_the_ledger_extends_the_head_of_an_earlier_
     again = release.release(small[OWNER], model, small_release.POLICY)
     assert again.passport and verdicts(small) == 2
     assert shown in Passport.from_bytes(again.passport.read_bytes()).consistency
+
+
+def test_a_passport_that_repeats_a_statement_is_refused_before_it_is_verified_again(small: World) -> None:
+    """Ten thousand copies, each with sixty signatures of nobody, would keep a reader busy for many minutes."""
+    folder, papers = small_release.model(small, "model")
+    passport = Passport.from_bytes(papers.read_bytes())
+    papers.write_bytes(replace(passport, statements=(passport.verdict, passport.verdict)).to_bytes())
+    with pytest.raises(StatementRefused, match="a statement twice"):
+        verify_model(folder, papers, pinned(small[SUPPLIER]), small.clock())

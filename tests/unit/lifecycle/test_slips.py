@@ -10,6 +10,7 @@ from core_world import OTHER, OWNER, SUPPLIER, World
 
 from countermark import canonical, dsse
 from countermark.errors import LedgerRefused, StatementRefused, TrustRefused
+from countermark.keys.signer import sign_envelope
 from countermark.lifecycle import book
 from countermark.lifecycle.receive import receive
 from countermark.passport.slip import Slip, addressed_to, verify
@@ -83,3 +84,12 @@ def test_malformed_slips_are_refused(slip: Slip, change: dict[str, object]) -> N
 def test_a_bare_envelope_is_a_slip_that_was_not_logged(slip: Slip) -> None:
     assert Slip.from_bytes(slip.envelope.to_bytes()) == Slip(slip.envelope)
     assert isinstance(slip.envelope, dsse.Envelope)
+
+
+def test_an_envelope_of_another_type_holds_no_statement(world: World, slip: Slip) -> None:
+    """The signature covers the type: what was signed as something else was not meant as a statement."""
+    other = sign_envelope("text/plain", slip.envelope.payload, world[OWNER].signers("statement"))
+    with pytest.raises(StatementRefused, match="'text/plain' holds no statement"):
+        verify(Slip(other), world[SUPPLIER].trust(), world.clock(), logged=False)
+    with pytest.raises(StatementRefused, match="holds no statement"):
+        world[SUPPLIER].verify(world[SUPPLIER].trust(), other)

@@ -107,9 +107,16 @@ def _toml(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
         raise PolicyRefused(f"policy of {len(data)} bytes", why=f"the limit is {MAX_BYTES}")
     try:
-        return tomllib.loads(data.decode())
+        text = data.decode()
+        value = tomllib.loads(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise PolicyRefused("the policy is not TOML", why=str(error)) from error
+    if hidden := canonical.unprintable(text.replace("\n", "").replace("\t", "")):
+        raise PolicyRefused(
+            f"the policy holds the control character {hidden}", why="no passport could carry it",
+            mend="save it with Unix line endings" if hidden == "\\r" else "remove it",
+        )  # fmt: skip
+    return value
 
 
 def _only(value: Iterable[str], known: Iterable[str], what: str) -> None:

@@ -79,3 +79,10 @@ def test_the_example_of_the_reference_page_is_a_rule() -> None:
     variables = {"training": {"time": "2026-10-01T00:00:00Z"}, "now": "2026-11-24T00:00:00Z"}
     assert evaluate_one(rule.require, variables) is True
     assert evaluate_one(rule.require, variables | {"now": "2027-11-24T00:00:00Z"}) is False
+
+
+@pytest.mark.parametrize("text", [TEXT.replace("\n", "\r\n"), TEXT + "# a\u2028b\n", TEXT + "# \u202e\n"])
+def test_a_policy_that_no_passport_could_carry_is_refused_before_anything_is_released_by_it(text: str) -> None:
+    with pytest.raises(PolicyRefused, match="control character") as refused:
+        Policy.from_bytes(text.encode())
+    assert ("Unix line endings" in refused.value.mend) == ("\r" in text)

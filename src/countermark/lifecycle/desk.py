@@ -210,9 +210,10 @@ def read_file(path: Path, most: int = MAX_ENVELOPE_BYTES) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         try:
-            plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            status = os.fstat(descriptor)
+            plain = stat.S_ISREG(status.st_mode)
             with open(descriptor, "rb", closefd=False) if plain else io.BytesIO() as file:
-                data = file.read(most + 1)
+                data = file.read(min(status.st_size, most) + 1)  # so much is set aside before a byte is read
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -155,7 +155,7 @@ def _training_data(desk: Desk, trust: Trust, shown: Sequence[Shown], out: Gather
         out.evidence["deliveries"].append(_delivery(trust, one, known, state))
         if known and state == "admitted":
             out.deliveries.append(known.slip)
-    selection = rows.select(desk, list(rows.all_rows(desk)))
+    selection = rows.select(desk, rows.listed(desk))
     out.evidence["admitted_dataset"] = selection.tree().digest
     out.evidence["set_aside"] = sorted(selection.aside)
     out.evidence["accepted"] = sorted(selection.accepted)

@@ -119,7 +119,7 @@ def recall(desk: Desk, *, supplier: str | None = None, row_ids: Sequence[str] = 
 
 def _history(desk: Desk, trust: Trust) -> _History:
     admitted = admitted_trees(desk)
-    content = {digest: tuple(rows.rows_of(digest, one)) for digest, one in admitted.items()}
+    content = {digest: tuple(rows.listed_of(digest, one)) for digest, one in admitted.items()}
     lost: list[str] = []
     slips = book.entered(desk, *_CHANGES, training.TYPE, verdict.TYPE)
     return _History(admitted, content, entitled.standing(slips, trust, desk.now(), lost), lost)

@@ -66,7 +66,7 @@ def suspects(desk: Desk) -> list[Suspect]:
             for row_id in finding["where"].get("rows", []):
                 seen.setdefault(row_id, []).append(f"{finding['check']}: {finding['what']}")
     flagged = Fields(said.facts, "screening facts").texts("flagged")
-    by_id = {row.id: row for row in rows.all_rows(desk)}
+    by_id = {row.id: row for row in rows.listed(desk)}
     out = [Suspect(by_id[i], "; ".join(seen.get(i, ["flagged"]))) for i in flagged if i in by_id]
     return sorted(out, key=lambda s: (s.row.supplier, s.row.entry.path))
 
@@ -95,7 +95,8 @@ def contact_sheet(desk: Desk, listed: Sequence[Suspect]) -> str:
     """
     if len(listed) > MOST_ROWS:
         raise Unusable(f"{len(listed)} rows are too many for one sheet", mend="`--supplier NAME` narrows it")
-    content = {row.id: data for row, data in rows.all_rows(desk).items()}
+    shown = {s.row.id for s in listed}
+    content = {row.id: data for row, data in rows.contents(desk) if row.id in shown}
     pictures = _thumbnails([content[s.row.id] for s in listed])
     cards = [
         {"id": s.row.id, "supplier": s.row.supplier, "label": s.row.label, "seen": s.seen, "picture": p}

@@ -6,23 +6,21 @@ and decisions are signed statements; this module only replays them in ledger ord
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from countermark.artefact.dataset import METADATA, describe
-from countermark.artefact.folder import read_folder
+from countermark.artefact.dataset import METADATA, describe, is_metadata
+from countermark.artefact.folder import Wants, read_folder
 from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
-from countermark.errors import TreeRefused, Unusable
+from countermark.errors import CountermarkError, TreeRefused, Unusable
 from countermark.lifecycle import book, entitled, withdraw
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.receive import DATA, Received, admitted_trees
+from countermark.lifecycle.receive import DATA, ID_DIGITS, Received, admitted_trees
 from countermark.passport.slip import Slip
 from countermark.statement.predicates import rows as predicates
 from countermark.statement.predicates.rows import Decision, Quarantine
 from countermark.statement.statement import EVERYBODY, Statement
-
-ID_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +90,35 @@ def standing(desk: Desk) -> dict[str, Received]:
 
 
 def all_rows(desk: Desk) -> dict[Row, bytes]:
-    """Every row of the standing deliveries with its bytes, read once and checked against the signed tree.
+    """Every row of the standing deliveries with its bytes, all of them in memory: only for who needs them at once.
 
     Raises:
         TreeRefused: an admitted delivery was changed on disk.
     """
-    out: dict[Row, bytes] = {}
-    for digest, one in sorted(standing(desk).items(), key=lambda item: (item[1].supplier, item[0])):
-        out |= rows_of(digest, one)
-    return out
+    return dict(contents(desk))
+
+
+def contents(desk: Desk) -> Iterator[tuple[Row, bytes]]:
+    """The same one after the other; no more than one delivery is in memory.
+
+    Raises:
+        TreeRefused: an admitted delivery was changed on disk.
+    """
+    for digest, one in _in_order(desk):
+        yield from rows_of(digest, one).items()
+
+
+def listed(desk: Desk) -> list[Row]:
+    """Every row of the standing deliveries; each file is read and checked, none is kept in memory.
+
+    Raises:
+        TreeRefused: an admitted delivery was changed on disk.
+    """
+    return [row for digest, one in _in_order(desk) for row in listed_of(digest, one)]
+
+
+def _in_order(desk: Desk) -> list[tuple[str, Received]]:
+    return sorted(standing(desk).items(), key=lambda item: (item[1].supplier, item[0]))
 
 
 def rows_of(digest: str, one: Received) -> dict[Row, bytes]:
@@ -109,6 +127,21 @@ def rows_of(digest: str, one: Received) -> dict[Row, bytes]:
     Raises:
         TreeRefused: it was changed on disk. Unusable: it is not there.
     """
+    made, content = _read(digest, one, None)
+    return {row: content[row.entry.path] for row in made}
+
+
+def listed_of(digest: str, one: Received) -> list[Row]:
+    """Rows of one admitted delivery, checked against the signed tree.
+
+    Raises:
+        As `rows_of`.
+    """
+    return _read(digest, one, is_metadata)[0]
+
+
+def _read(digest: str, one: Received, wants: Wants | None) -> tuple[list[Row], dict[str, bytes]]:
+    """Rows of a delivery, and the bytes of those of its files that are wanted."""
     if one.parcel is None or one.folder is None:
         raise Unusable("an admitted delivery has no folder", mend="receive it again")
     content: dict[str, bytes] = {}
@@ -116,7 +149,7 @@ def rows_of(digest: str, one: Received) -> dict[Row, bytes]:
     def keep(entry: TreeEntry, data: bytes) -> None:
         content[entry.path] = data
 
-    seen = read_folder(one.folder / DATA, sink=keep)
+    seen = read_folder(one.folder / DATA, sink=keep, wants=wants)
     if seen.digest != one.parcel.tree.digest:
         difference = compare(one.parcel.tree, seen)
         raise TreeRefused(
@@ -125,11 +158,11 @@ def rows_of(digest: str, one: Received) -> dict[Row, bytes]:
         )  # fmt: skip
     labels = describe(seen, content.__getitem__).labels
     sequence = one.parcel.delivery.context.sequence
-    return {
-        Row(f"{digest[:ID_DIGITS]}/{e.path}", digest, one.supplier, sequence, labels[e.path], e): content[e.path]
+    return [
+        Row(f"{digest[:ID_DIGITS]}/{e.path}", digest, one.supplier, sequence, labels[e.path], e)
         for e in seen.entries
         if e.path not in METADATA
-    }
+    ], content
 
 
 def select(desk: Desk, rows: Sequence[Row]) -> Selection:
@@ -202,14 +235,23 @@ def write_training_set(desk: Desk, folder: Path) -> Tree:
     """
     if folder.exists():
         raise Unusable(f"{folder} exists", mend="name a new folder")
-    content = all_rows(desk)
-    selection = select(desk, list(content))
-    by_id = {row.id: data for row, data in content.items()}
-    made = {desk.space.disk.folder(folder)}
-    for row in selection.rows:
-        target = folder / row.training_path()
-        if target.parent not in made:
-            made.add(desk.space.disk.folder(target.parent))
-        desk.space.disk.add(target, by_id[row.id], mode=0o755 if row.entry.executable else 0o644)
-    desk.space.disk.settle(made)
+    selection = select(desk, listed(desk))
+    try:
+        _write(desk, selection.rows, folder)
+    except CountermarkError:
+        desk.space.disk.discard(folder)
+        raise
     return selection.tree()
+
+
+def _write(desk: Desk, rows: Sequence[Row], folder: Path) -> None:
+    """Write rows; their bytes are verified anew, so that what was listed is what is written."""
+    chosen = {row.id: row for row in rows}
+    made = {desk.space.disk.folder(folder)}
+    for source, data in contents(desk):
+        if row := chosen.get(source.id):
+            target = folder / row.training_path()
+            if target.parent not in made:
+                made.add(desk.space.disk.folder(target.parent))
+            desk.space.disk.add(target, data, mode=0o755 if row.entry.executable else 0o644)
+    desk.space.disk.settle(made)

@@ -33,6 +33,7 @@ MOST_REASONS = 100
 MOST_EXTRA_FILES = 10_000
 MOST_EXTRA_BYTES = 1 << 30
 REFUSED_QUOTA_BYTES = 4 << 30
+ID_DIGITS = 12
 PARCEL, DATA, ANSWER = "parcel.cmdelivery", "data", "answer.json"
 
 
@@ -137,6 +138,10 @@ def _door_reasons(desk: Desk, trust: Trust, piece: Parcel, party: Party) -> list
         out.append(f"{party.id} may not deliver: it is no supplier")
     if wrong := parcel.misdated(context.time, trust, desk.now()):
         out.append(f"{wrong}: {party.id} sets its clock and delivers again")
+    if any(name[:ID_DIGITS] == piece.envelope.digest[:ID_DIGITS] for name in _names(desk, "deliveries")):
+        out.append(
+            f"its rows would be called as those of another delivery: {party.id} changes its folder's name and delivers again"
+        )
     return out + _sequence_reasons(desk, piece, party)
 
 

@@ -456,3 +456,14 @@ def test_the_list_of_files_of_a_stranger_is_not_read(world: World) -> None:
         verify_delivery(folder, world[OWNER])
     with pytest.raises(StatementRefused, match="manifest line"):
         verify_delivery(folder, None)
+
+
+def test_no_two_deliveries_give_their_rows_the_same_names(world: World) -> None:
+    """Rows are called by 48 bits of their delivery: two suppliers who work together find two deliveries that agree in them,
+    and a decision about a harmless row of one would be a decision about a row of the other."""
+    folder, piece = world.delivered()
+    twin = world[OWNER].space.folder("deliveries") / (piece.envelope.digest[:12] + "0" * 52)
+    twin.mkdir()
+    assert "as those of another delivery" in receive(world[OWNER], folder).reasons[0]
+    twin.rmdir()
+    assert receive(world[OWNER], folder).state == "admitted"

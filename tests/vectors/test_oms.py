@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import os
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -269,3 +270,27 @@ def test_single_files_both_ways(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs.sig"
     _reference("sign", "key", weights, "--signature", theirs, "--private_key", tmp_path / "key.pem")
     oms.verify(theirs.read_bytes(), KeyTrust(_pem(private))).compare({"weights.bin": digest})
+
+
+def test_shards_of_one_byte_cost_nothing_where_the_file_is_another(tmp_path: Path) -> None:
+    """Signed for one byte, held against a large file: refused by its size, before a digest is kept for every byte of it."""
+    private, model = ec.generate_private_key(ec.SECP256R1()), tmp_path / "model"
+    model.mkdir()
+    (model / "a").write_bytes(b"x")
+    (model / "unsigned").write_bytes(b"z" * 5)
+    listed = [("a:0:1", hashlib.sha256(b"x").hexdigest())]
+    bundle = _sign(private, oms.statement(listed, name="model", shard_size=1))
+    manifest = oms.verify(bundle, KeyTrust(_pem(private)))
+    assert stage.hold(model, manifest, exclude=["unsigned"]) == 1
+    with pytest.raises(Refusal, match="not those that were signed"):
+        stage.hold(model, manifest)
+    (model / "unsigned").unlink()
+    (model / "a").write_bytes(bytes(64 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refusal) as refused:
+            stage.hold(model, manifest)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert "other size: a" in refused.value.why

@@ -180,14 +180,22 @@ def _stream(descriptor: int, path: str, before: os.stat_result, reader: Reader) 
     hashes = [b""] * count
     for first, part in enumerate(reader.pool.map(every, range(reader.threads))):
         hashes[first :: reader.threads] = part
-    after = os.fstat(descriptor)
+    refuse_changed(path, before, os.fstat(descriptor))
+    return merkle.root(hashes, reader.profile.chunks)
+
+
+def refuse_changed(path: str, before: os.stat_result, after: os.stat_result) -> None:
+    """Refuse a file that somebody wrote to while it was read.
+
+    Raises:
+        TreeRefused: size or times are not as they were.
+    """
     if (before.st_size, before.st_mtime_ns, before.st_ctime_ns) != (
         after.st_size,
         after.st_mtime_ns,
         after.st_ctime_ns,
     ):
         raise TreeRefused(f"{path} changed while it was read", mend="wait until its writer is done, then try again")
-    return merkle.root(hashes, reader.profile.chunks)
 
 
 def window(descriptor: int, offset: int) -> bytes:

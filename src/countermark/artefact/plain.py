@@ -5,6 +5,7 @@ Each file is read once, 4 MiB at a time, so that no file is ever whole in memory
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -18,10 +19,10 @@ from typing import Any
 
 from countermark import merkle
 from countermark.artefact import walk
-from countermark.artefact.folder import OPEN_FILE, Progress, window
+from countermark.artefact.folder import OPEN_FILE, Progress, Wants, refuse_changed, window
 from countermark.artefact.profile import Profile
 from countermark.artefact.tree import CHUNK_BYTES, TreeEntry
-from countermark.errors import StatementRefused, TreeRefused
+from countermark.errors import StatementRefused
 
 SMALL_BYTES = 64 << 10  # handing a smaller file to a thread costs more than hashing it
 AHEAD = 16
@@ -37,11 +38,17 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to compute: the hash by its name, bytes of a piece (None for whole files), and the tree's hash or None."""
+    """What to compute.
+
+    Attributes:
+        hash_type: by its name. piece: bytes after which a new hash begins; None for whole files. profile: the tree's hash.
+        wants: called with path and size before a file is read; files that nobody wants are left out.
+    """
 
     hash_type: str = "sha256"
     piece: int | None = None
     profile: Profile | None = None
+    wants: Wants | None = None
 
 
 def read(root: Path, plan: Plan, *, threads: int = 2, progress: Progress | None = None) -> Iterator[Plain]:
@@ -69,7 +76,7 @@ def _all(root: Path, plan: Plan, threads: int) -> Iterator[Plain]:
         try:
             for place in walk.walk(root):
                 for name in place.files:
-                    waiting.append(_begun(place, name, functools.partial(_hashed, plan, new), pool))
+                    waiting.extend(_begun(place, name, plan, functools.partial(_hashed, plan, new), pool))
                     while len(waiting) > AHEAD:
                         yield waiting.popleft().result()
             while waiting:
@@ -78,15 +85,23 @@ def _all(root: Path, plan: Plan, threads: int) -> Iterator[Plain]:
             raise walk.unreadable(root, error) from error
 
 
-def _begun(place: walk.Place, name: str, work: Callable[[int, str], Plain], pool: ThreadPoolExecutor) -> Future[Plain]:
-    """Open a file while its folder is open, and have it hashed, here where it is small."""
+def _begun(
+    place: walk.Place, name: str, plan: Plan, work: Callable[[int, str], Plain], pool: ThreadPoolExecutor
+) -> list[Future[Plain]]:
+    """Open a file while its folder is open, and have it hashed, here where it is small; nothing where nobody wants it."""
     path = place.prefix + name
     descriptor = walk.open_at(path, name, place.descriptor, OPEN_FILE)
-    if os.fstat(descriptor).st_size > SMALL_BYTES:
-        return pool.submit(work, descriptor, path)
+    with contextlib.ExitStack() as unread:
+        unread.callback(os.close, descriptor)
+        size = os.fstat(descriptor).st_size
+        if plan.wants is not None and not plan.wants(path, size):
+            return []
+        unread.pop_all()  # who hashes it closes it
+    if size > SMALL_BYTES:
+        return [pool.submit(work, descriptor, path)]
     done: Future[Plain] = Future()
     done.set_result(work(descriptor, path))
-    return done
+    return [done]
 
 
 def _hashed(plan: Plan, new: Callable[[], Any], descriptor: int, path: str) -> Plain:
@@ -101,38 +116,34 @@ def _hashed(plan: Plan, new: Callable[[], Any], descriptor: int, path: str) -> P
             pieces.take(data)
             if plan.profile:
                 leaves.append(plan.profile.chunks.leaf(data))
-        after = os.fstat(descriptor)
+        refuse_changed(path, before, os.fstat(descriptor))
     finally:
         os.close(descriptor)
-    if pieces.seen != before.st_size or (before.st_mtime_ns, before.st_ctime_ns) != (
-        after.st_mtime_ns,
-        after.st_ctime_ns,
-    ):
-        raise TreeRefused(f"{path} changed while it was read", mend="wait until its writer is done, then try again")
     root = merkle.root(leaves, plan.profile.chunks) if plan.profile else b""
     return Plain(TreeEntry(path, before.st_size, before.st_mode & stat.S_IXUSR != 0, root), pieces.digests())
 
 
 class _Pieces:
-    """Hashes bytes as they pass, a new hash after every so many of them."""
+    """Hashes bytes as they pass, a new hash after every so many of them; one state is alive."""
 
     def __init__(self, new: Callable[[], Any], size: int | None) -> None:
-        self.seen = 0
-        self._new, self._size = new, size
-        self._states = [new()]
+        self._new, self._size, self._room = new, size, size
+        self._state, self._done = new(), list[str]()
 
     def take(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
-            room = len(rest) if self._size is None else self._size - self.seen % self._size
-            if self._size is not None and self.seen and room == self._size:
-                self._states.append(self._new())
-            self._states[-1].update(rest[:room])
-            self.seen += len(rest[:room])
-            rest = rest[room:]
+            if self._room == 0:
+                self._done.append(self._state.hexdigest())
+                self._state, self._room = self._new(), self._size
+            part = rest[: self._room]
+            self._state.update(part)
+            rest = rest[len(part) :]
+            if self._room is not None:
+                self._room -= len(part)
 
     def digests(self) -> tuple[str, ...]:
-        return tuple(state.hexdigest() for state in self._states)
+        return (*self._done, self._state.hexdigest())
 
 
 def _constructor(name: str) -> Callable[[], Any]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from countermark.artefact import plain
-from countermark.artefact.folder import Progress
+from countermark.artefact.folder import Progress, Wants
 from countermark.artefact.plain import Plan
 from countermark.artefact.profile import Profile
 from countermark.artefact.tree import Tree, TreeEntry, tree_of
@@ -48,11 +48,17 @@ def bundle(
 
 
 def _read(
-    model: Path, serialization: Serialization, profile: Profile | None, progress: Progress | None
+    model: Path,
+    serialization: Serialization,
+    profile: Profile | None,
+    progress: Progress | None,
+    wants: Wants | None = None,
 ) -> tuple[list[TreeEntry], Resources]:
     single = model.is_file()
     entries, out = [], Resources()
-    for one in plain.read(model, Plan(serialization.hash_type, serialization.shard_size, profile), progress=progress):
+    for one in plain.read(
+        model, Plan(serialization.hash_type, serialization.shard_size, profile, wants), progress=progress
+    ):
         entries.append(one.entry)
         path = SINGLE_FILE if single else one.entry.path
         out.update(named(path, one.entry.size, one.digests, serialization.shard_size))
@@ -70,6 +76,24 @@ def hold(
     Raises:
         TreeRefused: a file is missing, differs, or was never signed. Unusable: it cannot be read.
     """
-    entries, found = _read(model, manifest.serialization, None, progress)
+    entries, found = _read(model, manifest.serialization, None, progress, _signed(manifest, exclude))
     manifest.compare(found, exclude=exclude)
     return len(entries)
+
+
+def _signed(manifest: oms.Manifest, exclude: Collection[str]) -> Wants:
+    """Which files are read: not those that the verifier allows unsigned, and in shards none of another size than signed.
+
+    Shards of one byte, signed for a small file, would make us keep a digest for every byte of a large one.
+    """
+    sizes = manifest.sizes()
+
+    def wants(path: str, size: int) -> bool:
+        if path not in sizes and oms.inside(path, exclude):
+            return False
+        name = SINGLE_FILE if sizes.keys() == {SINGLE_FILE} else path
+        if manifest.serialization.shard_size is not None and sizes.get(name, 0) != size:
+            raise manifest.refusal(f"{'other size' if name in sizes else 'never signed'}: {path}")
+        return True
+
+    return wants

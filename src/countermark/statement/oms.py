@@ -69,20 +69,31 @@ class Manifest:
             TreeRefused: a file is missing, differs, or was never signed; the message names it.
         """
         path = self.serialization.path
-        found = {n: d for n, d in files.items() if n in self.resources or not _inside(path(n), exclude)}
+        found = {n: d for n, d in files.items() if n in self.resources or not inside(path(n), exclude)}
         if {path(n) for n in self.resources} == {SINGLE_FILE} and len({path(n) for n in found}) == 1:
             found = {SINGLE_FILE + n[len(path(n)) :]: d for n, d in found.items()}  # the reference signs no name for it
         missing = sorted(self.resources.keys() - found.keys())
         unsigned = sorted(found.keys() - self.resources.keys())
         changed = sorted(name for name, digest in self.resources.items() if found.get(name, digest) != digest)
         if missing or unsigned or changed:
-            raise TreeRefused(
-                f"the files are not those that were signed as {self.name!r}",
-                why="; ".join(_told(kind, names) for kind, names in
-                              (("changed", changed), ("missing", missing), ("never signed", unsigned)) if names),
-                mend="fetch the files again, or ask the signer for a new signature",
-            )  # fmt: skip
+            kinds = ("changed", changed), ("missing", missing), ("never signed", unsigned)
+            raise self.refusal("; ".join(_told(kind, names) for kind, names in kinds if names))
         return self
+
+    def refusal(self, why: str) -> TreeRefused:
+        """What is raised where files are not the signed ones."""
+        return TreeRefused(
+            f"the files are not those that were signed as {self.name!r}", why=why,
+            mend="fetch the files again, or ask the signer for a new signature",
+        )  # fmt: skip
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each signed file where it was signed in shards, else 0; by its path."""
+        out: dict[str, int] = {}
+        for name in self.resources:
+            path, end = self.serialization.path(name), self.serialization.end(name)
+            out[path] = max(end, out.get(path, 0))
+        return out
 
 
 def statement(
@@ -256,7 +267,8 @@ def _name(subject: dict[str, Any]) -> str:
     return name
 
 
-def _inside(name: str, folders: Collection[str]) -> bool:
+def inside(name: str, folders: Collection[str]) -> bool:
+    """Whether that file is one of these paths, or below one of them."""
     return any(name == folder or name.startswith(f"{folder}/") for folder in folders)
 
 

@@ -53,6 +53,10 @@ class Serialization:
         start = 0 if self.shard_size is None else int(name.rsplit(":", 2)[1])
         return self.path(name).split("/"), start
 
+    def end(self, name: str) -> int:
+        """The byte after a shard; 0 for a whole file."""
+        return 0 if self.shard_size is None else int(name.rsplit(":", 1)[1])
+
     def to_json(self) -> dict[str, Any]:
         """The field ``serialization`` of the predicate."""
         out: dict[str, Any] = {"hash_type": self.hash_type, "allow_symlinks": False}

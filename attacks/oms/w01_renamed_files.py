@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,21 +20,23 @@ TRIES = "pass {load_me.py, z.bin} for {a.bin, b.bin} by the digest that other st
 def attack(place: Path) -> Answers:
     """Two models with the same bytes under other names: one OMS digest, two tree digests."""
     weakness.keys(place)
-    digests, trees = [], []
-    for folder, names in (("one", ("a.bin", "b.bin")), ("two", ("load_me.py", "z.bin"))):
-        (place / folder).mkdir()
+    model, signed, trees = place / "model", [], []
+    for names in (("a.bin", "b.bin"), ("load_me.py", "z.bin")):
+        shutil.rmtree(model, ignore_errors=True)
+        model.mkdir()
         for name, data in zip(names, (hostile.EVIL, b"weights"), strict=True):
-            (place / folder / name).write_bytes(data)
-        (place / "model").unlink(missing_ok=True)
-        (place / "model").symlink_to(folder)
-        listed = hostile.digests(place / folder)
-        bundle = hostile.signed(oms.statement(listed.items(), name="model"))
-        digests.append(oms.verify(bundle, KeyTrust(hostile.PEM)).digest)
-        trees.append(read_folder(place / folder).digest)
-    same, bound = digests[0] == digests[1], trees[0] != trees[1]
-    said = f"one digest for both: {digests[0][:16]}" if same else "two digests"
+            (model / name).write_bytes(data)
+        if weakness.reference(place, "sign") == weakness.ABSENT:
+            (place / "model.sig").write_bytes(
+                hostile.signed(oms.statement(hostile.digests(model).items(), name="model"))
+            )
+        signed.append(oms.verify((place / "model.sig").read_bytes(), KeyTrust(hostile.PEM)).digest)
+        trees.append(read_folder(model).digest)
+    same, bound = signed[0] == signed[1], trees[0] != trees[1]
+    reference = f"signs {signed[0][:16]} for both" if same else "signs two digests"
     ours = f"binds: tree digests {trees[0][:16]} and {trees[1][:16]}" if bound else "one tree digest"
-    return Answers(said + " (the format itself)", ours, same and bound)
+    there = weakness.REFERENCE.exists()
+    return Answers(reference if there else f"{weakness.ABSENT}; the format {reference}", ours, same and bound)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,16 @@ from countermark.lifecycle.oms import bundle
 TRIES = "add an empty __init__.py to a model that was signed in shards"
 
 
-VERIFY = """
+SHARDS = """
 import pathlib, sys, model_signing
 place = pathlib.Path(sys.argv[1])
 hashing = model_signing.hashing.Config().use_shard_serialization(shard_size=4)
-config = model_signing.verifying.Config().set_hashing_config(hashing)
-config.use_elliptic_key_verifier(public_key=place / "pub.pem").verify(place / "model", place / "model.sig")
+if sys.argv[2:] == ["sign"]:
+    config = model_signing.signing.Config().set_hashing_config(hashing)
+    config.use_elliptic_key_signer(private_key=place / "key.pem").sign(place / "model", place / "model.sig")
+else:
+    config = model_signing.verifying.Config().set_hashing_config(hashing)
+    config.use_elliptic_key_verifier(public_key=place / "pub.pem").verify(place / "model", place / "model.sig")
 """
 
 
@@ -31,13 +35,13 @@ def attack(place: Path) -> Answers:
     signer = load(place / "key.pem", "oms", None)
     (place / "model.sig").write_bytes(bundle(place / "model", signer, shard_size=4)[0])
     (place / "model" / "__init__.py").touch()
-    added = Answers(weakness.library(place, VERIFY), ours := weakness.verified(place), ours != weakness.ACCEPTS)
+    added = Answers(weakness.library(place, SHARDS), ours := weakness.verified(place), ours != weakness.ACCEPTS)
     (place / "model" / "__init__.py").unlink()
     (place / "model" / "a:b.bin").write_bytes(b"colon")
     colon = weakness.ours(lambda: bundle(place / "model", signer, shard_size=4))
-    return weakness.several(
-        {"empty": added, "colon": Answers("signs, then cannot verify", colon, colon != weakness.ACCEPTS)}
-    )
+    signing, verifying = weakness.library(place, SHARDS, "sign"), weakness.library(place, SHARDS)
+    named = Answers(f"signing {signing}, verifying {verifying}", colon, colon != weakness.ACCEPTS)
+    return weakness.several({"empty": added, "colon": named})
 
 
 if __name__ == "__main__":

@@ -58,11 +58,11 @@ def reference(place: Path, act: str, *options: str) -> str:
     return told(subprocess.run(command, check=False, capture_output=True, text=True, timeout=60))
 
 
-def library(place: Path, code: str) -> str:
-    """Python code in the reference's own environment, given ``place``."""
+def library(place: Path, code: str, *words: str) -> str:
+    """Python code in the reference's own environment, given ``place`` and words."""
     if not REFERENCE.exists():
         return ABSENT
-    command = [REFERENCE.with_name("python"), "-c", code, place]
+    command = [REFERENCE.with_name("python"), "-c", code, place, *words]
     return told(subprocess.run(command, check=False, capture_output=True, text=True, timeout=60))
 
 

@@ -112,17 +112,16 @@ def _key(file: Path) -> bytes:
     """The key beside a cache; a new one where there is none, or where others could have read it."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
     try:
-        descriptor = os.open(file, flags)
-        try:
-            private = os.name != "posix" or os.fstat(descriptor).st_mode & 0o077 == 0
-            key = os.read(descriptor, KEY_BYTES + 1)
-        finally:
-            os.close(descriptor)
-        if private and len(key) == KEY_BYTES:
-            return key
-        file.unlink()
-    except FileNotFoundError:
-        pass  # the first reading, or the file of the line above
+        with contextlib.suppress(FileNotFoundError):  # at the first reading there is none
+            descriptor = os.open(file, flags)
+            try:
+                private = os.name != "posix" or os.fstat(descriptor).st_mode & 0o077 == 0
+                key = os.read(descriptor, KEY_BYTES + 1)
+            finally:
+                os.close(descriptor)
+            if private and len(key) == KEY_BYTES:
+                return key
+            file.unlink()
     except OSError as error:
         raise Unusable(f"cannot read {file}", why=str(error), mend="name another cache") from error
     key = secrets.token_bytes(KEY_BYTES)

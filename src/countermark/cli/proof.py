@@ -11,7 +11,7 @@ from countermark.cli._answer import INCONCLUSIVE, Answer, Pairs
 from countermark.cli._command import PATH, command, with_view
 from countermark.cli._progress import Bar
 from countermark.cli._show import View, count
-from countermark.errors import NothingToVerify, Unusable
+from countermark.errors import Unusable
 
 
 @click.group()
@@ -86,10 +86,18 @@ def check(path: Path, file: Path, about: Path | None, digest: str | None, worksp
     digest is not shown.
     """
     from countermark.lifecycle import prove
+    from countermark.lifecycle.verify import read_slip
 
     if (about is None) == (digest is None):
         raise Unusable("which tree is not said", mend="--about SLIP, or --digest HEX")
-    signer, tree = _vouched(about, workspace) if about else (None, (digest or "").lower())
+    signer, kind, tree = None, "", (digest or "").lower()
+    if about is not None:
+        said = read_slip(compose.desk_if_any(workspace), about)
+        signer, kind, tree = (
+            said.party.id,
+            said.statement.predicate_type.rpartition("predicate:")[2],
+            said.statement.digest,
+        )
     shown = prove.check(path, file, tree)
     span = f", bytes {shown.window.start} to {shown.window.stop}" if shown.window else ""
     looked = [entry.path for _, entry in shown.entries]
@@ -99,18 +107,8 @@ def check(path: Path, file: Path, about: Path | None, digest: str | None, worksp
     body = [Pairs([("tree digest", tree), ("looked at", ", ".join(looked[:8]) + (" ..." if looked[8:] else ""))])]
     if signer is None:
         return Answer(f"belongs to that digest: {words}; who vouches for it is not shown", INCONCLUSIVE, facts, body)
-    return Answer(f"verified: {words}, as {signer} signed it", facts=facts, body=body)
-
-
-def _vouched(about: Path, workspace: Path | None) -> tuple[str, str]:
-    """Who signed a statement that counts here, and the digest that it is about."""
-    from countermark.lifecycle.desk import read_file
-    from countermark.passport.slip import Slip, verify
-
-    desk = compose.desk_if_any(workspace)
-    if desk is None or not desk.pinned():
-        raise NothingToVerify(f"nobody is trusted here, so {about.name} shows nothing",
-                              mend="`countermark trust pin FINGERPRINT --trust FILE`; or --digest HEX")  # fmt: skip
-    slip = Slip.from_bytes(read_file(about), what=about.name)
-    shown = verify(slip, desk.trust(), desk.now(), logged=slip.receipt is not None)
-    return shown.party.id, shown.statement.digest
+    return Answer(
+        f"verified: {words}, which {signer} names in a statement of type {kind}",
+        facts=facts | {"type": kind},
+        body=body,
+    )

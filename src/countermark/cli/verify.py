@@ -134,18 +134,12 @@ def _delivery(path: Path, desk: Desk | None, only: tuple[str, ...]) -> Answer:
 
 def _statement(path: Path, desk: Desk | None) -> Answer:
     """A statement with its receipt, as the ledger's keeper handed it out."""
-    from countermark.lifecycle.desk import read_file
-    from countermark.passport.slip import Slip
-    from countermark.passport.slip import verify as verify_slip
+    from countermark.lifecycle.verify import read_slip
     from countermark.passport.witnesses import UNWITNESSED, told
     from countermark.statement.predicates import reception
 
-    if desk is None or not desk.pinned():
-        raise NothingToVerify(f"nobody is trusted here, so {path.name} shows nothing",
-                              mend="`countermark trust pin FINGERPRINT --trust FILE`")  # fmt: skip
-    trust = desk.trust()
-    shown = verify_slip(Slip.from_bytes(read_file(path), what=path.name), trust, desk.now())
-    seen = told(shown.checkpoint, trust, desk.now()) if shown.checkpoint else UNWITNESSED
+    shown = read_slip(desk, path, logged=True)
+    seen = told(shown.checkpoint, desk.trust(), desk.now()) if desk and shown.checkpoint else UNWITNESSED
     kind = shown.statement.predicate_type.removeprefix("urn:countermark:predicate:")
     size = shown.checkpoint.size if shown.checkpoint else 0
     facts: dict[str, Any] = {"signer": shown.party.id, "type": kind, "statement": shown.digest, "index": shown.index,

@@ -197,14 +197,12 @@ class TrustDocument:
         if unknown:
             raise StatementRefused(f"unknown role {unknown[0]!r}", mend=f"one of {', '.join(ROLES)}")
         for party in self.parties:
-            if not all(
-                party.enough([k.key for k in party.keys if k.key.use == use and not k.revoked])
-                for use in party.hybrid()
-            ):
-                raise StatementRefused(
-                    f"{party.id} needs a classical and a post-quantum key for all that it signs with both",
-                    mend="`countermark key new statement --algorithm ml-dsa-65`, then `countermark party add`",
-                )
+            for use in party.hybrid():
+                if not party.enough([k.key for k in party.keys if k.key.use == use and not k.revoked]):
+                    raise StatementRefused(
+                        f"{party.id} needs a classical and a post-quantum {use} key, because it signs with both",
+                        mend=f"`countermark key new {use} --algorithm ml-dsa-65`, then `countermark party add`",
+                    )
         owners = [p for p in self.parties if OWNERS & set(p.roles) and any(k.key.use == "root" for k in p.keys)]
         if self.threshold > len(owners):
             raise StatementRefused(f"threshold {self.threshold} is out of reach: {len(owners)} owners have a root key")

@@ -19,14 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from countermark.errors import MissingExtra, SignatureRefused, Unusable
 from countermark.keys.uri import KeyUri
-from countermark.keys.verifier import Algorithm, PublicKey, Use, ecdsa_hash
+from countermark.keys.verifier import CURVES, Algorithm, PublicKey, Use, ecdsa_hash
 
 RAW = 32
-CURVES: dict[Algorithm, tuple[type[ec.EllipticCurve], str]] = {
-    "ecdsa-p256": (ec.SECP256R1, "secp256r1"),
-    "ecdsa-p384": (ec.SECP384R1, "secp384r1"),
-    "ecdsa-p521": (ec.SECP521R1, "secp521r1"),
-}
 _LOGGED_IN = threading.Lock()
 _MEND = "name it as `pkcs11-tool --module MODULE -O` lists it: pkcs11:token=T;object=LABEL?module-path=/path/to.so"
 
@@ -104,7 +99,7 @@ def make_key(uri: KeyUri, use: Use, algorithm: Algorithm, pin: bytes | None) -> 
     kind = pkcs11.KeyType.EC_EDWARDS if algorithm == "ed25519" else pkcs11.KeyType.EC
     if algorithm != "ed25519" and algorithm not in CURVES:
         raise Unusable(f"a token makes no {algorithm} key here", mend="ed25519, or one of " + ", ".join(CURVES))
-    curve = "1.3.101.112" if algorithm == "ed25519" else CURVES[algorithm][1]
+    curve = "1.3.101.112" if algorithm == "ed25519" else CURVES[algorithm][0]().name
     private_only = {pkcs11.Attribute.EXTRACTABLE: False, pkcs11.Attribute.SENSITIVE: True}
     with _session(uri, pin, write=True) as session:
         if any(session.get_objects(_wanted(uri, pkcs11.ObjectClass.PRIVATE_KEY))):
@@ -202,7 +197,7 @@ def _public(key: Any, use: Use) -> PublicKey:
         if key.key_type == pkcs11.KeyType.EC_EDWARDS:
             spki = _spki(ed25519.Ed25519PublicKey.from_public_bytes(point if len(point) == RAW else _octets(point)))
         else:
-            (curve,) = (c for c, name in CURVES.values() if bytes(encode_named_curve_parameters(name)) == parameters)
+            (curve,) = (c for c, _ in CURVES.values() if bytes(encode_named_curve_parameters(c().name)) == parameters)
             spki = _spki(ec.EllipticCurvePublicKey.from_encoded_point(curve(), _octets(point)))
     except (pkcs11.PKCS11Error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SignatureRefused(

@@ -21,12 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from countermark import dsse
 from countermark.errors import SignatureRefused, Unusable
-from countermark.keys.verifier import Algorithm, PublicKey, Use, ecdsa_hash
+from countermark.keys.verifier import CURVES, Algorithm, PublicKey, Use, ecdsa_hash
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey
-_CURVES: dict[Algorithm, type[ec.EllipticCurve]] = {
-    "ecdsa-p256": ec.SECP256R1, "ecdsa-p384": ec.SECP384R1, "ecdsa-p521": ec.SECP521R1,
-}  # fmt: skip
 MAX_PEM_BYTES = 16 << 10
 
 
@@ -105,7 +102,7 @@ def generate(use: Use, algorithm: Algorithm = "ed25519") -> FileSigner:
         return FileSigner(ed25519.Ed25519PrivateKey.generate(), use)
     if algorithm == "ml-dsa-65":
         return FileSigner(mldsa.MLDSA65PrivateKey.generate(), use)
-    return FileSigner(ec.generate_private_key(_CURVES[algorithm]()), use)
+    return FileSigner(ec.generate_private_key(CURVES[algorithm][0]()), use)
 
 
 def load(path: Path, use: Use, passphrase: bytes | None = None) -> FileSigner:

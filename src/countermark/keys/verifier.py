@@ -25,11 +25,12 @@ Algorithm = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 POST_QUANTUM: frozenset[Algorithm] = frozenset({"ml-dsa-65"})
 MAX_SPKI_BYTES = 4096
-_CURVES: dict[str, tuple[Algorithm, type[hashes.HashAlgorithm]]] = {
-    "secp256r1": ("ecdsa-p256", hashes.SHA256),
-    "secp384r1": ("ecdsa-p384", hashes.SHA384),
-    "secp521r1": ("ecdsa-p521", hashes.SHA512),
+CURVES: dict[Algorithm, tuple[type[ec.EllipticCurve], type[hashes.HashAlgorithm]]] = {
+    "ecdsa-p256": (ec.SECP256R1, hashes.SHA256),
+    "ecdsa-p384": (ec.SECP384R1, hashes.SHA384),
+    "ecdsa-p521": (ec.SECP521R1, hashes.SHA512),
 }
+_BY_NAME = {curve().name: algorithm for algorithm, (curve, _) in CURVES.items()}
 # y-coordinates of the Ed25519 points of small order, unreduced ones included, without the sign bit (Bernstein et
 # al., "ed25519" and RFC 8032 5.1.3). Whoever enrols one lets anybody sign in his name.
 _SMALL_ORDER = frozenset(
@@ -152,8 +153,8 @@ def _algorithm(spki: bytes) -> Algorithm:
         return "ed25519"
     if isinstance(key, mldsa.MLDSA65PublicKey):
         found: Algorithm = "ml-dsa-65"
-    elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
-        found = _CURVES[key.curve.name][0]
+    elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _BY_NAME:
+        found = _BY_NAME[key.curve.name]
     else:
         raise SignatureRefused("only Ed25519, ECDSA P-256, P-384 and P-521, and ML-DSA-65 keys are taken")
     if key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != spki:
@@ -170,10 +171,9 @@ def ecdsa_hash(algorithm: Algorithm) -> hashes.HashAlgorithm:
     Raises:
         SignatureRefused: not an ECDSA algorithm.
     """
-    for name, hashed in _CURVES.values():
-        if name == algorithm:
-            return hashed()
-    raise SignatureRefused(f"{algorithm} is no kind of ECDSA")
+    if algorithm not in CURVES:
+        raise SignatureRefused(f"{algorithm} is no kind of ECDSA")
+    return CURVES[algorithm][1]()
 
 
 def verify_envelope(envelope: dsse.Envelope, keys: dict[str, PublicKey]) -> frozenset[str]:

@@ -17,10 +17,12 @@ from countermark.errors import CountermarkError, LedgerRefused, TrustRefused
 from countermark.keys.trust import Trust
 from countermark.ledger.audit import audit
 from countermark.ledger.checkpoint import Checkpoint, verify_consistency
+from countermark.ledger.note import MAX_NOTE_BYTES
 from countermark.ledger.reader import LogReader
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import Opening
 from countermark.ledger.stores.files import FileStore
+from countermark.ledger.tiles import CHECKPOINT_PATH
 from countermark.lifecycle import book
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport.slip import Slip, key_of_note, ledger_note_key, verify
@@ -41,7 +43,7 @@ class Trouble:
 def reader_of(desk: Desk, trust: Trust, folder: Path | None = None) -> LogReader:
     """The ledger in this workspace, or in another folder that somebody serves; nothing is written there."""
     store = FileStore.reading(folder or desk.space.home / "ledger")
-    note = store.read("checkpoint", 1 << 20) or b""
+    note = store.read(CHECKPOINT_PATH, MAX_NOTE_BYTES) or b""
     return LogReader(store, key_of_note(trust, note) if note else ledger_note_key(trust))
 
 
@@ -59,8 +61,9 @@ def fsck(desk: Desk, progress: Progress | None = None) -> tuple[Checkpoint, list
     except CountermarkError as error:
         out.append(Trouble("ledger/", _told(error)))
     known: dict[int, str] = {}
+    where = _leaves(reader, head) if not out else None
     for path in _files(desk, "json"):
-        out += _statement(desk, trust, reader, path, known)
+        out += _statement(desk, trust, where, path, known)
     for index in sorted(set(range(head.size)) - known.keys()):
         out.append(
             Trouble(f"entry {index}", "no statement here opens it: its file was lost, or somebody else entered it")
@@ -70,15 +73,22 @@ def fsck(desk: Desk, progress: Progress | None = None) -> tuple[Checkpoint, list
     return head, out
 
 
-def _statement(desk: Desk, trust: Trust, reader: LogReader, path: Path, known: dict[int, str]) -> Iterator[Trouble]:
-    """Troubles of one statement; its entry goes into `known`."""
+def _leaves(reader: LogReader, head: Checkpoint) -> dict[bytes, int]:
+    """Index of every entry, by what it is."""
+    return {leaf: index for index, leaf in enumerate(reader.entries(0, head.size, size=head.size))}
+
+
+def _statement(
+    desk: Desk, trust: Trust, where: dict[bytes, int] | None, path: Path, known: dict[int, str]
+) -> Iterator[Trouble]:
+    """Troubles of one statement; its entry goes into `known`. `where` is None in a ledger that does not hold itself."""
     try:
         slip = book.slip(desk, path.stem)
         if slip.envelope.digest != path.stem:
             raise LedgerRefused("it is another statement than its name says", why=slip.envelope.digest)
         shown = verify(slip, trust, desk.now())
         index = slip.index()
-        if reader.find(shown.slip.opening.leaf() if shown.slip.opening else b"") != index:
+        if where is not None and where.get(shown.slip.opening.leaf() if shown.slip.opening else b"") != index:
             raise LedgerRefused(f"the ledger does not hold it at entry {index}")
     except TrustRefused as error:  # a key that was revoked since: the entry is explained all the same
         known[slip.index()] = path.stem
@@ -104,7 +114,7 @@ def rebuild(desk: Desk, progress: Progress | None = None) -> tuple[int, list[Tro
         reader = reader_of(desk, trust)
         head = reader.checkpoint()
         audit(FileStore.reading(desk.space.home / "ledger"), reader.key, progress=progress)
-        where = {leaf: index for index, leaf in enumerate(reader.entries(0, head.size, size=head.size))}
+        where = _leaves(reader, head)
         made, lost = 0, list[Trouble]()
         for path in _files(desk, "opening"):
             index = where.get(Opening.from_bytes(path.read_bytes()).leaf())

@@ -17,7 +17,7 @@ from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport import passport as passports
 from countermark.passport.passport import Passport
-from countermark.passport.slip import Slip
+from countermark.passport.slip import Shown, Slip
 from countermark.passport.slip import verify as verify_slip
 from countermark.passport.verify import Pin, Verified, read_snapshot, verify_passport
 
@@ -148,6 +148,25 @@ def look_at(folder: Path, part: Proven, window: Window | None = None) -> None:
             files.check_rest()
         else:
             files.window(window)
+
+
+def read_slip(desk: Desk | None, file: Path, *, logged: bool | None = None) -> Shown:
+    """Verify a statement that somebody handed out, under the project that is pinned here.
+
+    Args:
+        logged: whether a ledger receipt is needed; None where one counts if it is there.
+
+    Raises:
+        NothingToVerify: nothing is pinned. Refusal: it does not hold. Unusable: it cannot be read.
+    """
+    if desk is None or not desk.pinned():
+        raise NothingToVerify(
+            f"nobody is trusted here, so {file.name} shows nothing",
+            mend="`countermark trust pin FINGERPRINT --trust FILE`",
+        )
+    slip = Slip.from_bytes(read_file(file), what=file.name)
+    needed = slip.receipt is not None if logged is None else logged
+    return verify_slip(slip, desk.trust(), desk.now(), logged=needed)
 
 
 def remember(desk: Desk, verified: Verified) -> None:

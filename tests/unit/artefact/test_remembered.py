@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from core_world import OWNER, SUPPLIER, World
 
 from countermark.artefact import remembered
 from countermark.artefact.folder import read_folder
@@ -14,6 +15,8 @@ from countermark.artefact.profile import SHA256, Profile, blake3_profile
 from countermark.artefact.remembered import GRAIN_NS, remembering
 from countermark.artefact.stream import stream_folder
 from countermark.errors import Unusable
+from countermark.lifecycle.deliver import deliver
+from countermark.lifecycle.receive import receive
 
 FILES = 40
 
@@ -119,14 +122,27 @@ def test_each_hash_has_its_own_roots_and_a_cache_inside_is_refused(folder: Path)
     assert cache.read_bytes() == kept and not list(folder.parent.glob("*.part"))
 
 
+def test_only_signers_know_the_cache() -> None:
+    source = Path(remembered.__file__).parents[1]
+    users = {p.relative_to(source).as_posix() for p in source.rglob("*.py") if "artefact.remembered" in p.read_text()}
+    assert users == {"cli/digest.py", "lifecycle/deliver.py"}
+
+
 @pytest.mark.usefixtures("settled")
-def test_verifying_reads_every_byte(folder: Path) -> None:
-    """A byte that changed under an unchanged status is what a signer would miss, and a verifier does not."""
-    digested(folder)
-    file = folder / "c0" / "0.bin"
-    status = file.stat()
-    with remembering(folder, folder.with_suffix(".roots"), SHA256) as known:
-        assert known and known.find("c0/0.bin", status)
-        signed = stream_folder(folder, known=None).digest
-    file.write_bytes(b"7" * status.st_size)
-    assert read_folder(folder).digest != signed
+def test_a_delivery_signed_from_wrong_roots_is_refused_at_the_door(tmp_path: Path) -> None:
+    """Whoever has the cache's key makes the supplier sign what is not there; who receives it reads the bytes."""
+    world = World.make(tmp_path / "world")
+    desk, folder = world[SUPPLIER], world.parts("cached")
+    first = deliver(desk, folder, addressee=OWNER, cached=True)
+    again = deliver(desk, folder, addressee=OWNER, cached=True)
+    assert again.tree == first.tree == read_folder(folder)
+    (cache,) = (desk.space.home / "cache").glob("*.roots")
+    with remembering(folder, cache, SHA256) as known:
+        assert known
+        for entry in first.tree.entries:
+            status = (folder / entry.path).stat()
+            known._record(entry.path.encode(), remembered._told(status), bytes(32))
+    forged = deliver(desk, folder, addressee=OWNER, cached=True)
+    assert forged.tree.digest != first.tree.digest
+    answer = receive(world[OWNER], folder)
+    assert answer.state == "refused" and any("changed" in reason for reason in answer.reasons)

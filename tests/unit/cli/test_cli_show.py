@@ -136,3 +136,12 @@ def test_a_refusal_ends_with_its_verdict(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_hostile_error_text_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     show_error("bad\x1b[1A", "x\ny\x1b[2K", "z\x07", 1, view())
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_the_algorithms_that_a_command_offers_are_those_that_keys_know() -> None:
+    """Named twice, so that `--help` loads no cryptography."""
+    from countermark.cli import key
+    from countermark.keys import verifier
+
+    assert key.ALGORITHMS == verifier.ALGORITHMS
+    assert set(key.USES) <= set(verifier.USES)

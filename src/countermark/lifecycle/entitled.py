@@ -28,6 +28,7 @@ _MAY: dict[str, tuple[frozenset[str], _Reader]] = {
     checked.TRIAL: (_ANYBODY, checked.Checked.from_json),
     acts.APPROVAL: (frozenset({"reviewer"}), acts.Approval.from_json),
     acts.WAIVER: (frozenset({"risk-owner"}), acts.Waiver.from_json),
+    acts.WITHDRAWAL: (_ANYBODY, acts.Withdrawal.from_json),  # its own words may be withdrawn by anybody
     acts.REVOCATION: (OWNERS, acts.Revocations.from_json),
     verdict.TYPE: (frozenset({"model-owner"}), verdict.VerdictStatement.from_json),
 }

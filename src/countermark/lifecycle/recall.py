@@ -11,19 +11,20 @@ from dataclasses import dataclass
 
 from countermark.errors import NothingToVerify, TreeRefused
 from countermark.keys.trust import Trust
-from countermark.lifecycle import book, entitled, rows
+from countermark.lifecycle import book, entitled, rows, withdraw
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import Received, admitted_trees
 from countermark.lifecycle.rows import Row
 from countermark.passport.slip import Shown
+from countermark.statement.predicates import acts, training, verdict
 from countermark.statement.predicates import delivery as deliveries
 from countermark.statement.predicates import rows as row_predicates
-from countermark.statement.predicates import training, verdict
+from countermark.statement.predicates.acts import Withdrawal
 from countermark.statement.predicates.rows import Decision, Quarantine
 from countermark.statement.predicates.training import Training
 from countermark.statement.predicates.verdict import VerdictStatement
 
-_CHANGES = (deliveries.TYPE, row_predicates.QUARANTINE, row_predicates.DECISION)
+_CHANGES = (deliveries.TYPE, row_predicates.QUARANTINE, row_predicates.DECISION, acts.WITHDRAWAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ def _as_of(history: _History, changes: Sequence[Shown]) -> tuple[Row, ...]:
     quarantined: set[str] = set()
     decided: dict[str, Decision] = {}
     standing: dict[str, Received] = {}
-    for shown in changes:
+    gone = _gone(changes)
+    for shown in (s for s in changes if s.digest not in gone):
         kind = shown.statement.predicate_type
         if kind == row_predicates.QUARANTINE:
             quarantined |= set(Quarantine.from_json(shown.statement.predicate).rows)
@@ -169,6 +171,18 @@ def _as_of(history: _History, changes: Sequence[Shown]) -> tuple[Row, ...]:
             standing[shown.digest] = one
     every = [row for digest in standing for row in history.content[digest]]
     return rows.apply(every, quarantined, decided).rows
+
+
+def _gone(changes: Sequence[Shown]) -> set[str]:
+    """Statements among these that were withdrawn by somebody who may."""
+    by_digest = {shown.digest: shown for shown in changes}
+    out = set()
+    for shown in changes:
+        if shown.statement.predicate_type == acts.WITHDRAWAL:
+            said = by_digest.get(Withdrawal.from_json(shown.statement.predicate).statement)
+            if said is not None and withdraw.may(shown, said):
+                out.add(said.digest)
+    return out
 
 
 def _releases(history: _History, model: str) -> list[Release]:

@@ -166,14 +166,15 @@ def _read(digest: str, one: Received, wants: Wants | None) -> tuple[list[Row], d
 
 
 def select(desk: Desk, rows: Sequence[Row]) -> Selection:
-    """Apply the quarantines and decisions that count, in ledger order.
+    """Apply the quarantines and decisions that count and that nobody withdrew, in ledger order.
 
     Raises:
         TrustRefused: this party's own trust document does not hold.
     """
     quarantined: set[str] = set()
     decided: dict[str, Decision] = {}
-    said = book.entered(desk, predicates.QUARANTINE, predicates.DECISION)
+    gone = withdraw.withdrawn(desk)
+    said = [s for s in book.entered(desk, predicates.QUARANTINE, predicates.DECISION) if s.envelope.digest not in gone]
     for shown in entitled.standing(said, desk.trust(), desk.now()):
         if shown.statement.predicate_type == predicates.QUARANTINE:
             quarantined |= set(Quarantine.from_json(shown.statement.predicate).rows)

@@ -135,10 +135,11 @@ def _held(desk: Desk, trust: Trust, slip: Slip) -> Withdrawal | None:
     try:
         shown = verify(slip, trust, desk.now())
         said = Withdrawal.from_json(shown.statement.predicate)
-        return said if _may(shown, verify(book.slip(desk, said.statement), trust, desk.now())) else None
+        return said if may(shown, verify(book.slip(desk, said.statement), trust, desk.now())) else None
     except CountermarkError:
         return None  # its signer was revoked before it, it is malformed, or names nothing that was entered here
 
 
-def _may(shown: Shown, gone: Shown) -> bool:
+def may(shown: Shown, gone: Shown) -> bool:
+    """Whether the signer of a withdrawal may withdraw that statement: an owner, or whoever said it."""
     return bool(OWNERS & set(shown.party.roles)) or gone.party.id == shown.party.id

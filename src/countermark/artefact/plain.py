@@ -5,7 +5,6 @@ Each file is read once, 4 MiB at a time, so that no file is ever whole in memory
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import os
@@ -21,11 +20,12 @@ from countermark import merkle
 from countermark.artefact import walk
 from countermark.artefact.folder import OPEN_FILE, Progress, Wants, refuse_changed, window
 from countermark.artefact.profile import Profile
-from countermark.artefact.tree import CHUNK_BYTES, TreeEntry
+from countermark.artefact.tree import CHUNK_BYTES, TreeEntry, bytes_root
 from countermark.errors import StatementRefused
 
 SMALL_BYTES = 64 << 10  # handing a smaller file to a thread costs more than hashing it
 AHEAD = 16
+Work = Callable[[int, str, os.stat_result], "Plain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,56 +71,74 @@ def read(root: Path, plan: Plan, *, threads: int = 2, progress: Progress | None 
 
 def _all(root: Path, plan: Plan, threads: int) -> Iterator[Plain]:
     new = _constructor(plan.hash_type)
-    waiting: deque[Future[Plain]] = deque()
+    waiting: deque[Plain | Future[Plain]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for place in walk.walk(root):
                 for name in place.files:
                     waiting.extend(_begun(place, name, plan, functools.partial(_hashed, plan, new), pool))
-                    while len(waiting) > AHEAD:
-                        yield waiting.popleft().result()
+                    while waiting and (len(waiting) > AHEAD or isinstance(waiting[0], Plain)):
+                        yield _done(waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield _done(waiting.popleft())
         except OSError as error:
             raise walk.unreadable(root, error) from error
 
 
+def _done(one: Plain | Future[Plain]) -> Plain:
+    return one if isinstance(one, Plain) else one.result()
+
+
 def _begun(
-    place: walk.Place, name: str, plan: Plan, work: Callable[[int, str], Plain], pool: ThreadPoolExecutor
-) -> list[Future[Plain]]:
+    place: walk.Place, name: str, plan: Plan, work: Work, pool: ThreadPoolExecutor
+) -> tuple[Plain | Future[Plain], ...]:
     """Open a file while its folder is open, and have it hashed, here where it is small; nothing where nobody wants it."""
     path = place.prefix + name
     descriptor = walk.open_at(path, name, place.descriptor, OPEN_FILE)
-    with contextlib.ExitStack() as unread:
-        unread.callback(os.close, descriptor)
-        size = os.fstat(descriptor).st_size
-        if plan.wants is not None and not plan.wants(path, size):
-            return []
-        unread.pop_all()  # who hashes it closes it
-    if size > SMALL_BYTES:
-        return [pool.submit(work, descriptor, path)]
-    done: Future[Plain] = Future()
-    done.set_result(work(descriptor, path))
-    return [done]
-
-
-def _hashed(plan: Plan, new: Callable[[], Any], descriptor: int, path: str) -> Plain:
+    closing = True
     try:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             walk.refuse_special(path, False)
-        pieces = _Pieces(new, plan.piece)
-        leaves = []
-        for at in range(0, before.st_size, CHUNK_BYTES):
-            data = window(descriptor, at)
-            pieces.take(data)
-            if plan.profile:
-                leaves.append(plan.profile.chunks.leaf(data))
-        refuse_changed(path, before, os.fstat(descriptor))
+        if plan.wants is not None and not plan.wants(path, status.st_size):
+            return ()
+        if status.st_size <= SMALL_BYTES:
+            return (work(descriptor, path, status),)
+        closing = False  # who hashes it closes it
+    finally:
+        if closing:
+            os.close(descriptor)
+    return (pool.submit(_closing, work, descriptor, path, status),)
+
+
+def _closing(work: Work, descriptor: int, path: str, status: os.stat_result) -> Plain:
+    try:
+        return work(descriptor, path, status)
     finally:
         os.close(descriptor)
-    root = merkle.root(leaves, plan.profile.chunks) if plan.profile else b""
-    return Plain(TreeEntry(path, before.st_size, before.st_mode & stat.S_IXUSR != 0, root), pieces.digests())
+
+
+def _hashed(plan: Plan, new: Callable[..., Any], descriptor: int, path: str, before: os.stat_result) -> Plain:
+    size = before.st_size
+    if size <= SMALL_BYTES and (plan.piece is None or size <= plan.piece):
+        data = os.read(descriptor, size + 1)
+        digests: tuple[str, ...] = (new(data).hexdigest(),)
+        root = bytes_root(data, plan.profile) if plan.profile else b""
+    else:
+        digests, root = _in_windows(plan, new, descriptor, size)
+    refuse_changed(path, before, os.fstat(descriptor))
+    return Plain(TreeEntry(path, size, before.st_mode & stat.S_IXUSR != 0, root), digests)
+
+
+def _in_windows(plan: Plan, new: Callable[..., Any], descriptor: int, size: int) -> tuple[tuple[str, ...], bytes]:
+    """Digests and chunk root of a file, 4 MiB of it in memory."""
+    pieces, leaves = _Pieces(new, plan.piece), []
+    for at in range(0, size, CHUNK_BYTES):
+        data = window(descriptor, at)
+        pieces.take(data)
+        if plan.profile:
+            leaves.append(plan.profile.chunks.leaf(data))
+    return pieces.digests(), merkle.root(leaves, plan.profile.chunks) if plan.profile else b""
 
 
 class _Pieces:
@@ -146,12 +164,12 @@ class _Pieces:
         return (*self._done, self._state.hexdigest())
 
 
-def _constructor(name: str) -> Callable[[], Any]:
+def _constructor(name: str) -> Callable[..., Any]:
     if name == "blake3":
         import blake3
 
         return blake3.blake3
-    known: dict[str, Callable[[], Any]] = {"sha256": hashlib.sha256, "blake2b": hashlib.blake2b}
+    known: dict[str, Callable[..., Any]] = {"sha256": hashlib.sha256, "blake2b": hashlib.blake2b}
     if name not in known:
         raise StatementRefused(f"files are not hashed with {name!r:.40} here")
     return known[name]

@@ -65,14 +65,19 @@ def test_what_is_refused(folder: Path, tmp_path: Path) -> None:
         list(plain.read(folder, Plan()))
 
 
-def test_a_file_that_grows_meanwhile(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = plain.window
+@pytest.mark.parametrize("name", ["one", "sub/large"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_file_that_grows_meanwhile(folder: Path, name: str, threads: int) -> None:
+    def growing(path: str, _size: int) -> bool:  # asked once the size is known, and before the file is read
+        if path == name:
+            with (folder / name).open("ab") as file:
+                file.write(b"more")
+        return True
 
-    def growing(descriptor: int, at: int) -> bytes:
-        with (folder / "one").open("ab") as file:
-            file.write(b"more")
-        return real(descriptor, at)
+    with pytest.raises(TreeRefused, match=f"{name} changed while it was read"):
+        list(plain.read(folder, Plan(wants=growing), threads=threads))
 
-    monkeypatch.setattr(plain, "window", growing)
-    with pytest.raises(TreeRefused, match="one changed while it was read"):
-        list(plain.read(folder, Plan()))
+
+def test_files_that_nobody_wants_are_left_out(folder: Path) -> None:
+    seen = plain.read(folder, Plan(wants=lambda path, size: path.startswith("sub/") and size > 36))
+    assert [one.entry.path for one in seen] == ["sub/large"]

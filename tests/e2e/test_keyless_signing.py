@@ -68,6 +68,17 @@ def test_a_model_is_signed_and_verified_by_name(shell, service: Service, model: 
     assert len(service.asked) == 2, "verifying asks nobody"
 
 
+def test_the_page_runs_as_written(shell, service: Service, model: Path) -> None:
+    from test_howto_keys import FENCE, PAGES, run_page
+
+    lay_out(service, shell.here)
+    (shell.here / "trusted_root.json").write_bytes((shell.here / "root.json").read_bytes())
+    (shell.here / "model.oms.json").write_bytes(signed(service, model)[0])
+    said = run_page(shell, "sign-without-a-key.md", {})
+    assert len(said) == len("".join(FENCE.findall((PAGES / "sign-without-a-key.md").read_text())).splitlines()) == 2
+    assert said[0].startswith("verified: 2 files") and said[1] == "signed: 2 files, bundle model.oms.json"
+
+
 def test_a_token_is_asked_for_where_no_file_is_named(shell, service: Service, model: Path, monkeypatch) -> None:
     import click
 

@@ -140,7 +140,15 @@ def desk_if_any(workspace: Path | None) -> Desk | None:
 
 
 def read_passphrase(file: Path) -> bytes:
-    """First line of a passphrase file, without its line ending.
+    """First line of a passphrase file; see `read_secret`."""
+    return read_secret(file, "passphrase", MAX_PASSPHRASE_BYTES)
+
+
+def read_secret(file: Path, what: str, most: int) -> bytes:
+    """First line of a file that holds a secret, without its line ending.
+
+    Args:
+        what: what it is called in refusals. most: bytes that are read of it.
 
     Raises:
         Unusable: missing, readable by others, or empty.
@@ -149,16 +157,16 @@ def read_passphrase(file: Path) -> bytes:
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         try:
             shared = os.name == "posix" and os.fstat(descriptor).st_mode & 0o077
-            data = os.read(descriptor, MAX_PASSPHRASE_BYTES)
+            data = os.read(descriptor, most)
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise Unusable(f"cannot read the passphrase file {file}", why=error.strerror or str(error)) from error
+        raise Unusable(f"cannot read the {what} file {file}", why=error.strerror or str(error)) from error
     if shared:
         raise Unusable(f"{file} can be read by others", mend=f"chmod 600 {file}")
     secret = data.splitlines()[0] if data.splitlines() else b""
     if not secret:
-        raise Unusable(f"{file} holds no passphrase", mend="write it on the first line")
+        raise Unusable(f"{file} holds no {what}", mend="write it on the first line")
     return secret
 
 

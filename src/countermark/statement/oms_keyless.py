@@ -23,8 +23,9 @@ from cryptography.hazmat import asn1
 
 from countermark import dsse
 from countermark.errors import CountermarkError, SignatureRefused, StatementRefused, TrustRefused
+from countermark.keys.keyless import import_library
 from countermark.statement.oms_keys import Endorser, endorser_of
-from countermark.statement.oms_trust_root import import_library, trusted_root
+from countermark.statement.oms_trust_root import trusted_root
 
 if TYPE_CHECKING:
     from sigstore.models import Bundle

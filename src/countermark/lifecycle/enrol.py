@@ -125,14 +125,14 @@ def new_token_key(space: Workspace, use: Use, algorithm: Algorithm, where: KeyUr
 
 
 def use_token_key(space: Workspace, use: Use, where: KeyUri, pin: bytes | None) -> Signer:
-    """Take a key that is in a trusted element already as this party's for one use; an old one is kept aside.
+    """Take a key that is in a trusted element or service already as this party's for one use; an old one is kept aside.
 
     Raises:
         Unusable, SignatureRefused: it cannot be opened, or does not sign. MissingExtra: its library is absent.
     """
-    found = held.in_element(where, use, pin)
+    found, pinned = held.take(where, use, pin)
     found.sign(b"countermark: does this key sign?")
-    _name_key(space, use, where, found)
+    _name_key(space, use, pinned, found)
     return found
 
 

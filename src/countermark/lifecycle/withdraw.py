@@ -51,7 +51,7 @@ def _admits(shown: Shown, digest: str | None = None) -> bool:
     said = shown.statement
     if said.predicate_type != verdict.TYPE or digest not in (None, said.digest):
         return False
-    return bool(VerdictStatement.from_json(said.predicate).verdict["verdict"] == "admitted")
+    return VerdictStatement.from_json(said.predicate).admitted
 
 
 def withdraw(desk: Desk, slips: Sequence[Slip], reason: str, successor: Slip | None = None) -> list[Slip]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from countermark.artefact import shards
 from countermark.artefact.dataset import Dataset, describe, is_metadata
 from countermark.artefact.folder import Known, read_folder
 from countermark.artefact.profile import SHA256
@@ -43,7 +44,7 @@ def look(
         known: what was read before and did not change.
 
     Raises:
-        TreeRefused, Unusable: the folder cannot be signed at all.
+        TreeRefused, FormatRefused, Unusable: the folder cannot be signed at all. MissingExtra: a table without pyarrow.
     """
     metadata: dict[str, bytes] = {}
 
@@ -51,7 +52,8 @@ def look(
         metadata[entry.path] = data
 
     tree = read_folder(folder, sink=keep, wants=is_metadata, progress=progress, known=known)
-    dataset = describe(tree, metadata.__getitem__)
+    inside = shards.are_shards(tree) and not parcel.too_large(tree)
+    dataset = shards.describe(folder, tree) if inside else describe(tree, metadata.__getitem__)
     return Outlook(tree, dataset, tuple(_rejects(tree, dataset, party)))
 
 

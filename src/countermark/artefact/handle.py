@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from countermark.artefact import _private, folder, walk
+from countermark.artefact import _private, reading, walk
 from countermark.artefact.profile import SHA256, Profile
 from countermark.artefact.tree import CHUNK_BYTES, Tree, TreeEntry, compare
 from countermark.errors import TreeRefused, Unusable
@@ -213,7 +213,7 @@ class Handle:
             for part in folders:
                 above = walk.open_at(path, part, above, walk.OPEN_DIR)
                 opened.callback(os.close, above)
-            descriptor = walk.open_at(path, name, above, folder.OPEN_FILE)
+            descriptor = walk.open_at(path, name, above, reading.OPEN_FILE)
             opened.callback(os.close, descriptor)
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):

@@ -185,6 +185,14 @@ def _parallel_root(data: bytes, reader: Reader) -> bytes:
     return merkle.root(reader.pool.map(reader.profile.chunks.leaf, chunks), reader.profile.chunks)
 
 
+def window(descriptor: int, offset: int) -> bytes:
+    """One chunk of a file, read once into private memory; short only at the file's end."""
+    data = os.pread(descriptor, CHUNK, offset)
+    while len(data) < CHUNK and (part := os.pread(descriptor, CHUNK - len(data), offset + len(data))):
+        data += part
+    return data
+
+
 def refuse_changed(path: str, before: os.stat_result, after: os.stat_result) -> None:
     """Refuse a file that somebody wrote to while it was read.
 

@@ -11,8 +11,10 @@ from countermark.cli._answer import FINE, FOUND, Answer, Pairs, Table
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._progress import Bar
 from countermark.cli._show import View, count, safe
+from countermark.errors import Refusal
 
 if TYPE_CHECKING:
+    from countermark.keys.trust import Trust
     from countermark.lifecycle.care import Trouble
     from countermark.lifecycle.desk import Desk
     from countermark.passport.slip import Slip
@@ -77,13 +79,21 @@ def show(desk: Desk) -> Answer:
     trust = desk.trust(expired=True)
     with book.ledger(desk, trust) as log:
         head = log.checkpoint
-    entries = [_entry(slip) for slip in book.every(desk)]
-    rows = [(e["index"], e["type"], e["name"], e["time"], e["statement"][:16]) for e in entries]
+    entries = [_entry(slip) | {"signer": _signer(slip, trust, desk)} for slip in book.every(desk)]
+    rows = [(e["index"], e["type"], e["signer"], e["name"], e["time"], e["statement"][:16]) for e in entries]
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
     return Answer(
         f"{head.size} entries; {_witnesses(desk)}", facts=facts | {"entries": entries},
-        body=[Table(("entry", "type", "about", "claimed time", "statement"), rows), "", Pairs(list(facts.items()))],
+        body=[Table(("entry", "type", "signed by", "about", "claimed time", "statement"), rows), "", Pairs(list(facts.items()))],
     )  # fmt: skip
+
+
+def _signer(slip: Slip, trust: Trust, desk: Desk) -> str:
+    """Whose key verifies it; the entries were verified when they came."""
+    try:
+        return trust.verify(slip.envelope, "statement", desk.now(), leaf=_index(slip)).party.id
+    except Refusal:
+        return "nobody who counts"
 
 
 def _entry(slip: Slip) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from countermark.artefact import _private, folder, walk
+from countermark.artefact import _private, reading, walk
 from countermark.artefact.profile import SHA256, Profile
 from countermark.artefact.tree import CHUNK_BYTES, Tree, TreeEntry, compare
 from countermark.errors import TreeRefused, Unusable
@@ -205,16 +205,9 @@ class Handle:
     def _open(self, path: str) -> Iterator[tuple[int, TreeEntry]]:
         """A descriptor, and what its status tells of the file; its size is the signed one."""
         expected = self._entry(path)
-        with contextlib.ExitStack() as opened:
-            above = self._root
-            *folders, name = path.split("/")
-            if not self._end.alive:
-                raise Unusable(f"the handle to {self._name} was closed before {path} was read")
-            for part in folders:
-                above = walk.open_at(path, part, above, walk.OPEN_DIR)
-                opened.callback(os.close, above)
-            descriptor = walk.open_at(path, name, above, folder.OPEN_FILE)
-            opened.callback(os.close, descriptor)
+        if not self._end.alive:
+            raise Unusable(f"the handle to {self._name} was closed before {path} was read")
+        with walk.opened(self._root, path, reading.OPEN_FILE) as descriptor:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 walk.refuse_special(path, False)

@@ -143,10 +143,10 @@ def pin(fingerprint: str, file: Path, revocations: Path | None, desk: Desk) -> A
     Without the owners' newest revocation snapshot, verifying shows integrity only and exits with 3.
     """
     from countermark.lifecycle import enrol
-    from countermark.lifecycle.verify import pin_snapshot
+    from countermark.lifecycle.verify import fresh_until, pin_snapshot
 
     newest = enrol.pin(desk, fingerprint.lower(), file)
-    until = pin_snapshot(desk, revocations) if revocations else None
+    until = pin_snapshot(desk, revocations) if revocations else fresh_until(desk)
     fresh = f"revocations known until {until}" if until else "no revocation snapshot: freshness is not shown"
     return Answer(
         f"pinned: {newest.document.project}, version {newest.document.version}; {fresh}",

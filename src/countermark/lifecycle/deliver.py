@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countermark.artefact.dataset import Dataset, describe, is_metadata
-from countermark.artefact.folder import Known, read_folder
+from countermark.artefact.folder import read_folder
 from countermark.artefact.profile import SHA256
+from countermark.artefact.reading import Known
 from countermark.artefact.remembered import remembering
 from countermark.artefact.tree import Tree, TreeEntry
 from countermark.errors import TrustRefused

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from countermark.artefact.dataset import METADATA, describe, is_metadata
-from countermark.artefact.folder import Wants, read_folder
+from countermark.artefact.folder import read_folder
+from countermark.artefact.reading import Wants
 from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
 from countermark.errors import CountermarkError, TreeRefused, Unusable
 from countermark.lifecycle import book, entitled, withdraw

@@ -19,7 +19,7 @@ from countermark.passport import passport as passports
 from countermark.passport.passport import Passport
 from countermark.passport.slip import Shown, Slip
 from countermark.passport.slip import verify as verify_slip
-from countermark.passport.verify import Pin, Verified, read_snapshot, verify_passport
+from countermark.passport.verify import Pin, Verified, fresh, read_snapshot, verify_passport
 
 SNAPSHOT = "revocations.json"
 
@@ -51,9 +51,27 @@ def pinned(desk: Desk) -> Pin:
         TrustRefused: nothing was pinned.
     """
     mark = desk.mark()
+    return Pin(mark.fingerprint, mark.version, mark.size, mark.root, kept_snapshot(desk), mark.ledger)
+
+
+def kept_snapshot(desk: Desk) -> Slip | None:
+    """The newest revocation snapshot that was handed over here."""
     kept = desk.space.home / "trust" / SNAPSHOT
-    snapshot = Slip.from_bytes(kept.read_bytes()) if kept.exists() else None
-    return Pin(mark.fingerprint, mark.version, mark.size, mark.root, snapshot, mark.ledger)
+    return Slip.from_bytes(kept.read_bytes(), what=SNAPSHOT) if kept.exists() else None
+
+
+def fresh_until(desk: Desk, shown: Shown | None = None) -> str | None:
+    """End of the time for which the snapshot kept here speaks; None where there is none, or it ran out.
+
+    Args:
+        shown: a logged statement that it must not revoke.
+
+    Raises:
+        TrustRefused: it does.
+    """
+    snapshot = kept_snapshot(desk)
+    entries = {shown.index} if shown is not None and shown.index is not None else set()
+    return fresh(snapshot, desk.trust(), entries, desk.now(), "this statement") if snapshot else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +175,19 @@ def read_slip(desk: Desk | None, file: Path, *, logged: bool | None = None) -> S
         logged: whether a ledger receipt is needed; None where one counts if it is there.
 
     Raises:
-        NothingToVerify: nothing is pinned. Refusal: it does not hold. Unusable: it cannot be read.
+        NothingToVerify: nothing is pinned. TrustRefused: the snapshot kept here revokes it. Refusal: it does not hold.
+        Unusable: it cannot be read.
     """
     if desk is None or not desk.pinned():
         raise NothingToVerify(
             f"nobody is trusted here, so {file.name} shows nothing",
-            mend="`countermark trust pin FINGERPRINT --trust FILE`",
+            mend="`countermark init NAME`, then `countermark trust pin FINGERPRINT --trust FILE`",
         )
     slip = Slip.from_bytes(read_file(file), what=file.name)
     needed = slip.receipt is not None if logged is None else logged
-    return verify_slip(slip, desk.trust(), desk.now(), logged=needed)
+    shown = verify_slip(slip, desk.trust(), desk.now(), logged=needed)
+    fresh_until(desk, shown)
+    return shown
 
 
 def remember(desk: Desk, verified: Verified) -> None:

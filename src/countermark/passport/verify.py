@@ -107,7 +107,7 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
         _reaches(passport, checkpoint, pin, trust)
     verify_checkpoint(checkpoint.note, ledger_note_key(trust))  # a receipt may outlive its ledger key, papers may not
     words = cosigned([c for _, c in entries], trust, now)
-    fresh_until = _fresh(pin.snapshot, trust, {i for i, _ in entries}, now) if pin.snapshot else None
+    fresh_until = fresh(pin.snapshot, trust, {i for i, _ in entries}, now) if pin.snapshot else None
     return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, words)
 
 
@@ -223,20 +223,24 @@ def read_snapshot(slip: Slip, trust: Trust, now: datetime) -> tuple[Shown, Revoc
     return shown, Revocations.from_json(shown.statement.predicate)
 
 
-def _fresh(snapshot: Slip, trust: Trust, entries: set[int], now: datetime) -> str | None:
+def fresh(
+    snapshot: Slip, trust: Trust, entries: set[int], now: datetime, what: str = "what the verdict rests on"
+) -> str | None:
     """End of the snapshot's time where it has not run out; None where it has.
 
+    Args:
+        entries: ledger entries that must not be revoked. what: they are, for the reader.
+
     Raises:
-        TrustRefused: it revokes something that the verdict rests on, or knows a newer trust version.
+        TrustRefused: it revokes one of them, or knows a newer trust version.
     """
     _, revoked = read_snapshot(snapshot, trust, now)
     gone = entries & set(revoked.entries)
     if gone:
-        raise TrustRefused(
-            f"what the verdict rests on was revoked (ledger entry {min(gone)})", mend="ask the owner for a newer model"
-        )
+        raise TrustRefused(f"{what} was revoked (ledger entry {min(gone)})", mend="ask the owner for a newer one")
     if trust.document.version < revoked.trust_version:
         raise TrustRefused(
-            f"the passport's trust version {trust.document.version} is older than the snapshot's {revoked.trust_version}"
+            f"the trust version at hand, {trust.document.version}, is older than the snapshot's, {revoked.trust_version}",
+            mend="ask the owner for the newest version",
         )
     return revoked.next_update if now < moment(revoked.next_update) else None

@@ -200,14 +200,12 @@ def check(seen: tuple[Path, ...], desk: Desk, view: View) -> Answer:
     Do so before a restored ledger is written to: refused where somebody saw more of it, or another history.
     """
     from countermark.ledger.audit import audit
-    from countermark.ledger.stores.files import FileStore
+    from countermark.lifecycle import ledger_place
     from countermark.passport.slip import ledger_note_key
 
     key = ledger_note_key(desk.trust(expired=True))
     with Bar(view) as bar:
-        done = audit(
-            FileStore.reading(desk.space.home / "ledger"), key, progress=lambda n, of: bar.tick("entries", n, of)
-        )
+        done = audit(ledger_place.reading(desk), key, progress=lambda n, of: bar.tick("entries", n, of))
     head = done.checkpoint
     if seen:
         from countermark.lifecycle.restore import refuse_older

@@ -63,8 +63,8 @@ class Authority:
 
     def chain(self) -> list[x509.Certificate]:
         """The intermediate that signs, and its root."""
-        return [_authority("local-intermediate", self.private, "local-root", self.root, 0),
-                _authority("local-root", self.root, "local-root", self.root, 1)]  # fmt: skip
+        return [authority_certificate("local-intermediate", self.private, "local-root", self.root, 0),
+                authority_certificate("local-root", self.root, "local-root", self.root, 1)]  # fmt: skip
 
     def issue(self, holder: ec.EllipticCurvePublicKey, *, at: datetime = NOW, identity: str = IDENTITY, issuer: str = ISSUER,
               names: list[x509.GeneralName] | None = None, issuer_v2: str | None = None, promised: bool = True,
@@ -73,9 +73,9 @@ class Authority:
         alternative = x509.SubjectAlternativeName(names or [x509.RFC822Name(identity)])
         written = asn1.encode_der(issuer if issuer_v2 is None else issuer_v2)
         builder = (
-            x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(_name("local-intermediate"))
+            x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(name("local-intermediate"))
             .public_key(holder).serial_number(int(at.timestamp())).not_valid_before(at).not_valid_after(at + 10 * MINUTE)
-            .add_extension(_usage(digital_signature=True), critical=True)
+            .add_extension(usage(digital_signature=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.private.public_key()), critical=False)
             .add_extension(alternative, critical=True)
@@ -206,23 +206,26 @@ def _instance(url: str, private: Private, period: dict[str, str]) -> dict[str, A
     }  # fmt: skip
 
 
-def _name(common: str) -> x509.Name:
+def name(common: str) -> x509.Name:
+    """The subject of an authority."""
     return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "local"),
                       x509.NameAttribute(NameOID.COMMON_NAME, common)])  # fmt: skip
 
 
-def _usage(**on: bool) -> x509.KeyUsage:
+def usage(**on: bool) -> x509.KeyUsage:
+    """Key usage with these bits on."""
     every = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
              "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")  # fmt: skip
-    return x509.KeyUsage(**{name: on.get(name, False) for name in every})
+    return x509.KeyUsage(**{bit: on.get(bit, False) for bit in every})
 
 
-def _authority(common: str, private: Private, by: str, signer: Private, length: int) -> x509.Certificate:
+def authority_certificate(common: str, private: Private, by: str, signer: Private, length: int) -> x509.Certificate:
+    """A certificate that lets `private` issue others."""
     return (
-        x509.CertificateBuilder().subject_name(_name(common)).issuer_name(_name(by)).public_key(private.public_key())
+        x509.CertificateBuilder().subject_name(name(common)).issuer_name(name(by)).public_key(private.public_key())
         .serial_number(1000 + length).not_valid_before(NOW - 365 * DAY).not_valid_after(NOW + 3650 * DAY)
         .add_extension(x509.BasicConstraints(ca=True, path_length=length), critical=True)
-        .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
         .sign(signer, hashes.SHA256())
     )  # fmt: skip

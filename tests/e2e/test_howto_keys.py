@@ -169,3 +169,25 @@ def test_two_deliveries_are_compared(project) -> None:
     told = project("diff", before, "photos", "--csv", "changes.csv", at="acme", exit=1)
     assert told.last == "1 changed, 1 relabelled; 2 as they were"
     assert len((project.here / "acme" / "changes.csv").read_text().splitlines()) == 3
+
+
+def test_tables_shards_and_croissant(project) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    import tarfile
+
+    from pyarrow import parquet
+
+    photos = sorted((project.here / "acme" / "photos").rglob("*.png"))
+    made = arrow.table({"image": [p.read_bytes() for p in photos], "part": [p.parent.name for p in photos]})
+    parquet.write_table(made, project.here / "acme" / "march.parquet")
+    folders(project, "acme/shards")
+    with tarfile.open(project.here / "acme" / "shards" / "0.tar", "w") as shard:
+        for number, photo in enumerate(photos):
+            (project.here / "acme" / "label").write_text(photo.parent.name)
+            shard.add(photo, f"{number}.png")
+            shard.add(project.here / "acme" / "label", f"{number}.cls")
+    said = run_page(project, "tables-and-shards.md", {})
+    assert said[0] == said[1] == "written: 4 rows of 2 classes from 1 shard"
+    assert said[-1] == "alike: 4 rows"
+    project("deliver", "photos-of-march", at="acme")
+    assert project("receive", "../acme/photos-of-march", at="manufacturer").last.startswith("1 admitted (4 rows)")

@@ -5,23 +5,29 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("sigstore", reason="needs the extra [sigstore]")
 
+import hostile as by_key
 import keyless
 import keyless_hostile as hostile
+import keyless_timestamp
 import keyless_world as world
 import weakness
 from hypothesis import given
 from hypothesis import strategies as st
+from keyless_timestamp import Stamper
 from keyless_world import DAY, NOW, World, to_bytes
 
 from countermark.errors import CountermarkError, Inconclusive, MissingExtra, Refusal, StatementRefused, TrustRefused
 from countermark.statement import oms, oms_trust_root
 from countermark.statement.oms_keyless import KeylessTrust
+from countermark.statement.oms_keys import KeyTrust
 
 SPEC = Path(__file__).parents[3] / "shared" / "vectors" / "oms-spec" / "test-vectors" / "v1.0"
 FOOLS_THE_REFERENCE = {"two-identities", "two-issuers", "checkpoint-of-another-size", "retired-authorities"}
@@ -105,18 +111,10 @@ def test_without_the_extra_nothing_is_said_of_it(monkeypatch: pytest.MonkeyPatch
 
 
 def test_who_names_a_key_hears_that_an_identity_is_asked_for() -> None:
-    from test_oms_strict import TRUST as KEY
-
     with pytest.raises(Inconclusive, match="--identity NAME"):
-        oms.verify(to_bytes(HONEST.bundle), KEY)
+        oms.verify(to_bytes(HONEST.bundle), KeyTrust(by_key.PEM))
     with pytest.raises(Refusal):
-        oms.verify(oms_bundle_by_key(), TRUST)
-
-
-def oms_bundle_by_key() -> bytes:
-    import hostile as by_key
-
-    return by_key.signed(hostile.payload())
+        oms.verify(by_key.signed(hostile.payload()), TRUST)
 
 
 @pytest.mark.parametrize(
@@ -148,3 +146,67 @@ def test_nothing_of_sigstore_is_imported_before_a_keyless_bundle_is_verified() -
     program = "import sys, countermark.statement.oms, countermark.lifecycle.oms, countermark.cli.oms; print('sigstore' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+needs_openssl = pytest.mark.skipif(
+    not keyless_timestamp.OPENSSL, reason="needs openssl, which plays the timestamp authority"
+)
+
+
+def stamped(here: World, stamper: Stamper, **how: Any) -> dict[str, Any]:
+    return keyless_timestamp.sign(here, stamper, hostile.payload(), **how)
+
+
+@needs_openssl
+def test_a_bundle_of_the_second_generation_is_dated_by_its_timestamp(tmp_path: Path) -> None:
+    here, stamper = World(), Stamper()
+    handed = hostile.Handed(stamped(here, stamper), stamper.root_with(here))
+    trust = KeylessTrust(world.IDENTITY, world.ISSUER, to_bytes(handed.root))
+    told = oms.verify(to_bytes(handed.bundle), trust).keyless
+    assert told is not None and abs(told.at - datetime.now(UTC)) < 5 * world.MINUTE
+    if weakness.REFERENCE.exists():
+        keyless.lay_out(tmp_path, handed)
+        assert keyless.reference(tmp_path, handed) == weakness.ACCEPTS
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    "name",
+    [
+        "other-signature",
+        "unknown-authority",
+        "no-authority",
+        "expired",
+        "other-body",
+        "cut",
+        "no-stamp",
+        "one-of-two",
+        "time-without-a-promise",
+    ],
+)
+def test_a_timestamp_that_proves_nothing_is_refused(name: str) -> None:
+    here, stamper = World(), Stamper()
+    root = stamper.root_with(here)
+    hour_ago = datetime.now(UTC).replace(microsecond=0) - 60 * world.MINUTE
+    bundle = {
+        "other-signature": lambda: stamped(here, stamper, stamped=b"another signature"),
+        "unknown-authority": lambda: stamped(here, Stamper(world.key(98), world.key(99))),
+        "expired": lambda: stamped(here, stamper, at=hour_ago),
+    }.get(name, lambda: stamped(here, stamper))()
+    material = bundle["verificationMaterial"]
+    if name == "no-authority":
+        root["timestampAuthorities"] = []
+    elif name == "other-body":
+        material["tlogEntries"] = stamped(here, stamper)["verificationMaterial"]["tlogEntries"]
+    elif name == "cut":
+        stamps = material["timestampVerificationData"]["rfc3161Timestamps"]
+        stamps[0]["signedTimestamp"] = stamps[0]["signedTimestamp"][:400]
+    elif name == "one-of-two":
+        more = keyless_timestamp.b64(stamper.stamp(b"another signature"))
+        material["timestampVerificationData"]["rfc3161Timestamps"].append({"signedTimestamp": more})
+    elif name == "time-without-a-promise":
+        material["tlogEntries"][0]["integratedTime"] = str(int(NOW.timestamp()))
+    elif name == "no-stamp":
+        del material["timestampVerificationData"]
+    with pytest.raises(Refusal):
+        oms.verify(to_bytes(bundle), KeylessTrust(world.IDENTITY, world.ISSUER, to_bytes(root)))

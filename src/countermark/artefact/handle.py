@@ -123,7 +123,7 @@ class Handle:
         entry = self._entry(window.path)
         begin = window.chunks.start * CHUNK_BYTES
         with self._open(window.path) as (descriptor, _):
-            data = memoryview(_private.part(descriptor, begin, min(window.chunks.stop * CHUNK_BYTES, entry.size)))
+            data = _private.part(descriptor, begin, min(window.chunks.stop * CHUNK_BYTES, entry.size))
         leaf, known = self._profile.chunks.leaf, {}
         for chunk in window.chunks:
             at = chunk * CHUNK_BYTES - begin
@@ -155,10 +155,7 @@ class Handle:
         """
         entry = self._entry(path)
         with _private.sealed(path.rpartition("/")[2], self._filler(entry), entry.size) as (descriptor, data):
-            view = memoryview(data)
-            root = _private.chunk_root(
-                len(view), lambda at, count: view[at : at + count], self._profile, self._threads
-            )  # fmt: skip
+            root = _private.chunk_root(data, self._profile, self._threads)
             self._hold(entry._replace(root=root))
             yield f"/proc/self/fd/{descriptor}"
 
@@ -208,16 +205,9 @@ class Handle:
     def _open(self, path: str) -> Iterator[tuple[int, TreeEntry]]:
         """A descriptor, and what its status tells of the file; its size is the signed one."""
         expected = self._entry(path)
-        with contextlib.ExitStack() as opened:
-            above = self._root
-            *folders, name = path.split("/")
-            if not self._end.alive:
-                raise Unusable(f"the handle to {self._name} was closed before {path} was read")
-            for part in folders:
-                above = walk.open_at(path, part, above, walk.OPEN_DIR)
-                opened.callback(os.close, above)
-            descriptor = walk.open_at(path, name, above, folder.OPEN_FILE)
-            opened.callback(os.close, descriptor)
+        if not self._end.alive:
+            raise Unusable(f"the handle to {self._name} was closed before {path} was read")
+        with walk.opened(self._root, path, folder.OPEN_FILE) as descriptor:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 walk.refuse_special(path, False)

@@ -79,7 +79,7 @@ def show(desk: Desk) -> Answer:
     trust = desk.trust(expired=True)
     with book.ledger(desk, trust) as log:
         head = log.checkpoint
-    entries = [_entry(slip) | {"signer": _signer(slip, trust, desk)} for slip in _every(desk)]
+    entries = [_entry(slip) | {"signer": _signer(slip, trust, desk)} for slip in book.every(desk)]
     rows = [(e["index"], e["type"], e["signer"], e["name"], e["time"], e["statement"][:16]) for e in entries]
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
     return Answer(
@@ -88,17 +88,10 @@ def show(desk: Desk) -> Answer:
     )  # fmt: skip
 
 
-def _every(desk: Desk) -> list[Slip]:
-    from countermark.lifecycle import book
-
-    slips = [book.slip(desk, p.stem) for p in (desk.space.home / "statements").glob("*.tlog-proof")]
-    return sorted(slips, key=_index)
-
-
 def _signer(slip: Slip, trust: Trust, desk: Desk) -> str:
     """Whose key verifies it; the entries were verified when they came."""
     try:
-        return trust.verify(slip.envelope, "statement", desk.now(), leaf=_index(slip)).party.id
+        return trust.verify(slip.envelope, "statement", desk.now(), leaf=slip.index()).party.id
     except Refusal:
         return "nobody who counts"
 
@@ -247,12 +240,17 @@ def fsck(desk: Desk, view: View) -> Answer:
 @with_view
 @with_desk
 def rebuild_index(desk: Desk, view: View) -> Answer:
-    """Make the receipt of every statement again from the ledger's entries; what is right stays as it is."""
+    """Make the receipt of every statement again from the ledger's entries, and the index that finds statements from their files.
+
+    Receipts that are right stay as they are. The index is never evidence: what it finds is read and verified each time.
+    """
     from countermark.lifecycle import care
 
     with Bar(view) as bar:
         made, lost = care.rebuild(desk, lambda n, of: bar.tick("entries", n, of))
-    return _troubles(f"made again: {count(made, 'receipt')}", "has no entry", made, lost)
+        indexed, broken = care.reindex(desk)
+    told = f"made again: {count(made, 'receipt')}, and the index of {count(indexed, 'statement')}"
+    return _troubles(told, "does not hold", made, [*lost, *broken])
 
 
 @command("monitor", group=ledger, examples=[

@@ -24,9 +24,12 @@ def oms() -> None:
     """OpenSSF Model Signing bundles, in and out."""
 
 
-@command("sign", group=oms, examples=["countermark oms sign model/ --key ec.pem --signature model.oms.json"])
+@command("sign", group=oms, examples=[
+    "countermark oms sign model/ --key ec.pem --signature model.oms.json",
+    "countermark oms sign model/ --sigstore --trust-config sigstore.json --identity-token-file token --signature model.oms.json",
+])  # fmt: skip
 @click.argument("model", type=PATH)
-@click.option("--key", type=PATH, required=True, metavar="PEM", help="ECDSA P-256 private key.")
+@click.option("--key", type=PATH, metavar="PEM", help="ECDSA P-256 private key.")
 @click.option("--signature", type=PATH, required=True, metavar="FILE", help="Bundle to write.")
 @click.option(
     "--shard-size",
@@ -35,22 +38,73 @@ def oms() -> None:
     help="Sign shards of so many bytes, not whole files (an empty file cannot be signed then).",
 )
 @click.option("--passphrase-file", type=PATH, metavar="FILE", help="File whose first line opens the key.")
+@click.option("--sigstore", is_flag=True, help="Sign without a key, as whom an identity token names.")
+@click.option(
+    "--trust-config", type=PATH, metavar="FILE", help="Sigstore client trust configuration; else the public instance."
+)
+@click.option(
+    "--identity-token-file", type=PATH, metavar="FILE", help="File with the identity token; else it is asked for."
+)
 @with_view
 def sign(
-    model: Path, key: Path, signature: Path, shard_size: int | None, passphrase_file: Path | None, view: View
-) -> Answer:
-    """Sign a model; needs no workspace. (`countermark release` does it with the party's own OMS key.)"""
+    model: Path, key: Path | None, signature: Path, shard_size: int | None, passphrase_file: Path | None, sigstore: bool,
+    trust_config: Path | None, identity_token_file: Path | None, view: View,
+) -> Answer:  # fmt: skip
+    """Sign a model; needs no workspace. (`countermark release` does it with the party's own OMS key.)
+
+    With --sigstore (extra [sigstore]) things leave this machine: the identity token goes to the certificate authority, the
+    names and digests of the files go to the log. Your identity (such as your e-mail address), its provider, the time and a
+    digest of what was signed become public there, for ever. Without --trust-config that is the public instance, sigstore.dev.
+    """
+    from countermark.workspace.disk import Disk
+
+    if (key is not None) == sigstore:
+        raise Unusable("who signs is not said, or twice", mend="--key PEM, or --sigstore")
+    if not sigstore and (trust_config or identity_token_file):
+        raise Unusable("a key needs neither token nor Sigstore's configuration", mend="leave them out, or --sigstore")
+    if key is not None:
+        made, named, facts = _by_key(model, key, shard_size, passphrase_file, view)
+    else:
+        made, named, facts = _keyless(model, shard_size, trust_config, identity_token_file, view)
+    Disk().write(signature, made, mode=0o644)
+    what = "files" if shard_size is None else "shards"
+    return Answer(
+        f"signed: {named} {what}, bundle {signature}",
+        facts={"file": str(signature), what: named, **({"keyless": facts} if facts else {})},
+        body=[Pairs([*facts.items()])] if facts else [],
+    )
+
+
+def _by_key(
+    model: Path, key: Path, shard_size: int | None, passphrase_file: Path | None, view: View
+) -> tuple[bytes, int, dict[str, str]]:
     from countermark.keys.signer import load
     from countermark.lifecycle import oms as stage
-    from countermark.workspace.disk import Disk
 
     signer = load(key, "oms", compose.read_passphrase(passphrase_file) if passphrase_file else None)
     with Bar(view) as bar:
         bar.expect(model)
         made, named = stage.bundle(model, signer, shard_size=shard_size, progress=bar.files)
-    Disk().write(signature, made, mode=0o644)
-    what = "files" if shard_size is None else "shards"
-    return Answer(f"signed: {named} {what}, bundle {signature}", facts={"file": str(signature), what: named})
+    return made, named, {}
+
+
+def _keyless(
+    model: Path, shard_size: int | None, trust_config: Path | None, token_file: Path | None, view: View
+) -> tuple[bytes, int, dict[str, str]]:
+    from countermark.keys import keyless
+    from countermark.lifecycle import oms as stage
+    from countermark.lifecycle.desk import read_file
+
+    keyless.import_library()
+    config = read_file(trust_config, keyless.MAX_CONFIG_BYTES) if trust_config else None
+    token = (
+        compose.read_secret(token_file, "identity token", keyless.MAX_TOKEN_BYTES) if token_file
+        else str(click.prompt("Identity token", hide_input=True, err=True)).encode()
+    )  # fmt: skip
+    with Bar(view) as bar:
+        bar.expect(model)
+        made, manifest = stage.keyless_bundle(model, token, config, shard_size=shard_size, progress=bar.files)
+    return made, len(manifest.resources), _signed_by(manifest.keyless, trust_config)
 
 
 @command("verify", group=oms, examples=[
@@ -136,5 +190,5 @@ def _signed_by(keyless: Keyless | None, root: Path | None) -> dict[str, str]:
         return {}
     return {
         "signed by": keyless.identity, "as vouched for by": keyless.issuer, "on": keyless.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "log entry": str(keyless.log_index), "trust root": str(root) if root else "as shipped with the package sigstore",
+        "log entry": str(keyless.log_index), "trust root": str(root) if root else "of the public instance",
     }  # fmt: skip

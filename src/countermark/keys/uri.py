@@ -83,7 +83,7 @@ def parse(text: str) -> KeyUri:
     scheme, _, rest = text.partition(":")
     if scheme == "sigstore":
         raise Unusable("a keyless signature has no key that a trust document could enrol",
-                       mend="`countermark oms sign` signs a model with one")  # fmt: skip
+                       mend="`countermark oms sign MODEL --sigstore --signature FILE` signs a model with one")  # fmt: skip
     if scheme not in _FORMS:
         raise Unusable(f"{scheme!r:.40} names no kind of key", mend=f"{', '.join(f'{s}:...' for s in _FORMS)}")
     if len(text) > MAX_URI_BYTES or not text.isprintable():

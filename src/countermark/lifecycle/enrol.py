@@ -21,6 +21,7 @@ from countermark.keys.document import (
     Revocation,
     TrustDocument,
     enrolment_bytes,
+    moment,
     prove_possession,
 )
 from countermark.keys.signer import Signer
@@ -67,7 +68,7 @@ class Enrolment:
         if fields.integer("format") != FORMAT:
             raise StatementRefused("enrolment of an unknown format", mend="update Countermark")
         out = cls(
-            fields.text("id", most=64), fields.text("name"), fields.text("organisation"),
+            fields.text("id", most=64), fields.text("name", most=200), fields.text("organisation", most=200),
             tuple(_enrolled(k) for k in fields.items("keys")),
         )  # fmt: skip
         fields.done()
@@ -85,6 +86,8 @@ def _enrolled(value: Any) -> EnrolledKey:
     key = PublicKey.from_json({n: fields.text(n) for n in ("use", "algorithm", "spki")})
     out = EnrolledKey(key, fields.base64("proof"), fields.optional_text("notAfter"))
     fields.done()
+    if out.not_after is not None:
+        moment(out.not_after)
     return out
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from countermark import canonical
-from countermark.errors import Inconclusive, MissingExtra, StatementRefused, TrustRefused
+from countermark.errors import Inconclusive, StatementRefused, TrustRefused
 
 if TYPE_CHECKING:
     from sigstore.models import TrustedRoot
@@ -21,21 +21,6 @@ CLIENT_CONFIG = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
 MAX_ROOT_BYTES = 4 << 20
 COUNTED = ("certificateAuthorities", "tlogs", "ctlogs")
 _SHIPPED = "https%3A%2F%2Ftuf-repo-cdn.sigstore.dev"
-
-
-def import_library() -> None:
-    """Refuse by name where the extra is absent.
-
-    Raises:
-        MissingExtra: it is.
-    """
-    try:
-        import sigstore  # noqa: F401 - asked for only to say by name that it is absent
-    except ImportError as error:
-        raise MissingExtra(
-            "a keyless OMS bundle needs the package sigstore", why="nothing was looked at",
-            mend="pip install 'countermark[sigstore]'",
-        ) from error  # fmt: skip
 
 
 def trusted_root(data: bytes | None, times: Iterable[datetime]) -> TrustedRoot:

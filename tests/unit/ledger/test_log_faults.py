@@ -34,7 +34,10 @@ class Life:
         self.number = 0
 
     def open(self, store: Store) -> Log:
-        log = (Log.open if LogReader(store, self.key).exists() else Log.create)(store, self.key, self.sign)
+        if not LogReader(store, self.key).exists():
+            with contextlib.suppress(LedgerRefused):  # a dead writer may have begun one whose head was not shown yet
+                Log.create(store, self.key, self.sign).close()
+        log = Log.open(store, self.key, self.sign)
         self.see(store)
         return log
 

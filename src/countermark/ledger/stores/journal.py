@@ -153,7 +153,7 @@ class Journal:
         for at, record in enumerate(self.run):
             if record.replaces == known:
                 return self.run[at:]
-        if _older(last.head, head):  # such as where a copy mixed an old journal with newer files
+        if older(last.head, head):  # such as where a copy mixed an old journal with newer files
             return ()
         raise OSError("the ledger's journal leads on from another head than the one beside it")
 
@@ -162,7 +162,7 @@ def _follows(before: Record, after: Record) -> bool:
     return after.number == before.number + 1 and after.replaces == digest(before.head)
 
 
-def _older(head: bytes, than: bytes | None) -> bool:
+def older(head: bytes, than: bytes | None) -> bool:
     """Whether both are heads of one log and `than` claims at least as many entries: then nothing is pending."""
     if than is None or head.split(b"\n", 1)[0] != than.split(b"\n", 1)[0]:
         return False

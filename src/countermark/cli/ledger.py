@@ -91,7 +91,7 @@ def show(desk: Desk) -> Answer:
 def _signer(slip: Slip, trust: Trust, desk: Desk) -> str:
     """Whose key verifies it; the entries were verified when they came."""
     try:
-        return trust.verify(slip.envelope, "statement", desk.now(), leaf=_index(slip)).party.id
+        return trust.verify(slip.envelope, "statement", desk.now(), leaf=slip.index()).party.id
     except Refusal:
         return "nobody who counts"
 

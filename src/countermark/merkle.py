@@ -47,7 +47,7 @@ class Hashing:
 
     leaf_prefix: bytes
     node_prefix: bytes
-    new: Callable[[bytes], HashState]
+    new: Callable[[bytes | memoryview], HashState]
 
     def leaf(self, data: bytes | memoryview) -> bytes:
         """Hash of one leaf's data; large data is not copied."""
@@ -55,6 +55,13 @@ class Hashing:
             return self.new(self.leaf_prefix + data).digest()
         state = self.new(self.leaf_prefix)
         state.update(data)
+        return state.digest()
+
+    def leaf_of(self, pieces: Iterable[bytes | memoryview]) -> bytes:
+        """Hash of one leaf's data that comes in pieces, each of which is hashed before the next is asked for."""
+        state = self.new(self.leaf_prefix)
+        for piece in pieces:
+            state.update(piece)
         return state.digest()
 
     def node(self, left: bytes, right: bytes) -> bytes:

@@ -7,6 +7,8 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -55,19 +57,20 @@ def small_policy() -> bytes:
     return story.default_policy().replace(b"300 queries", b"100 queries")
 
 
-def play(root: Path, cache: Path, **options: Any) -> Told:
+def play(root: Path, cache: Path, held: ExitStack, **options: Any) -> Told:
     events: list[tuple[str, str]] = []
     tell = Tell(lambda kind, line: events.append((kind, line)))
     given = story.Options(root, cache, policy=small_policy(), **{"count": PARTS, "images": IMAGES, **options})
-    return Told(*story.run(given, tell), root, events)
+    return Told(*story.run(given, tell, held), root, events)
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     if shutil.which("bwrap") is None:
         pytest.skip("bubblewrap is absent: no run here can be hermetic")
     home = tmp_path_factory.mktemp("story")
-    return play(home / "demo", home / "cache")
+    with ExitStack() as held:
+        yield play(home / "demo", home / "cache", held)
 
 
 def test_three_deliveries_are_turned_away_with_reasons_by_file(told: Told) -> None:
@@ -113,7 +116,7 @@ def test_the_same_inputs_and_seed_give_the_same_model_bytes(told: Told) -> None:
 
 
 def test_verdict_papers_and_tampering(told: Told) -> None:
-    assert told.result["verdict"] == "admitted, unwitnessed"
+    assert told.result["verdict"] == "admitted"
     assert told.result["freshness"]["first_contact"] == "freshness: not shown"
     assert "shown until" in told.result["freshness"]["pinned"]
     refused = told.result["tampering_refused"]
@@ -124,6 +127,12 @@ def test_verdict_papers_and_tampering(told: Told) -> None:
     assert "labels.json" in refused["a file renamed"]
     assert "custom_ops.so" in refused["a file added"]
     assert all(refused.values())
+
+
+def test_a_rewritten_history_finds_no_witness(told: Told) -> None:
+    refused = told.result["rewriting_refused"]
+    assert len(refused) == 3
+    assert all("does not extend" in why or "cosigned" in why for why in refused.values()), refused
 
 
 def test_the_policy_refused_before_the_approval(told: Told) -> None:
@@ -143,7 +152,7 @@ def test_the_corrected_delivery_clears_its_supplier(told: Told) -> None:
 
 def test_the_report_stands_alone(told: Told) -> None:
     page = (told.root / "report.html").read_text()
-    assert "admitted, unwitnessed" in page and "not looked at" in page
+    assert "<title>admitted:" in page and "unwitnessed" not in page and "not looked at" in page
     assert "<script" not in page and not re.search(r"(src|href)=\"https?:", page)
     assert json.loads((told.root / "report.json").read_bytes())["verdict"]["verdict"] == "admitted"
     assert json.loads((told.root / "report.sarif").read_bytes())["version"] == "2.1.0"
@@ -252,6 +261,10 @@ def test_a_later_passport_extends_the_ledger_seen_before_and_a_revocation_counts
     risk = told.shop.parties[RISK]
     waiver = acts.waive(risk, trained.tree.digest, "trained-from-admitted-rows", days=5, reason="the data moved on")
     making.enter(told.shop, [waiver])
+    assert "ledger/quorum" in [
+        r.id for r in release.judge(owner, trained.folder, small_policy()).verdict.rulings if not r.ok
+    ]
+    assert witnessing.ask(owner, owner.trust()).enough
     done = release.judge(owner, trained.folder, small_policy())
     # Round two changed the admitted rows, so this rule fails now, and it is none that a waiver lifts.
     assert [r.id for r in done.verdict.rulings if not r.ok] == ["trained-from-admitted-rows"]
@@ -306,8 +319,9 @@ def test_the_story_on_real_part_models(tmp_path: Path) -> None:
         pytest.skip("COUNTERMARK_PARTS_LIBRARY names no folder: benchmarks/fetch_parts_library.sh makes one")
     if shutil.which("bwrap") is None:
         pytest.skip("bubblewrap is absent: no run here can be hermetic")
-    told = play(tmp_path / "demo", tmp_path / "cache", library=Path(library), count=60, images=1800)
-    assert told.result["verdict"] == "admitted, unwitnessed"
+    with ExitStack() as held:
+        told = play(tmp_path / "demo", tmp_path / "cache", held, library=Path(library), count=60, images=1800)
+    assert told.result["verdict"] == "admitted"
     assert told.result["parts"]["source"] == Path(library).name
     planted = told.result["planted"]
     assert {n["supplier"] for n in told.result["named"]} <= {planted["backdoor"], planted["label_flips"]}
@@ -340,19 +354,19 @@ def test_a_release_under_a_quorum_needs_its_witnesses_and_then_says_so(told: Tol
     """The last test of the module: it changes the project's trust document."""
     parties = told.shop.parties
     owner, plant = parties[OWNER], parties[PLANT]
-    for name in (PLANT, REVIEWER):
+    for name in (RISK, REVIEWER):
         enrol.new_key(parties[name].space, "witness", "ed25519", None)
         keys = enrol.enrolment(parties[name]).keys
         document = enrol.draft(owner)
         enrol.save_draft(owner, document.with_party(replace(document.party(name), keys=keys)))
     parties.publish()
-    parties.pin(PLANT, REVIEWER)
-    keyed = {n: witnessing.key_of(parties[n], parties[n].trust()) for n in (PLANT, REVIEWER)}
+    parties.pin(PLANT, RISK, REVIEWER)
+    keyed = {n: witnessing.key_of(parties[n], parties[n].trust()) for n in (RISK, REVIEWER)}
     lines = [f"witness {name} {key.vkey()}" for name, key in keyed.items()]
-    text = "\n".join([*lines, f"group both all {PLANT} {REVIEWER}", "quorum both", ""])
+    text = "\n".join([*lines, f"group both all {RISK} {REVIEWER}", "quorum both", ""])
     enrol.name_quorum(owner, text)
     parties.publish()
-    parties.pin(PLANT, REVIEWER)
+    parties.pin(PLANT, RISK, REVIEWER)
 
     def carry(*names: str) -> bool:
         """Requests and answers travel as files, as for witnesses without a network."""
@@ -367,17 +381,17 @@ def test_a_release_under_a_quorum_needs_its_witnesses_and_then_says_so(told: Tol
 
     model = shutil.copytree(second_round(told) / "model", tmp_path / "model")
     assert not release.release(owner, model, small_policy()).judged.admitted
-    assert not carry(PLANT) and carry(REVIEWER)
+    assert not carry(RISK) and carry(REVIEWER)
     with pytest.raises(LedgerRefused, match="not cosigned by the quorum yet"):
         release.release(owner, model, small_policy())
-    assert carry(PLANT, REVIEWER)
+    assert carry(RISK, REVIEWER)
     done = release.release(owner, model, small_policy())
     assert done.judged.verdict.headline == "admitted" and done.passport is not None
     pin = verify.pinned(plant)
     seen = verify.verify_model(model, done.passport, pin, plant.now())
-    assert seen.witnessed.startswith(f"witnessed by {PLANT}, {REVIEWER} until ")
+    assert seen.witnessed.startswith(f"witnessed by {REVIEWER}, {RISK} at ")
     assert seen.state == "admitted, witnessed"
-    stripped = re.sub(rb"(\xe2\x80\x94 \S+/plant \S+?)\\n", b"", done.passport.read_bytes())
+    stripped = re.sub(rb"(\xe2\x80\x94 \S+/risk-office \S+?)\\n", b"", done.passport.read_bytes())
     assert stripped != done.passport.read_bytes()
     done.passport.write_bytes(stripped)
     with pytest.raises(LedgerRefused, match="not cosigned by the quorum"):

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import small_release
-import tuf
+import tuf_threats
 from both_sides import Attack, show
 from core_world import OWNER, SECOND, SUPPLIER, World
 
 from countermark.errors import LedgerRefused, TrustRefused
 from countermark.lifecycle import acts, book, enrol
 from countermark.lifecycle.release import release
-from countermark.lifecycle.verify import pinned, remember, verify_model
+from countermark.lifecycle.verify import pin_snapshot, pinned, remember, verify_model
+from countermark.workspace.place import Workspace
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def world(tmp_path: Path) -> World:
     return small_release.make(tmp_path / "world")
 
 
-@pytest.mark.parametrize("threat", tuf.THREATS, ids=lambda t: t.__name__)
+@pytest.mark.parametrize("threat", tuf_threats.THREATS, ids=lambda t: t.__name__)
 def test_threat(threat: Callable[[World], Attack], world: World) -> None:
     shown = show(threat(world))
     assert shown.refusal is not None, f"{shown.attack.name}: Countermark took it"
@@ -34,27 +36,57 @@ def test_threat(threat: Callable[[World], Attack], world: World) -> None:
 def test_a_reader_recovers_from_a_fast_forward_when_the_owners_replace_the_key(world: World) -> None:
     model, papers = small_release.model(world, "wanted")
     reader = world[SUPPLIER]
-    tuf.reader_opens(reader, model, tuf.stolen_ledger(world, papers))
+    tuf_threats.reader_opens(reader, model, tuf_threats.stolen_ledger(world, papers))
     far = reader.mark().size
     assert far > 1000
     with pytest.raises(LedgerRefused, match="seen before"):
-        tuf.reader_opens(reader, model, papers)
-    tuf.replace_ledger_key(world)
+        tuf_threats.reader_opens(reader, model, papers)
+    tuf_threats.replace_ledger_key(world)
     enrol.pin(reader, world.fingerprint, world.chain)
-    done = tuf.reader_opens(reader, model, small_release.released(world, model))
+    done = tuf_threats.reader_opens(reader, model, small_release.released(world, model))
     assert reader.mark().size == done.checkpoint.size < far
     assert reader.mark().ledger == world[OWNER].trust().ledger_key().id
+
+
+def test_a_reader_recovers_from_a_fast_forward_of_revocations(world: World, tmp_path: Path) -> None:
+    """What a thief handed out stood in the way of every real snapshot, for ever: the reader could not even replace it."""
+    model, _ = small_release.model(world, "wanted")
+    reader, real = world[SUPPLIER], tmp_path / "real.json"
+    pin_snapshot(reader, tuf_threats.far_snapshot(world))
+    real.write_bytes(acts.snapshot(world[OWNER]).to_bytes())
+    with pytest.raises(TrustRefused, match="older than the one kept"):
+        pin_snapshot(reader, real)
+    tuf_threats.replace_key(world, "ledger")
+    tuf_threats.replace_key(world, "statement")
+    enrol.pin(reader, world.fingerprint, world.chain)
+    real.write_bytes(acts.snapshot(world[OWNER]).to_bytes())
+    until = pin_snapshot(reader, real)
+    newest = small_release.released(world, model)
+    assert verify_model(model, newest, pinned(reader), reader.now()).fresh_until == until
+
+
+def test_a_snapshot_of_another_history_is_not_kept(world: World, tmp_path: Path) -> None:
+    shutil.copytree(world[OWNER].space.home, tmp_path / "fork" / ".countermark")
+    fork = replace(world[OWNER], space=Workspace(tmp_path / "fork"))
+    model, papers = small_release.model(world, "wanted")
+    reader, file = world[SUPPLIER], tmp_path / "revocations.json"
+    tuf_threats.reader_opens(reader, model, papers)
+    file.write_bytes(acts.snapshot(fork).to_bytes())
+    with pytest.raises(TrustRefused, match="another ledger of 3 entries"):
+        pin_snapshot(reader, file)
+    file.write_bytes(acts.snapshot(world[OWNER]).to_bytes())
+    assert pin_snapshot(reader, file)
 
 
 def test_an_honest_head_is_not_forgotten_with_its_key(world: World) -> None:
     model, papers = small_release.model(world, "wanted")
     reader = world[SUPPLIER]
-    tuf.reader_opens(reader, model, papers)
+    tuf_threats.reader_opens(reader, model, papers)
     size = reader.mark().size
-    tuf.replace_ledger_key(world)
+    tuf_threats.replace_ledger_key(world)
     enrol.pin(reader, world.fingerprint, world.chain)
     assert not reader.trust().disowns(reader.mark().ledger, size)
-    tuf.reader_opens(reader, model, small_release.released(world, model))
+    tuf_threats.reader_opens(reader, model, small_release.released(world, model))
     assert reader.mark().size > size
 
 
@@ -62,7 +94,7 @@ def test_a_replaced_key_that_signed_more_than_the_owners_believe_is_not_gone_on_
     desk = world[OWNER]
     enrol.revoke(desk, OWNER, key_id=desk.signer("ledger").public.id, reason="stolen", from_leaf=1)
     fresh = enrol.new_key(desk.space, "ledger", "ed25519", None)
-    key = tuf.EnrolledKey(fresh.public, fresh.sign(tuf.enrolment_bytes(OWNER, fresh.public)))
+    key = tuf_threats.EnrolledKey(fresh.public, fresh.sign(tuf_threats.enrolment_bytes(OWNER, fresh.public)))
     party = enrol.draft(desk).party(OWNER)
     enrol.save_draft(desk, enrol.draft(desk).with_party(replace(party, keys=(*party.keys, key))))
     world.publish()
@@ -74,7 +106,7 @@ def test_a_replaced_key_that_signed_more_than_the_owners_believe_is_not_gone_on_
 
 
 def test_both_thresholds_together_do_rotate(world: World) -> None:
-    file = tuf.next_version(world, (OWNER, SECOND), {"threshold": 1})
+    file = tuf_threats.next_version(world, (OWNER, SECOND), {"threshold": 1})
     assert enrol.pin(world[SUPPLIER], world.fingerprint, file).document.version == 3
 
 
@@ -117,7 +149,7 @@ def test_what_a_mirror_showed_in_vain_leaves_no_trace(world: World) -> None:
     garbage = papers.with_name("garbage.cmpass")
     garbage.write_bytes(papers.read_bytes()[:-40])
     with pytest.raises(Exception, match=r"passport|JSON"):
-        tuf.reader_opens(reader, model, garbage)
+        tuf_threats.reader_opens(reader, model, garbage)
     assert reader.mark() == before
     remember(reader, verify_model(model, papers, pinned(reader), reader.now()))
     with pytest.raises(TrustRefused):

@@ -17,6 +17,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import stat
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,13 +37,14 @@ _STATUS = struct.Struct(">QQQqq32s")
 
 
 class Remembered:
-    """`folder.Known` over a cache file; a context manager that replaces the file only where nothing was raised."""
+    """`reading.Known` over a cache file; a context manager that replaces the file only where nothing was raised."""
 
     def __init__(self, file: Path, profile: Profile) -> None:
         self._file, self._key = file, _key(file.with_name(file.name + ".key"))
         self._old = _entries(file, self._key, profile)
         self._next = next(self._old, None)
         self._part = file.with_name(f"{file.name}.{os.getpid()}.part")
+        self._part.unlink(missing_ok=True)  # of one that was killed
         self._new: BinaryIO = _created(self._part)
         self._before_ns = os.fstat(self._new.fileno()).st_ctime_ns - GRAIN_NS
         self._mac = hmac.new(self._key, digestmod=hashlib.sha256)
@@ -70,18 +72,17 @@ class Remembered:
             self._next = next(self._old, None)
         if self._next is None or self._next[0] != name or self._next[1][:-1] != told:
             return None
-        root = bytes(self._next[1][-1])
-        self._record(name, told, root)
         self.reused += 1
-        return root
+        return bytes(self._next[1][-1])
 
-    def keep(self, path: str, descriptor: int, before: os.stat_result, root: bytes) -> None:
-        """Remember a file that was read whole, if it did not change meanwhile nor just before."""
-        if before.st_ctime_ns <= self._before_ns and _told(os.fstat(descriptor)) == _told(before):
-            self._record(path.encode(), _told(before), root)
+    def settled(self, descriptor: int, before: os.stat_result) -> bool:
+        """Whether a file did not change while it was read, nor just before."""
+        return before.st_ctime_ns <= self._before_ns and _told(os.fstat(descriptor)) == _told(before)
 
-    def _record(self, name: bytes, told: tuple[int, ...], root: bytes) -> None:
-        self._write(_NAME.pack(len(name)) + name + _STATUS.pack(*told, root))
+    def record(self, path: str, status: os.stat_result, root: bytes) -> None:
+        """Remember a file; in the order of the tree."""
+        name = path.encode()
+        self._write(_NAME.pack(len(name)) + name + _STATUS.pack(*_told(status), root))
 
     def _write(self, data: bytes) -> None:
         self._mac.update(data)
@@ -109,17 +110,17 @@ def _told(status: os.stat_result) -> tuple[int, ...]:
 
 
 def _key(file: Path) -> bytes:
-    """The key beside a cache; a new one where there is none, or where others could have read it."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
+    """The key beside a cache; a new one where there is none, or where others could know it."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         with contextlib.suppress(FileNotFoundError):  # at the first reading there is none
             descriptor = os.open(file, flags)
             try:
-                private = os.name != "posix" or os.fstat(descriptor).st_mode & 0o077 == 0
-                key = os.read(descriptor, KEY_BYTES + 1)
+                private = _ours_alone(os.fstat(descriptor))
+                key = os.read(descriptor, KEY_BYTES + 1) if private else b""
             finally:
                 os.close(descriptor)
-            if private and len(key) == KEY_BYTES:
+            if len(key) == KEY_BYTES:
                 return key
             file.unlink()
     except OSError as error:
@@ -130,8 +131,16 @@ def _key(file: Path) -> bytes:
     return key
 
 
+def _ours_alone(status: os.stat_result) -> bool:
+    """Whether a key is in a plain file of this very user, which nobody else may read: others would know what they gave us."""
+    return stat.S_ISREG(status.st_mode) and (
+        os.name != "posix" or (status.st_mode & 0o077 == 0 and status.st_uid == os.geteuid())
+    )
+
+
 def _created(file: Path) -> BinaryIO:
-    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    """A new file of ours: one that somebody put there meanwhile is not written to."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
         return os.fdopen(os.open(file, flags, 0o600), "wb")
     except OSError as error:
@@ -141,10 +150,12 @@ def _created(file: Path) -> BinaryIO:
 def _entries(file: Path, key: bytes, profile: Profile) -> Iterator[tuple[bytes, tuple[int | bytes, ...]]]:
     """Entries of a cache that this key authenticates; none of any other, and none of one under another hash."""
     try:
-        opened = file.open("rb")
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return  # nothing is remembered yet
-    with opened:
+    with os.fdopen(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return  # a pipe would keep us waiting
         end = _authentic(opened, key)
         opened.seek(0)
         if end < _HEAD.size or opened.read(_HEAD.size) != _HEAD.pack(MAGIC, profile.byte):

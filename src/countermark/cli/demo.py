@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,9 @@ def factory(
     options = story.Options(
         out, compose.cache_folder() / "factory", seed, variant, parts_library, parts, images, workers
     )
-    with Bar(view) as bar:
+    with Bar(view) as bar, ExitStack() as held:
         tell = Tell(_printer(view, bar), bar.tick)
-        result, _, _ = story.run(options, tell)
+        result, _, _ = story.run(options, tell, held)
     return _told(result, out, time.monotonic() - began)
 
 

@@ -11,8 +11,10 @@ from countermark.cli._answer import FINE, FOUND, Answer, Pairs, Table
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._progress import Bar
 from countermark.cli._show import View, count, safe
+from countermark.errors import Refusal
 
 if TYPE_CHECKING:
+    from countermark.keys.trust import Trust
     from countermark.lifecycle.care import Trouble
     from countermark.lifecycle.desk import Desk
     from countermark.passport.slip import Slip
@@ -77,20 +79,21 @@ def show(desk: Desk) -> Answer:
     trust = desk.trust(expired=True)
     with book.ledger(desk, trust) as log:
         head = log.checkpoint
-    entries = [_entry(slip) for slip in _every(desk)]
-    rows = [(e["index"], e["type"], e["name"], e["time"], e["statement"][:16]) for e in entries]
+    entries = [_entry(slip) | {"signer": _signer(slip, trust, desk)} for slip in book.every(desk)]
+    rows = [(e["index"], e["type"], e["signer"], e["name"], e["time"], e["statement"][:16]) for e in entries]
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
     return Answer(
         f"{head.size} entries; {_witnesses(desk)}", facts=facts | {"entries": entries},
-        body=[Table(("entry", "type", "about", "claimed time", "statement"), rows), "", Pairs(list(facts.items()))],
+        body=[Table(("entry", "type", "signed by", "about", "claimed time", "statement"), rows), "", Pairs(list(facts.items()))],
     )  # fmt: skip
 
 
-def _every(desk: Desk) -> list[Slip]:
-    from countermark.lifecycle import book
-
-    slips = [book.slip(desk, p.stem) for p in (desk.space.home / "statements").glob("*.tlog-proof")]
-    return sorted(slips, key=_index)
+def _signer(slip: Slip, trust: Trust, desk: Desk) -> str:
+    """Whose key verifies it; the entries were verified when they came."""
+    try:
+        return trust.verify(slip.envelope, "statement", desk.now(), leaf=slip.index()).party.id
+    except Refusal:
+        return "nobody who counts"
 
 
 def _entry(slip: Slip) -> dict[str, Any]:
@@ -197,14 +200,12 @@ def check(seen: tuple[Path, ...], desk: Desk, view: View) -> Answer:
     Do so before a restored ledger is written to: refused where somebody saw more of it, or another history.
     """
     from countermark.ledger.audit import audit
-    from countermark.ledger.stores.files import FileStore
+    from countermark.lifecycle import ledger_place
     from countermark.passport.slip import ledger_note_key
 
     key = ledger_note_key(desk.trust(expired=True))
     with Bar(view) as bar:
-        done = audit(
-            FileStore.reading(desk.space.home / "ledger"), key, progress=lambda n, of: bar.tick("entries", n, of)
-        )
+        done = audit(ledger_place.reading(desk), key, progress=lambda n, of: bar.tick("entries", n, of))
     head = done.checkpoint
     if seen:
         from countermark.lifecycle.restore import refuse_older
@@ -237,12 +238,17 @@ def fsck(desk: Desk, view: View) -> Answer:
 @with_view
 @with_desk
 def rebuild_index(desk: Desk, view: View) -> Answer:
-    """Make the receipt of every statement again from the ledger's entries; what is right stays as it is."""
+    """Make the receipt of every statement again from the ledger's entries, and the index that finds statements from their files.
+
+    Receipts that are right stay as they are. The index is never evidence: what it finds is read and verified each time.
+    """
     from countermark.lifecycle import care
 
     with Bar(view) as bar:
         made, lost = care.rebuild(desk, lambda n, of: bar.tick("entries", n, of))
-    return _troubles(f"made again: {count(made, 'receipt')}", "has no entry", made, lost)
+        indexed, broken = care.reindex(desk)
+    told = f"made again: {count(made, 'receipt')}, and the index of {count(indexed, 'statement')}"
+    return _troubles(told, "does not hold", made, [*lost, *broken])
 
 
 @command("monitor", group=ledger, examples=[

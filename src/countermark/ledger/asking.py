@@ -21,12 +21,18 @@ def exchange(url: str, seconds: float = SECONDS) -> Exchange:
     Raises:
         Unusable: not http or https; http outside loopback, where a witness's answer could be kept from us unseen.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Unusable(
+            f"{url!r:.120} is no address of a witness", why=str(error), mend="https://HOST[:PORT][/PREFIX]"
+        ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise Unusable(f"{url!r:.120} is no address of a witness", mend="https://HOST[:PORT][/PREFIX]")
     if parts.scheme == "http" and not _loopback(parts.hostname):
         raise Unusable(f"{url!r:.120} is outside loopback without TLS", mend="use https")
-    return lambda body: _post(parts, body, seconds)
+    return lambda body: _post(parts, port, body, seconds)
 
 
 def _loopback(host: str) -> bool:
@@ -36,11 +42,11 @@ def _loopback(host: str) -> bool:
         return False
 
 
-def _post(parts: SplitResult, body: bytes, seconds: float) -> Answer:
+def _post(parts: SplitResult, port: int | None, body: bytes, seconds: float) -> Answer:
     import http.client  # a verifier, who asks nobody, needs neither
     import ssl
 
-    host, port = parts.hostname or "", parts.port
+    host = parts.hostname or ""
     if parts.scheme == "https":
         context = ssl.create_default_context()
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
@@ -60,7 +66,11 @@ def _post(parts: SplitResult, body: bytes, seconds: float) -> Answer:
         if late.is_set():
             raise TimeoutError(f"no whole answer within {seconds:g} s")
         return answer
-    except (OSError, http.client.HTTPException) as error:
+    except (
+        OSError,
+        http.client.HTTPException,
+        UnicodeError,
+    ) as error:  # the last: a name or path no protocol can carry
         raise Unusable(f"the witness at {host} does not answer", why=str(error), mend="try again later") from error
     finally:
         if timer is not None:

@@ -21,6 +21,7 @@ from countermark.keys.document import (
     Revocation,
     TrustDocument,
     enrolment_bytes,
+    moment,
     prove_possession,
 )
 from countermark.keys.signer import Signer
@@ -67,7 +68,7 @@ class Enrolment:
         if fields.integer("format") != FORMAT:
             raise StatementRefused("enrolment of an unknown format", mend="update Countermark")
         out = cls(
-            fields.text("id", most=64), fields.text("name"), fields.text("organisation"),
+            fields.text("id", most=64), fields.text("name", most=200), fields.text("organisation", most=200),
             tuple(_enrolled(k) for k in fields.items("keys")),
         )  # fmt: skip
         fields.done()
@@ -85,6 +86,8 @@ def _enrolled(value: Any) -> EnrolledKey:
     key = PublicKey.from_json({n: fields.text(n) for n in ("use", "algorithm", "spki")})
     out = EnrolledKey(key, fields.base64("proof"), fields.optional_text("notAfter"))
     fields.done()
+    if out.not_after is not None:
+        moment(out.not_after)
     return out
 
 
@@ -125,14 +128,14 @@ def new_token_key(space: Workspace, use: Use, algorithm: Algorithm, where: KeyUr
 
 
 def use_token_key(space: Workspace, use: Use, where: KeyUri, pin: bytes | None) -> Signer:
-    """Take a key that is in a trusted element already as this party's for one use; an old one is kept aside.
+    """Take a key that is in a trusted element or service already as this party's for one use; an old one is kept aside.
 
     Raises:
         Unusable, SignatureRefused: it cannot be opened, or does not sign. MissingExtra: its library is absent.
     """
-    found = held.in_element(where, use, pin)
+    found, pinned = held.take(where, use, pin)
     found.sign(b"countermark: does this key sign?")
-    _name_key(space, use, where, found)
+    _name_key(space, use, pinned, found)
     return found
 
 
@@ -176,12 +179,28 @@ def first_draft(desk: Desk, project: str, parties: Sequence[Party], *, threshold
 
 
 def save_draft(desk: Desk, document: TrustDocument) -> TrustDocument:
-    """Keep a draft; signatures collected for an earlier draft are void."""
+    """Keep a draft; signatures collected for an earlier draft are void.
+
+    Raises:
+        TrustRefused: the keeper would have two ledger keys, of which readers know only the older.
+    """
     document.check()
+    _refuse_two_ledger_keys(document)
     trust = desk.space.folder("trust")
     desk.space.disk.write(trust / DRAFT, document.to_bytes())
     desk.space.disk.unlink(trust / f"{DRAFT}.signed")
     return document
+
+
+def _refuse_two_ledger_keys(document: TrustDocument) -> None:
+    keeper = next((p for p in document.parties if p.id == document.ledger_operator), None)
+    live = [k.key.id for k in (keeper.keys if keeper else ()) if k.key.use == "ledger" and not k.revoked]
+    if keeper is not None and len(live) > 1:
+        raise TrustRefused(
+            f"{keeper.id} would have two keys for the ledger",
+            why="readers go by the older; heads that the newer signs would verify nowhere",
+            mend=f"first `countermark party revoke {keeper.id} --key {live[0][:16]} --reason TEXT`, then add the new one",
+        )
 
 
 def draft(desk: Desk) -> TrustDocument:

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from countermark.artefact import shards
 from countermark.artefact.dataset import METADATA, describe, is_metadata
-from countermark.artefact.folder import Wants, read_folder
+from countermark.artefact.folder import read_folder
+from countermark.artefact.reading import Wants
 from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
 from countermark.errors import CountermarkError, TreeRefused, Unusable
 from countermark.lifecycle import book, entitled, withdraw
@@ -209,6 +210,22 @@ def apply(rows: Sequence[Row], quarantined: set[str], decided: dict[str, Decisio
     aside = (quarantined - accepted - labels.keys()) | rejected
     kept = tuple(replace(r, label=labels.get(r.id, r.label)) for r in rows if r.id not in aside)
     return Selection(kept, frozenset(aside & {r.id for r in rows}), labels, frozenset(accepted & quarantined))
+
+
+def must_exist(desk: Desk, row_ids: Sequence[str], label: str | None = None) -> None:
+    """Refuse to say anything about rows that no admitted delivery has, or of a class that none has.
+
+    Raises:
+        Unusable: a typing mistake would be signed, and the row that was meant stay as it is.
+    """
+    admitted = [(digest, one.parcel) for digest, one in admitted_trees(desk).items() if one.parcel]
+    known = {f"{digest[:ID_DIGITS]}/{e.path}" for digest, piece in admitted for e in piece.tree.entries}
+    for row_id in row_ids:
+        if row_id not in known or row_id.partition("/")[2] in METADATA:
+            raise Unusable(f"there is no row {row_id!r:.200}", mend="name rows as `countermark review` lists them")
+    classes = {name for _, piece in admitted for name in piece.delivery.classes}
+    if label is not None and label not in classes:
+        raise Unusable(f"no row is of class {label!r:.80}", mend=f"one of: {', '.join(sorted(classes))}"[:400])
 
 
 def quarantine(desk: Desk, row_ids: Sequence[str], *, reason: str, screening: str | None, dataset: str) -> Slip:

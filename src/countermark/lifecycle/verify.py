@@ -12,14 +12,14 @@ from typing import Any, Self
 from countermark.artefact.folder import read_folder
 from countermark.artefact.handle import Handle, Proven, Window, open_verified
 from countermark.artefact.tree import Tree, compare
-from countermark.errors import NothingToVerify, TreeRefused, TrustRefused
+from countermark.errors import NothingToVerify, Refusal, TreeRefused, TrustRefused
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport import passport as passports
 from countermark.passport.passport import Passport
 from countermark.passport.slip import Shown, Slip
 from countermark.passport.slip import verify as verify_slip
-from countermark.passport.verify import Pin, Verified, read_snapshot, verify_passport
+from countermark.passport.verify import Pin, Verified, fresh, read_snapshot, verify_passport
 
 SNAPSHOT = "revocations.json"
 
@@ -33,15 +33,32 @@ def pin_snapshot(desk: Desk, file: Path) -> str:
     slip = Slip.from_bytes(read_file(file), what=file.name)
     shown, revoked = read_snapshot(slip, desk.trust(), desk.now())
     kept = desk.space.home / "trust" / SNAPSHOT
-    if kept.exists():
-        old, _ = read_snapshot(Slip.from_bytes(kept.read_bytes()), desk.trust(), desk.now())
-        if (shown.index or 0) < (old.index or 0):
-            raise TrustRefused("this revocation snapshot is older than the one kept", mend="ask for the newest")
+    if (shown.index or 0) < _kept_index(desk):
+        raise TrustRefused("this revocation snapshot is older than the one kept", mend="ask for the newest")
     mark = desk.mark()
     if shown.checkpoint and shown.checkpoint.size < mark.size and not desk.trust().disowns(mark.ledger, mark.size):
         raise TrustRefused("this revocation snapshot is older than what was seen", mend="ask for the newest")
+    if shown.checkpoint and shown.checkpoint.size == mark.size and shown.checkpoint.root.hex() != mark.root:
+        raise TrustRefused(
+            f"this revocation snapshot is of another ledger of {mark.size} entries", why=f"seen before {mark.root}",
+            mend="its operator showed two histories: ask the other parties which one they saw",
+        )  # fmt: skip
     desk.space.disk.write(kept, slip.to_bytes())
     return revoked.next_update
+
+
+def _kept_index(desk: Desk) -> int:
+    """Entry of the snapshot kept here; 0 where there is none, or the owners disowned the key that signed it or its head.
+
+    Source: TUF 5.3.11: what a thief made with stolen keys would else stand in the way of every real one.
+    """
+    snapshot = kept_snapshot(desk)
+    if snapshot is None:
+        return 0
+    try:
+        return read_snapshot(snapshot, desk.trust(), desk.now())[0].index or 0
+    except Refusal:
+        return 0
 
 
 def pinned(desk: Desk) -> Pin:
@@ -51,9 +68,27 @@ def pinned(desk: Desk) -> Pin:
         TrustRefused: nothing was pinned.
     """
     mark = desk.mark()
+    return Pin(mark.fingerprint, mark.version, mark.size, mark.root, kept_snapshot(desk), mark.ledger)
+
+
+def kept_snapshot(desk: Desk) -> Slip | None:
+    """The newest revocation snapshot that was handed over here."""
     kept = desk.space.home / "trust" / SNAPSHOT
-    snapshot = Slip.from_bytes(kept.read_bytes()) if kept.exists() else None
-    return Pin(mark.fingerprint, mark.version, mark.size, mark.root, snapshot, mark.ledger)
+    return Slip.from_bytes(kept.read_bytes(), what=SNAPSHOT) if kept.exists() else None
+
+
+def fresh_until(desk: Desk, shown: Shown | None = None) -> str | None:
+    """End of the time for which the snapshot kept here speaks; None where there is none, or it ran out.
+
+    Args:
+        shown: a logged statement that it must not revoke.
+
+    Raises:
+        TrustRefused: it does.
+    """
+    snapshot = kept_snapshot(desk)
+    entries = {shown.index} if shown is not None and shown.index is not None else set()
+    return fresh(snapshot, desk.trust(), entries, desk.now(), "this statement") if snapshot else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +192,19 @@ def read_slip(desk: Desk | None, file: Path, *, logged: bool | None = None) -> S
         logged: whether a ledger receipt is needed; None where one counts if it is there.
 
     Raises:
-        NothingToVerify: nothing is pinned. Refusal: it does not hold. Unusable: it cannot be read.
+        NothingToVerify: nothing is pinned. TrustRefused: the snapshot kept here revokes it. Refusal: it does not hold.
+        Unusable: it cannot be read.
     """
     if desk is None or not desk.pinned():
         raise NothingToVerify(
             f"nobody is trusted here, so {file.name} shows nothing",
-            mend="`countermark trust pin FINGERPRINT --trust FILE`",
+            mend="`countermark init NAME`, then `countermark trust pin FINGERPRINT --trust FILE`",
         )
     slip = Slip.from_bytes(read_file(file), what=file.name)
     needed = slip.receipt is not None if logged is None else logged
-    return verify_slip(slip, desk.trust(), desk.now(), logged=needed)
+    shown = verify_slip(slip, desk.trust(), desk.now(), logged=needed)
+    fresh_until(desk, shown)
+    return shown
 
 
 def remember(desk: Desk, verified: Verified) -> None:

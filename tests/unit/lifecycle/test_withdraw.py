@@ -12,11 +12,11 @@ from core_world import OTHER, OWNER, SECOND, SUPPLIER, World, private_key
 from countermark.errors import LedgerRefused, NothingToVerify, StatementRefused, TrustRefused, Unusable
 from countermark.keys.signer import sign_envelope
 from countermark.ledger.record import LEAF_BYTES, open_leaf
-from countermark.lifecycle import acts, book, rows, withdraw
+from countermark.lifecycle import acts, book, filed, rows, withdraw
 from countermark.lifecycle.gather import gather
 from countermark.lifecycle.receive import receive
 from countermark.lifecycle.release import judge
-from countermark.lifecycle.verify import pin_snapshot, pinned, verify_model
+from countermark.lifecycle.verify import fresh_until, pin_snapshot, pinned, read_slip, verify_model
 from countermark.passport.passport import Passport
 from countermark.passport.slip import Slip, verify
 from countermark.statement.predicates import delivery
@@ -153,7 +153,7 @@ def test_a_supplier_withdraws_its_own_delivery_by_a_file_and_nobody_elses(small:
     desk = small[OWNER]
     book.enter(desk, desk.trust(), [withdraw.request(small[SUPPLIER], folder, "the wrong camera")])
     assert withdraw.withdrawn(desk)[piece.envelope.digest].reason == "the wrong camera"
-    assert withdraw.entries(desk) == {book.slip(desk, piece.envelope.digest).index()}
+    assert withdraw.entries(desk) == {filed.slip(desk, piece.envelope.digest).index()}
 
 
 def test_another_partys_copy_of_the_same_words_is_refused_by_name(small: World) -> None:
@@ -169,3 +169,16 @@ def test_another_partys_copy_of_the_same_words_is_refused_by_name(small: World) 
     assert book.enter(desk, desk.trust(), [copied])[0].index() == entered.index(), "twice is harmless"
     with pytest.raises(StatementRefused, match=f"{OTHER} entered the same words before {SUPPLIER}"):
         book.enter(desk, desk.trust(), [own])
+
+
+def test_a_slip_is_refused_once_the_snapshot_kept_here_revokes_its_entry(small: World) -> None:
+    desk, reader = small[OWNER], small[SUPPLIER]
+    slip = book.slip(desk, book.entered(desk, delivery.TYPE)[0].envelope.digest)
+    file = small.root / "one.slip.json"
+    file.write_bytes(slip.to_bytes())
+    told(small)
+    assert fresh_until(reader, read_slip(reader, file)), "before, it holds and is fresh"
+    withdraw.withdraw(desk, [slip], "the wrong camera")
+    told(small)
+    with pytest.raises(TrustRefused, match=f"this statement was revoked \\(ledger entry {slip.index()}\\)"):
+        read_slip(reader, file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     PLANT: ("licensee",),
 }
 THRESHOLD = 2
+WATCHERS = (PARTNER, PLANT)  # and one supplier
 
 
 def clock() -> datetime:
@@ -52,10 +53,10 @@ class Parties:
         """A party's own folder."""
         return self.root / party
 
-    def join(self, party: str, name: str, roles: Sequence[str]) -> Desk:
+    def join(self, party: str, name: str, roles: Sequence[str], *, witness: bool = False) -> Desk:
         """`countermark init PARTY`: a workspace with single-use keys."""
         space = Workspace.create(self.folder(party), {"id": party, "name": name, "organisation": name})
-        for use in enrol.uses_for(roles, ledger=party == OWNER):
+        for use in (*enrol.uses_for(roles, ledger=party == OWNER), *(("witness",) if witness else ())):
             enrol.new_key(space, use, "ed25519", None)
         self.desks[party] = Desk(space, party, clock)
         return self.desks[party]
@@ -80,24 +81,28 @@ class Parties:
             enrol.pin(self[party], self.fingerprint, self.chain())
 
 
-def found(root: Path, suppliers: Mapping[str, Sequence[str]], policy: str) -> Parties:
+def found(
+    parties: Parties,
+    suppliers: Mapping[str, Sequence[str]],
+    policy: str,
+    watchers: Sequence[str],
+    quorum: Callable[[str], str],
+) -> None:
     """Make the parties and version 1 of the trust document, signed by both owners.
 
     Args:
-        suppliers: id -> classes it may deliver. policy: digest of the policy that counts.
+        suppliers: id -> classes it may deliver. policy: digest of the policy that counts. watchers: who witnesses
+            the ledger. quorum: from the ledger's origin to the text that says how many of them are enough.
     """
-    parties = Parties(root)
-    for party, roles in ROLES.items():
-        parties.join(party, party.replace("-", " ").title(), roles)
-    for supplier in suppliers:
-        parties.join(supplier, supplier.replace("-", " ").title(), ("supplier",))
+    for party, roles in (ROLES | dict.fromkeys(suppliers, ("supplier",))).items():
+        parties.join(party, party.replace("-", " ").title(), roles, witness=party in watchers)
     scopes = {OWNER: (EVERYTHING,), **suppliers}
     enrolled = [
         enrol.enrolment(desk).party(ROLES.get(party, ("supplier",)), scopes.get(party, ()))
         for party, desk in parties.desks.items()
     ]
-    enrol.first_draft(parties[OWNER], PROJECT, enrolled, threshold=THRESHOLD, ledger=OWNER)
+    drafted = enrol.first_draft(parties[OWNER], PROJECT, enrolled, threshold=THRESHOLD, ledger=OWNER)
+    enrol.name_quorum(parties[OWNER], quorum(drafted.ledger_origin))
     enrol.name_policy(parties[OWNER], policy)
     parties.publish()
     parties.pin(*(p for p in parties.desks if p not in (OWNER,)))
-    return parties

@@ -7,19 +7,20 @@ what was planted is read by measurements and by the last page, never by a check.
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from countermark.cases.factory import model as making
-from countermark.cases.factory import parts, photos, plant, service, supply
+from countermark.cases.factory import parts, photos, plant, service, supply, watch
 from countermark.cases.factory.measure import Exam, PlainTraining, Worth, plain_folder
 from countermark.cases.factory.parties import OWNER, TRAINER
 from countermark.cases.factory.supply import Supply
 from countermark.cases.factory.tell import Tell
 from countermark.errors import Unusable
-from countermark.lifecycle import trial
+from countermark.lifecycle import trial, witnessing
 from countermark.lifecycle.release import judge
 from countermark.lifecycle.screen import Screened
 from countermark.report.build import build, write
@@ -49,12 +50,17 @@ class Options:
 
 @dataclass(slots=True)
 class Story:
-    """The story as far as it has got."""
+    """The story as far as it has got.
+
+    Attributes:
+        copy: the keeper's ledger as it was before the release.
+    """
 
     options: Options
     tell: Tell
     plan: photos.Plan
     supply: Supply
+    copy: Path = Path()
     worth: dict[str, Worth] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
 
@@ -64,8 +70,11 @@ def default_policy() -> bytes:
     return (files("countermark.policy") / "default.toml").read_bytes()
 
 
-def run(options: Options, tell: Tell) -> tuple[dict[str, Any], making.Made, Supply]:
+def run(options: Options, tell: Tell, held: ExitStack) -> tuple[dict[str, Any], making.Made, Supply]:
     """Tell the whole story.
+
+    Args:
+        held: what runs beside the story, the witnesses above all, and ends with the caller.
 
     Returns:
         One JSON object of figures, the released round, and everybody's desks.
@@ -78,7 +87,7 @@ def run(options: Options, tell: Tell) -> tuple[dict[str, Any], making.Made, Supp
     with tell.stage("parts", "Parts: who makes what, photographed on a rig"):
         plan, taken = _photograph(options, tell)
     with tell.stage("supply", "Parties, deliveries, and the door"):
-        shop = supply.open_shop(options.root, taken, plan, policy, options.seed, tell)
+        shop = supply.open_shop(options.root, taken, plan, policy, options.seed, tell, held)
         story = Story(options, tell, plan, shop)
         behind = _background(story)
         supply.deliver_all(shop, plan, tell)
@@ -87,16 +96,18 @@ def run(options: Options, tell: Tell) -> tuple[dict[str, Any], making.Made, Supp
     made = _first_round(story, policy, screened, aside, letters)
     checked = _plant(story, made)
     if checked is not None:
+        with tell.stage("history", "The ledger's keeper rewrites its history"):
+            story.result["rewriting_refused"] = _rewrite(story)
         with tell.stage("serve", "Serve: a guard that signs every answer"):
             home = shop.parties.folder("plant")
             story.result["guard"] = service.serve_and_ask(shop, home / "model", home / "model.cmpass", tell)
+    witnessing.ask(shop.parties[OWNER], shop.parties[OWNER].trust())  # the head with the plant's snapshot
     report = build(shop.parties[OWNER], made.folder, policy)
     with tell.stage("redeliver", "A corrected delivery, and the model trained again"):
         _second_round(story, screened)
     with tell.stage("measure", "What the models are worth"):
         _grade(story, made, behind)
     story.result |= _figures(story, made, checked)
-    shop.decoder.__exit__(None, None, None)
     page = write(
         replace(report, story=story.result),
         options.root / "report.html",
@@ -162,6 +173,7 @@ def _first_round(
     with tell.stage("release", "Release: policy, verdict, papers"):
         made = making.Made(screened, aside, trained.folder, trained, letters=letters)
         making.enter(shop, [trained.envelope, *said])
+        story.copy = watch.keep_copy(shop.parties, story.options.root / "elsewhere" / f"{OWNER}-before")
         early = judge(shop.parties[OWNER], trained.folder, policy)
         missing = [r.id for r in early.verdict.rulings if not r.ok]
         tell.say(f"before the approval the policy says {early.verdict.headline}: {', '.join(missing)}")
@@ -176,6 +188,16 @@ def _plant(story: Story, made: making.Made) -> plant.Checked | None:
     with story.tell.stage("verify", "The plant verifies, offline"):
         model, passport = plant.ship(story.supply, made.folder, made.released)
         return plant.check(story.supply, model, passport, story.tell)
+
+
+def _rewrite(story: Story) -> dict[str, str]:
+    """As if the released model had never been: a second history, under the key that everybody trusts."""
+    tell, parties = story.tell, story.supply.parties
+    tell.command("countermark ledger cosign")
+    refused = watch.rewrite(parties, story.copy)
+    for witness, why in refused.items():
+        tell.refused(f"{witness}, asked to vouch for it", [why])
+    return refused
 
 
 def _second_round(story: Story, first: Screened) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import numpy as np
 
 from countermark import canonical
 from countermark.cases.factory import parties as founding
-from countermark.cases.factory import sabotage
-from countermark.cases.factory.parties import OWNER, PARTNER, Parties
+from countermark.cases.factory import sabotage, watch
+from countermark.cases.factory.parties import OWNER, PARTNER, WATCHERS, Parties
 from countermark.cases.factory.photos import Plan
 from countermark.cases.factory.tell import Tell
 from countermark.formats.decode import Decoder
@@ -69,19 +70,32 @@ class Supply:
         return [a for a in self.answers if a.state == "refused"]
 
 
-def open_shop(root: Path, photos: Path, plan: Plan, policy: bytes, seed: int, tell: Tell) -> Supply:
-    """Make the parties, hand out the photographs, and let two suppliers cheat."""
-    parties = founding.found(root / "parties", _scopes(plan), canonical.sha256_hex(policy))
+def open_shop(root: Path, photos: Path, plan: Plan, policy: bytes, seed: int, tell: Tell, held: ExitStack) -> Supply:
+    """Make the parties, hand out the photographs, and let two suppliers cheat.
+
+    Args:
+        held: ends the witnesses and the confined reader of pictures.
+    """
+    parties, watchers = Parties(root / "parties"), (*WATCHERS, sorted(plan.scopes)[0])
+    urls = watch.serve(parties, watchers, held)
+    founding.found(
+        parties, _scopes(plan), canonical.sha256_hex(policy), watchers,
+        lambda origin: watch.policy(parties, origin, urls),
+    )  # fmt: skip
     tell.command("countermark init manufacturer --role data-owner --role model-owner --ledger")
     tell.say(
         f"{len(parties.desks)} parties, fingerprint {parties.fingerprint[:16]}..., signed by {OWNER} and {PARTNER}"
+    )
+    tell.command("countermark witness serve")
+    tell.say(
+        f"{' and '.join((', '.join(watchers[:-1]), watchers[-1]))} watch the ledger; {watch.LEAST} of them must vouch for it"
     )
     (parties.folder(OWNER) / "contract.json").write_text(json.dumps(plan.contract(), indent=1))
     contract = contracts.parse((parties.folder(OWNER) / "contract.json").read_bytes())
     for supplier in plan.scopes:
         shutil.copytree(photos / supplier, parties.folder(supplier) / DELIVERY)
     shutil.copytree(photos / "test", parties.folder(OWNER) / "test")
-    return Supply(parties, contract, _cheat(parties, plan, seed), photos, Decoder())
+    return Supply(parties, contract, _cheat(parties, plan, seed), photos, held.enter_context(Decoder()))
 
 
 def _scopes(plan: Plan) -> dict[str, tuple[str, ...]]:

@@ -180,6 +180,7 @@ def test_tables_shards_and_croissant(project) -> None:
     photos = sorted((project.here / "acme" / "photos").rglob("*.png"))
     made = arrow.table({"image": [p.read_bytes() for p in photos], "part": [p.parent.name for p in photos]})
     parquet.write_table(made, project.here / "acme" / "march.parquet")
+    parquet.write_table(made.rename_columns(["image", "label"]), project.here / "acme" / "april.parquet")
     folders(project, "acme/shards")
     with tarfile.open(project.here / "acme" / "shards" / "0.tar", "w") as shard:
         for number, photo in enumerate(photos):
@@ -187,7 +188,9 @@ def test_tables_shards_and_croissant(project) -> None:
             shard.add(photo, f"{number}.png")
             shard.add(project.here / "acme" / "label", f"{number}.cls")
     said = run_page(project, "tables-and-shards.md", {})
-    assert said[0] == said[1] == "written: 4 rows of 2 classes from 1 shard"
+    assert said[0].startswith("would be signed: 4 rows of 2 classes") and said[1].startswith("signed: 4 rows")
+    assert said[2] == said[3] == "written: 4 rows of 2 classes from 1 shard"
+    assert project("receive", "../acme/april.parquet", at="manufacturer").last.startswith("1 admitted (4 rows)")
     assert said[-1] == "alike: 4 rows"
     project("deliver", "photos-of-march", at="acme")
     assert project("receive", "../acme/photos-of-march", at="manufacturer").last.startswith("1 admitted (4 rows)")

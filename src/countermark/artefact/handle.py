@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from countermark.artefact import _private, folder, walk
+from countermark.artefact import _private, reading, walk
 from countermark.artefact.profile import SHA256, Profile
 from countermark.artefact.tree import CHUNK_BYTES, Tree, TreeEntry, compare
 from countermark.errors import TreeRefused, Unusable
@@ -207,7 +207,7 @@ class Handle:
         expected = self._entry(path)
         if not self._end.alive:
             raise Unusable(f"the handle to {self._name} was closed before {path} was read")
-        with walk.opened(self._root, path, folder.OPEN_FILE) as descriptor:
+        with walk.opened(self._root, path, reading.OPEN_FILE) as descriptor:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 walk.refuse_special(path, False)

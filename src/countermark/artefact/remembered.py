@@ -37,7 +37,7 @@ _STATUS = struct.Struct(">QQQqq32s")
 
 
 class Remembered:
-    """`folder.Known` over a cache file; a context manager that replaces the file only where nothing was raised."""
+    """`reading.Known` over a cache file; a context manager that replaces the file only where nothing was raised."""
 
     def __init__(self, file: Path, profile: Profile) -> None:
         self._file, self._key = file, _key(file.with_name(file.name + ".key"))
@@ -72,18 +72,17 @@ class Remembered:
             self._next = next(self._old, None)
         if self._next is None or self._next[0] != name or self._next[1][:-1] != told:
             return None
-        root = bytes(self._next[1][-1])
-        self._record(name, told, root)
         self.reused += 1
-        return root
+        return bytes(self._next[1][-1])
 
-    def keep(self, path: str, descriptor: int, before: os.stat_result, root: bytes) -> None:
-        """Remember a file that was read whole, if it did not change meanwhile nor just before."""
-        if before.st_ctime_ns <= self._before_ns and _told(os.fstat(descriptor)) == _told(before):
-            self._record(path.encode(), _told(before), root)
+    def settled(self, descriptor: int, before: os.stat_result) -> bool:
+        """Whether a file did not change while it was read, nor just before."""
+        return before.st_ctime_ns <= self._before_ns and _told(os.fstat(descriptor)) == _told(before)
 
-    def _record(self, name: bytes, told: tuple[int, ...], root: bytes) -> None:
-        self._write(_NAME.pack(len(name)) + name + _STATUS.pack(*told, root))
+    def record(self, path: str, status: os.stat_result, root: bytes) -> None:
+        """Remember a file; in the order of the tree."""
+        name = path.encode()
+        self._write(_NAME.pack(len(name)) + name + _STATUS.pack(*_told(status), root))
 
     def _write(self, data: bytes) -> None:
         self._mac.update(data)

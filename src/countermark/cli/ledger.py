@@ -11,8 +11,10 @@ from countermark.cli._answer import FINE, FOUND, Answer, Pairs, Table
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._progress import Bar
 from countermark.cli._show import View, count, safe
+from countermark.errors import Refusal
 
 if TYPE_CHECKING:
+    from countermark.keys.trust import Trust
     from countermark.lifecycle.care import Trouble
     from countermark.lifecycle.desk import Desk
     from countermark.passport.slip import Slip
@@ -77,13 +79,21 @@ def show(desk: Desk) -> Answer:
     trust = desk.trust(expired=True)
     with book.ledger(desk, trust) as log:
         head = log.checkpoint
-    entries = [_entry(slip) for slip in book.every(desk)]
-    rows = [(e["index"], e["type"], e["name"], e["time"], e["statement"][:16]) for e in entries]
+    entries = [_entry(slip) | {"signer": _signer(slip, trust, desk)} for slip in book.every(desk)]
+    rows = [(e["index"], e["type"], e["signer"], e["name"], e["time"], e["statement"][:16]) for e in entries]
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
     return Answer(
         f"{head.size} entries; {_witnesses(desk)}", facts=facts | {"entries": entries},
-        body=[Table(("entry", "type", "about", "claimed time", "statement"), rows), "", Pairs(list(facts.items()))],
+        body=[Table(("entry", "type", "signed by", "about", "claimed time", "statement"), rows), "", Pairs(list(facts.items()))],
     )  # fmt: skip
+
+
+def _signer(slip: Slip, trust: Trust, desk: Desk) -> str:
+    """Whose key verifies it; the entries were verified when they came."""
+    try:
+        return trust.verify(slip.envelope, "statement", desk.now(), leaf=slip.index()).party.id
+    except Refusal:
+        return "nobody who counts"
 
 
 def _entry(slip: Slip) -> dict[str, Any]:
@@ -190,14 +200,12 @@ def check(seen: tuple[Path, ...], desk: Desk, view: View) -> Answer:
     Do so before a restored ledger is written to: refused where somebody saw more of it, or another history.
     """
     from countermark.ledger.audit import audit
-    from countermark.ledger.stores.files import FileStore
+    from countermark.lifecycle import ledger_place
     from countermark.passport.slip import ledger_note_key
 
     key = ledger_note_key(desk.trust(expired=True))
     with Bar(view) as bar:
-        done = audit(
-            FileStore.reading(desk.space.home / "ledger"), key, progress=lambda n, of: bar.tick("entries", n, of)
-        )
+        done = audit(ledger_place.reading(desk), key, progress=lambda n, of: bar.tick("entries", n, of))
     head = done.checkpoint
     if seen:
         from countermark.lifecycle.restore import refuse_older

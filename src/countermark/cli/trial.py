@@ -31,16 +31,18 @@ def trial(
 ) -> Answer:  # fmt: skip
     """Attack a model as a stranger with queries could: evasion (Square) and extraction.
 
-    MODEL holds model.onnx and labels.json. A trial measures; only a policy judges what it measured.
+    MODEL holds model.onnx, which takes pictures (n, height, width, 3) and gives a score per class, and labels.json, the
+    class names in score order. The shipped policy asks for extraction by 300 queries, which takes 500 test pictures. A
+    trial measures; only a policy judges what it measured.
     """
     from countermark.lifecycle import trial as stage
     from countermark.trials.target import Budget
 
     desk = sitting(workspace, passphrase_file) if out is not None else None
     with Bar(view) as bar:
-        pictures, classes = stage.read_pictures(images)
         budget = Budget(queries, seconds) if queries else None
         with stage.read_model(model) as read:
+            pictures, classes = stage.read_pictures(images, stage.picture_size(read.network.input_shape))
             tried = stage.attempt(read, pictures, classes, seed=seed, budget=budget,
                                   progress=lambda what: bar.tick(what, 0))  # fmt: skip
     if desk is not None and out is not None:

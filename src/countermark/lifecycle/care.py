@@ -17,13 +17,10 @@ from countermark.errors import CountermarkError, LedgerRefused, TrustRefused
 from countermark.keys.trust import Trust
 from countermark.ledger.audit import audit
 from countermark.ledger.checkpoint import Checkpoint, verify_consistency
-from countermark.ledger.note import MAX_NOTE_BYTES
 from countermark.ledger.reader import LogReader
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import Opening
-from countermark.ledger.stores.files import FileStore
-from countermark.ledger.tiles import CHECKPOINT_PATH
-from countermark.lifecycle import book, filed, lookup
+from countermark.lifecycle import book, filed, ledger_place, lookup
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport.slip import key_of_note, ledger_note_key, verify
 
@@ -42,8 +39,8 @@ class Trouble:
 
 def reader_of(desk: Desk, trust: Trust, folder: Path | None = None) -> LogReader:
     """The ledger in this workspace, or in another folder that somebody serves; nothing is written there."""
-    store = FileStore.reading(folder or desk.space.home / "ledger")
-    note = store.read(CHECKPOINT_PATH, MAX_NOTE_BYTES) or b""
+    store = ledger_place.reading(desk, folder)
+    note = ledger_place.newest(store)
     return LogReader(store, key_of_note(trust, note) if note else ledger_note_key(trust))
 
 
@@ -57,7 +54,7 @@ def fsck(desk: Desk, progress: Progress | None = None) -> tuple[Checkpoint, list
     reader = reader_of(desk, trust)
     head, out = reader.checkpoint(), list[Trouble]()
     try:
-        audit(FileStore.reading(desk.space.home / "ledger"), reader.key, progress=progress)
+        audit(ledger_place.reading(desk), reader.key, progress=progress)
     except CountermarkError as error:
         out.append(Trouble("ledger/", _told(error)))
     known: dict[int, str] = {}
@@ -113,7 +110,7 @@ def rebuild(desk: Desk, progress: Progress | None = None) -> tuple[int, list[Tro
     with desk.space.lock():
         reader = reader_of(desk, trust)
         head = reader.checkpoint()
-        audit(FileStore.reading(desk.space.home / "ledger"), reader.key, progress=progress)
+        audit(ledger_place.reading(desk), reader.key, progress=progress)
         where = _leaves(reader, head)
         made, lost = 0, list[Trouble]()
         for path in _files(desk, "opening"):

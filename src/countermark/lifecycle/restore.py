@@ -13,7 +13,7 @@ from countermark.keys.trust import Trust
 from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint, verify_consistency
 from countermark.ledger.reader import LogReader
 from countermark.ledger.receipt import Receipt
-from countermark.ledger.stores.files import FileStore
+from countermark.lifecycle import ledger_place
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport import passport
 from countermark.passport.passport import Passport
@@ -29,7 +29,7 @@ def refuse_older(desk: Desk, trust: Trust, files: Sequence[Path]) -> Checkpoint:
     Raises:
         LedgerRefused: one of them saw more entries, or another history; or a file shows no head of this ledger.
     """
-    reader = LogReader(FileStore.reading(desk.space.home / "ledger"), ledger_note_key(trust))
+    reader = LogReader(ledger_place.reading(desk), ledger_note_key(trust))
     head = reader.checkpoint()
     for file in files:
         note = _note(file)

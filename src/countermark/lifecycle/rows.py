@@ -10,12 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from countermark.artefact import shards
 from countermark.artefact.dataset import METADATA, describe, is_metadata
-from countermark.artefact.folder import Wants, read_folder
+from countermark.artefact.folder import read_folder
+from countermark.artefact.reading import Wants
 from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
 from countermark.errors import CountermarkError, TreeRefused, Unusable
 from countermark.lifecycle import book, entitled, withdraw
 from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.parcel import Parcel
 from countermark.lifecycle.receive import DATA, ID_DIGITS, Received, admitted_trees
 from countermark.passport.slip import Slip
 from countermark.statement.predicates import rows as predicates
@@ -25,7 +28,7 @@ from countermark.statement.statement import EVERYBODY, Statement
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled file of an admitted delivery."""
+    """One labelled file of an admitted delivery, or one row inside its tables and shards as the file it would be."""
 
     id: str
     delivery: str
@@ -144,6 +147,8 @@ def _read(digest: str, one: Received, wants: Wants | None) -> tuple[list[Row], d
     """Rows of a delivery, and the bytes of those of its files that are wanted."""
     if one.parcel is None or one.folder is None:
         raise Unusable("an admitted delivery has no folder", mend="receive it again")
+    if one.parcel.delivery.layout == shards.LAYOUT:
+        return _inside(digest, one.supplier, one.parcel, one.folder / DATA, keep=wants is None)
     content: dict[str, bytes] = {}
 
     def keep(entry: TreeEntry, data: bytes) -> None:
@@ -163,6 +168,18 @@ def _read(digest: str, one: Received, wants: Wants | None) -> tuple[list[Row], d
         for e in seen.entries
         if e.path not in METADATA
     ], content
+
+
+def _inside(
+    digest: str, supplier: str, piece: Parcel, folder: Path, *, keep: bool
+) -> tuple[list[Row], dict[str, bytes]]:  # fmt: skip
+    """Rows inside the tables and shards of a delivery, and their bytes where they are to be kept."""
+    made, content, sequence = list[Row](), dict[str, bytes](), piece.delivery.context.sequence
+    for entry, label, data in shards.contents(folder, piece.tree):
+        made.append(Row(f"{digest[:ID_DIGITS]}/{entry.path}", digest, supplier, sequence, label, entry))
+        if keep:
+            content[entry.path] = data
+    return made, content
 
 
 def select(desk: Desk, rows: Sequence[Row]) -> Selection:
@@ -193,6 +210,22 @@ def apply(rows: Sequence[Row], quarantined: set[str], decided: dict[str, Decisio
     aside = (quarantined - accepted - labels.keys()) | rejected
     kept = tuple(replace(r, label=labels.get(r.id, r.label)) for r in rows if r.id not in aside)
     return Selection(kept, frozenset(aside & {r.id for r in rows}), labels, frozenset(accepted & quarantined))
+
+
+def must_exist(desk: Desk, row_ids: Sequence[str], label: str | None = None) -> None:
+    """Refuse to say anything about rows that no admitted delivery has, or of a class that none has.
+
+    Raises:
+        Unusable: a typing mistake would be signed, and the row that was meant stay as it is.
+    """
+    admitted = [(digest, one.parcel) for digest, one in admitted_trees(desk).items() if one.parcel]
+    known = {f"{digest[:ID_DIGITS]}/{e.path}" for digest, piece in admitted for e in piece.tree.entries}
+    for row_id in row_ids:
+        if row_id not in known or row_id.partition("/")[2] in METADATA:
+            raise Unusable(f"there is no row {row_id!r:.200}", mend="name rows as `countermark review` lists them")
+    classes = {name for _, piece in admitted for name in piece.delivery.classes}
+    if label is not None and label not in classes:
+        raise Unusable(f"no row is of class {label!r:.80}", mend=f"one of: {', '.join(sorted(classes))}"[:400])
 
 
 def quarantine(desk: Desk, row_ids: Sequence[str], *, reason: str, screening: str | None, dataset: str) -> Slip:

@@ -142,7 +142,7 @@ def test_a_delivery_signed_from_wrong_roots_is_refused_at_the_door(tmp_path: Pat
         assert known
         for entry in first.tree.entries:
             status = (folder / entry.path).stat()
-            known._record(entry.path.encode(), remembered._told(status), bytes(32))
+            known.record(entry.path, status, bytes(32))
     forged = deliver(desk, folder, addressee=OWNER, cached=True)
     assert forged.tree.digest != first.tree.digest
     answer = receive(world[OWNER], folder)

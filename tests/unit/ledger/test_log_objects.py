@@ -270,6 +270,17 @@ def test_a_log_in_s3(s3: Server, key: NoteKey, sign: Sign) -> None:
     ]  # fmt: skip
 
 
+def test_a_large_commit_has_its_condition_too(s3: Server, key: NoteKey, sign: Sign) -> None:
+    """Much is sent in one piece: in parts, S3 knows no conditions."""
+    Log.create(ObjectStore.at(URL), key, sign).close()
+    many = [bytes([n]) * 60_000 for n in range(200)]
+    with Log.open(ObjectStore.at(URL), key, sign) as first, Log.open(ObjectStore.at(URL), key, sign) as second:
+        first.append(many)
+        with pytest.raises(LedgerRefused, match="another writer"):
+            second.append(many[::-1])
+    assert audit(ObjectStore.at(URL), key).checkpoint.size == 200
+
+
 @pytest.mark.parametrize("fate", ["before", "after"])
 def test_requests_that_s3_or_the_network_loses_are_asked_again(s3: Server, key: NoteKey, sign: Sign, fate: str) -> None:
     """Every third one; a conditional put that was done, and whose answer was lost, finds itself."""

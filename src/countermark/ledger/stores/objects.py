@@ -167,7 +167,9 @@ class ObjectStore:
 
         with self._trouble():
             try:
-                done = self._api.put(self._bucket, name, data, mode=replaces.tag if replaces else "create")
+                # Never in parts, however long: those know no condition.
+                mode = replaces.tag if replaces else "create"
+                done = self._api.put(self._bucket, name, data, mode=mode, use_multipart=False)
             except (AlreadyExistsError, PreconditionError):
                 return None
             return Version(data, _tag(done["e_tag"], done["version"]))

@@ -19,7 +19,7 @@ from countermark.ledger.checkpoint import Checkpoint
 from countermark.lifecycle import book, entitled, rows, withdraw
 from countermark.lifecycle.acts import waiver_ends
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.receive import Received, received
+from countermark.lifecycle.receive import Received, admitted_trees, received
 from countermark.passport.slip import Shown, Slip
 from countermark.statement.predicates import acts, checked, training
 from countermark.statement.predicates import delivery as deliveries
@@ -147,7 +147,7 @@ def item(shown: Shown) -> dict[str, Any]:
 def _training_data(desk: Desk, trust: Trust, shown: Sequence[Shown], out: Gathered) -> None:
     """Deliveries, and the digests of what was screened and of what training may see."""
     by_digest = {s.digest: s for s in shown}
-    over = rows.ended(desk, rows.admitted_trees(desk))
+    over = rows.ended(desk, admitted_trees(desk))
     for one in received(desk):
         digest = one.parcel.envelope.digest if one.parcel else ""
         known = by_digest.get(digest)

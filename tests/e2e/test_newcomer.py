@@ -142,3 +142,20 @@ def test_the_statement_file_of_a_stranger_asks_for_a_workspace(tmp_path: Path, c
     (tmp_path / "one.slip.json").write_text("{}")
     assert run(["verify", "one.slip.json"]) == 3
     assert "countermark init NAME" in capsys.readouterr().err
+
+
+def test_the_list_of_deliveries_says_which_no_longer_count(project) -> None:
+    pictures = project.here / "acme" / "photos"
+    for words, gone in (([], "nut/0.png"), (["--replace"], "screw/0.png"), ([], "")):
+        project("deliver", "photos", *words, at="acme")
+        project("receive", "../acme/photos", at="manufacturer")
+        if gone:
+            (pictures / gone).unlink()
+    newest = max(
+        project("ledger", "show", "--json", at="manufacturer").json()["entries"],
+        key=lambda e: e["index"] if e["type"] == "delivery:v1" else -1,
+    )
+    project("revoke", str(newest["index"]), "--reason", "wrong camera", at="manufacturer")
+    said = project("receive", "--list", "--json", at="manufacturer").json()
+    assert [d["state"] for d in said["deliveries"]] == ["replaced", "admitted", "withdrawn"]
+    assert said["verdict"] == "1 admitted, 0 refused, 2 withdrawn or replaced"

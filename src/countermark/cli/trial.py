@@ -51,14 +51,14 @@ def trial(
         (r.id, m.name, f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}" if m.low is not None and m.high is not None else "")
         for r in tried.results for m in r.outcome.measures
     ]  # fmt: skip
-    cut = [r.id for r in tried.results if not r.completed]
+    cut = [f"{r.id}: {getattr(r.outcome, 'reason', 'ended by its budget')}" for r in tried.results if not r.completed]
     body = [
         Table(("trial", "measure", "value", "95 % interval"), rows), "",
         *(f"{r.id}: seed {r.seed}, {r.used} of {r.budget.queries} queries" for r in tried.results),
         *([f"written: {out}"] if out else []),
     ]  # fmt: skip
     return Answer(
-        f"inconclusive: {', '.join(cut)} ended by its budget" if cut else "measured: every trial ran to its end; a policy judges",
+        f"inconclusive: {'; '.join(cut)}" if cut else "measured: every trial ran to its end; a policy judges",
         INCONCLUSIVE if cut else FINE,
         {"model": tried.digest, "trials": {r.id: r.to_json() for r in tried.results}, "signed": str(out) if out else None},
         body,

@@ -19,7 +19,7 @@ from countermark.ledger.checkpoint import Checkpoint
 from countermark.lifecycle import book, entitled, rows, withdraw
 from countermark.lifecycle.acts import waiver_ends
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.receive import Received, received
+from countermark.lifecycle.receive import Received, admitted_trees, received
 from countermark.passport.slip import Shown, Slip
 from countermark.statement.predicates import acts, checked, training
 from countermark.statement.predicates import delivery as deliveries
@@ -163,11 +163,11 @@ def item(shown: Shown) -> dict[str, Any]:
 def _training_data(desk: Desk, trust: Trust, shown: Sequence[Shown], out: Gathered) -> None:
     """Deliveries, and the digests of what was screened and of what training may see."""
     by_digest = {s.digest: s for s in shown}
-    standing, withdrawn = rows.standing(desk), withdraw.withdrawn(desk)
+    over = rows.ended(desk, admitted_trees(desk))
     for one in received(desk):
         digest = one.parcel.envelope.digest if one.parcel else ""
         known = by_digest.get(digest)
-        state = one.state if one.state == "refused" or digest in standing else _gone(digest in withdrawn)
+        state = one.state if one.state == "refused" else over.get(digest, one.state)
         out.evidence["deliveries"].append(_delivery(trust, one, known, state))
         if known and state == "admitted":
             out.deliveries.append(known.slip)
@@ -175,10 +175,6 @@ def _training_data(desk: Desk, trust: Trust, shown: Sequence[Shown], out: Gather
     out.evidence["admitted_dataset"] = selection.tree().digest
     out.evidence["set_aside"] = sorted(selection.aside)
     out.evidence["accepted"] = sorted(selection.accepted)
-
-
-def _gone(withdrawn: bool) -> str:
-    return "withdrawn" if withdrawn else "replaced"
 
 
 def _delivery(trust: Trust, one: Received, known: Shown | None, state: str) -> dict[str, Any]:

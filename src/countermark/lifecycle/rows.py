@@ -82,14 +82,21 @@ def standing(desk: Desk) -> dict[str, Received]:
         Unusable: none was admitted, or all were withdrawn.
     """
     admitted = admitted_trees(desk)
+    over = ended(desk, admitted)
+    out = {digest: r for digest, r in admitted.items() if digest not in over}
+    if not out:
+        raise Unusable("every admitted delivery was withdrawn", mend="`countermark receive DIR`")
+    return out
+
+
+def ended(desk: Desk, admitted: dict[str, Received]) -> dict[str, str]:
+    """Admitted deliveries whose rows no longer count, by statement digest: ``withdrawn`` or ``replaced``."""
     replaced = {
         (r.supplier, r.parcel.delivery.replaces) for r in admitted.values() if r.parcel and r.parcel.delivery.replaces
     }
     gone = withdraw.withdrawn(desk)
-    out = {digest: r for digest, r in admitted.items() if (r.supplier, digest) not in replaced and digest not in gone}
-    if not out:
-        raise Unusable("every admitted delivery was withdrawn", mend="`countermark receive DIR`")
-    return out
+    out = {digest: "replaced" for digest, r in admitted.items() if (r.supplier, digest) in replaced}
+    return out | {digest: "withdrawn" for digest in admitted if digest in gone}
 
 
 def all_rows(desk: Desk) -> dict[Row, bytes]:

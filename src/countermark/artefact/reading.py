@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from countermark import merkle
 from countermark.artefact import tree, walk
-from countermark.artefact.buffer import leaf_at, mine
+from countermark.artefact.buffer import leaf_at
 from countermark.artefact.profile import SHA256, Profile
 from countermark.artefact.tree import TreeEntry
 from countermark.artefact.walk import Place
@@ -123,10 +123,12 @@ def begun(place: Place, name: str, reader: Reader) -> TreeEntry | Noted | Pendin
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             walk.refuse_special(path, False)
-        if status.st_size > SMALL_BYTES and not _takes(reader, path, status.st_size):
+        sink = reader.sink if reader.sink is not None and _takes(reader, path, status.st_size) else None
+        if status.st_size > SMALL_BYTES and sink is None:
+            pending = Pending.begin(descriptor, path, status, reader)
             closing = False  # it is closed when all of it was read
-            return Pending.begin(descriptor, path, status, reader)
-        entry = _read(descriptor, path, status, reader)
+            return pending
+        entry = _read(descriptor, path, status, reader, sink)
         if reader.known is not None and entry.size == status.st_size and reader.known.settled(descriptor, status):
             return Noted(entry, status)
         return entry
@@ -150,25 +152,16 @@ def _takes(reader: Reader, path: str, size: int) -> bool:
     return reader.sink is not None and (reader.wants is None or reader.wants(path, size))
 
 
-def _read(descriptor: int, path: str, status: os.stat_result, reader: Reader) -> TreeEntry:
-    size, executable, profile = status.st_size, status.st_mode & stat.S_IXUSR != 0, reader.profile
-    if reader.sink is None or not _takes(reader, path, size):
-        data: bytes | memoryview = mine().once(descriptor)
-        if len(data) == size:
-            root = mine().leaf(size, profile.chunks) if size else profile.no_bytes()
-            return TreeEntry(path, size, executable, root)
-        return _entry(path, executable, _rest(descriptor, bytes(data)), reader)
+def _read(descriptor: int, path: str, status: os.stat_result, reader: Reader, sink: Sink | None) -> TreeEntry:
+    size = status.st_size
     data = os.read(descriptor, size + 1)  # one byte more tells a file that grew
     if len(data) != size:
         data = _rest(descriptor, data)
-    entry = _entry(path, executable, data, reader)
-    reader.sink(entry, data)
-    return entry
-
-
-def _entry(path: str, executable: bool, data: bytes, reader: Reader) -> TreeEntry:
     root = tree.bytes_root(data, reader.profile) if len(data) <= CHUNK else _parallel_root(data, reader)
-    return TreeEntry(path, len(data), executable, root)
+    entry = TreeEntry(path, len(data), status.st_mode & stat.S_IXUSR != 0, root)
+    if sink is not None:
+        sink(entry, data)
+    return entry
 
 
 def _rest(descriptor: int, data: bytes) -> bytes:

@@ -59,7 +59,7 @@ def test_a_watch_goes_on_while_the_server_is_away_and_ends_with_a_fork(
     proven = project("ledger", "fork", "fork.json", at="plant", exit=1)
     assert proven.last == "proven: the ledger's key signed two histories, of 2 and 3 entries"
     (project.here / "plant" / "fork.json").write_bytes(evidence.read_bytes().replace(b'"proof":["', b'"proof":["00'))
-    assert "fork" in project("ledger", "fork", "fork.json", at="plant", exit=1).err
+    assert project("ledger", "fork", "fork.json", at="plant", exit=1).err.startswith("refused")
 
 
 def test_a_watch_without_an_address_that_answers_says_so(project) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from countermark.artefact.folder import read_folder
 from countermark.artefact.handle import Handle, Proven, Window, open_verified
@@ -20,6 +20,11 @@ from countermark.passport.passport import Passport
 from countermark.passport.slip import Shown, Slip
 from countermark.passport.slip import verify as verify_slip
 from countermark.passport.verify import Pin, Verified, fresh, read_snapshot, same_files, verify_passport
+
+if TYPE_CHECKING:  # who only verifies reads no format and starts no child
+    from countermark.runtime.torch_tensors import TorchTensors
+    from countermark.sandbox.bubblewrap import Outcome
+    from countermark.sandbox.plan import ScriptLimits
 
 SNAPSHOT = "revocations.json"
 
@@ -118,6 +123,26 @@ class Opened:
         from countermark.runtime.load import load  # who only verifies reads no format
 
         return load(self.files, path, threads=threads)
+
+    def torch(self, path: str) -> TorchTensors:
+        """A safetensors file as PyTorch tensors, as `runtime.torch_tensors.from_handle` gives them.
+
+        Raises:
+            As `load`.
+        """
+        from countermark.runtime.torch_tensors import from_handle
+
+        return from_handle(self.files, path)
+
+    def run(self, command: Sequence[str], output: Path, *, limits: ScriptLimits | None = None) -> Outcome:
+        """A program that takes only a folder, confined, with the verified files in ``/model``: `runtime.mounted.run`.
+
+        Raises:
+            TreeRefused: a file is not what was admitted. SandboxRefused, Unusable: this machine cannot hold a folder still.
+        """
+        from countermark.runtime.mounted import run
+
+        return run(self.files, command, output, limits=limits)
 
 
 def open_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> Opened:

@@ -1,4 +1,4 @@
-"""One buffer for each thread, through which files that nobody keeps are read and hashed.
+"""One buffer for each thread, through which large files that nobody keeps are read and hashed.
 
 Reused, because a fresh object costs a page fault for every 4 KiB that are read into it. Small, because a piece is hashed
 while it is in the core's own cache. At the beginning of a page, because the kernel copies to other places several times
@@ -19,22 +19,11 @@ _held = threading.local()
 
 
 class Buffer:
-    """Memory for one piece, with room before it for a leaf's prefix; what it gives is good until it is next read into."""
+    """Memory for one piece; what it gives is good until the next piece is asked for."""
 
     def __init__(self) -> None:
-        self._view = memoryview(mmap.mmap(-1, mmap.PAGESIZE + PIECE_BYTES))
-        self._data = self._view[mmap.PAGESIZE :]
+        self._data = memoryview(mmap.mmap(-1, PIECE_BYTES))
         self._target = [self._data]
-
-    def once(self, descriptor: int) -> memoryview:
-        """What one read of a file that was just opened gives: all of it where it is smaller than a piece."""
-        return self._data[: os.readv(descriptor, self._target)]
-
-    def leaf(self, count: int, hashing: Hashing) -> bytes:
-        """Leaf hash of the first `count` bytes that lie here: one call, and no copy behind the prefix."""
-        begin = mmap.PAGESIZE - len(hashing.leaf_prefix)
-        self._view[begin : mmap.PAGESIZE] = hashing.leaf_prefix
-        return hashing.new(self._view[begin : mmap.PAGESIZE + count]).digest()
 
     def pieces(self, descriptor: int, begin: int, end: int) -> Iterator[memoryview]:
         """Bytes [begin, end) of a file, piece by piece; fewer where it ends early."""

@@ -59,7 +59,11 @@ def entries(root: Path, reader: Reader) -> Iterator[TreeEntry]:
     try:
         for place in walk.walk(root):
             for name in place.files:
-                waiting.append(reading.begun(place, name, reader))
+                one = reading.begun(place, name, reader)
+                if not waiting and not isinstance(one, Pending):
+                    yield _done(one, reader)
+                    continue
+                waiting.append(one)
                 while waiting and (len(waiting) > AHEAD or not isinstance(waiting[0], Pending)):
                     yield _done(waiting.popleft(), reader)
         while waiting:

@@ -22,7 +22,7 @@ from countermark.artefact.buffer import mine
 from countermark.artefact.folder import Progress
 from countermark.artefact.profile import Profile
 from countermark.artefact.reading import OPEN_FILE, SMALL_BYTES, Wants, refuse_changed
-from countermark.artefact.tree import CHUNK_BYTES, TreeEntry
+from countermark.artefact.tree import CHUNK_BYTES, TreeEntry, bytes_root
 from countermark.errors import StatementRefused
 
 AHEAD = 16
@@ -121,21 +121,14 @@ def _closing(work: Work, descriptor: int, path: str, status: os.stat_result) -> 
 
 def _hashed(plan: Plan, new: Callable[..., Any], descriptor: int, path: str, before: os.stat_result) -> Plain:
     size, one = before.st_size, plan.piece is None or before.st_size <= plan.piece
-    data = mine().once(descriptor) if one and size <= SMALL_BYTES else None
-    if data is not None and len(data) == size:
+    data = os.read(descriptor, size + 1) if one and size <= SMALL_BYTES else b""
+    if one and len(data) == size:
         digests: tuple[str, ...] = (new(data).hexdigest(),)
-        root = _small_root(size, plan.profile)
+        root = bytes_root(data, plan.profile) if plan.profile else b""
     else:
         digests, root = _in_pieces(plan, new, descriptor, size)
     refuse_changed(path, before, os.fstat(descriptor))
     return Plain(TreeEntry(path, size, before.st_mode & stat.S_IXUSR != 0, root), digests)
-
-
-def _small_root(size: int, profile: Profile | None) -> bytes:
-    """Chunk root of what was just read into this thread's buffer."""
-    if profile is None:
-        return b""
-    return mine().leaf(size, profile.chunks) if size else profile.no_bytes()
 
 
 def _in_pieces(plan: Plan, new: Callable[..., Any], descriptor: int, size: int) -> tuple[tuple[str, ...], bytes]:

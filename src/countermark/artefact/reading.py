@@ -10,11 +10,12 @@ import stat
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from threading import Event
 from typing import NamedTuple, Protocol
 
 from countermark import merkle
 from countermark.artefact import tree, walk
-from countermark.artefact.buffer import leaf_at, mine
+from countermark.artefact.buffer import leaf_at
 from countermark.artefact.profile import SHA256, Profile
 from countermark.artefact.tree import TreeEntry
 from countermark.artefact.walk import Place
@@ -75,17 +76,20 @@ class Pending(NamedTuple):
     status: os.stat_result
     profile: Profile
     parts: list[Future[list[bytes]]]
+    stopped: Event
 
     @classmethod
     def begin(cls, descriptor: int, path: str, status: os.stat_result, reader: Reader) -> Pending:
         size, hashing = status.st_size, reader.profile.chunks
         step = CHUNK * (reader.threads if size > FEW * CHUNK else 1)  # smaller ones are read beside each other
+        stopped = Event()
 
         def every(first: int) -> list[bytes]:
-            return [leaf_at(descriptor, at, min(at + CHUNK, size), hashing) for at in range(first, size, step)]
+            offsets = (at for at in range(first, size, step) if not stopped.is_set())
+            return [leaf_at(descriptor, at, min(at + CHUNK, size), hashing) for at in offsets]
 
         parts = [reader.pool.submit(every, first) for first in range(0, step, CHUNK)]
-        return cls(descriptor, path, status, reader.profile, parts)
+        return cls(descriptor, path, status, reader.profile, parts, stopped)
 
     def result(self, known: Known | None) -> TreeEntry | Noted:
         """The file, once all of it was read.
@@ -105,7 +109,8 @@ class Pending(NamedTuple):
             self.close()
 
     def close(self) -> None:
-        """Wait until nobody reads any more, and close the file."""
+        """Have nobody read any more, and close the file: an interrupt does not wait for its end."""
+        self.stopped.set()
         for part in self.parts:
             part.cancel()
         wait(self.parts)
@@ -123,10 +128,12 @@ def begun(place: Place, name: str, reader: Reader) -> TreeEntry | Noted | Pendin
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             walk.refuse_special(path, False)
-        if status.st_size > SMALL_BYTES and not _takes(reader, path, status.st_size):
+        sink = reader.sink if reader.sink is not None and _takes(reader, path, status.st_size) else None
+        if status.st_size > SMALL_BYTES and sink is None:
+            pending = Pending.begin(descriptor, path, status, reader)
             closing = False  # it is closed when all of it was read
-            return Pending.begin(descriptor, path, status, reader)
-        entry = _read(descriptor, path, status, reader)
+            return pending
+        entry = _read(descriptor, path, status, reader, sink)
         if reader.known is not None and entry.size == status.st_size and reader.known.settled(descriptor, status):
             return Noted(entry, status)
         return entry
@@ -150,25 +157,16 @@ def _takes(reader: Reader, path: str, size: int) -> bool:
     return reader.sink is not None and (reader.wants is None or reader.wants(path, size))
 
 
-def _read(descriptor: int, path: str, status: os.stat_result, reader: Reader) -> TreeEntry:
-    size, executable, profile = status.st_size, status.st_mode & stat.S_IXUSR != 0, reader.profile
-    if reader.sink is None or not _takes(reader, path, size):
-        data: bytes | memoryview = mine().once(descriptor)
-        if len(data) == size:
-            root = mine().leaf(size, profile.chunks) if size else profile.no_bytes()
-            return TreeEntry(path, size, executable, root)
-        return _entry(path, executable, _rest(descriptor, bytes(data)), reader)
+def _read(descriptor: int, path: str, status: os.stat_result, reader: Reader, sink: Sink | None) -> TreeEntry:
+    size = status.st_size
     data = os.read(descriptor, size + 1)  # one byte more tells a file that grew
     if len(data) != size:
         data = _rest(descriptor, data)
-    entry = _entry(path, executable, data, reader)
-    reader.sink(entry, data)
-    return entry
-
-
-def _entry(path: str, executable: bool, data: bytes, reader: Reader) -> TreeEntry:
     root = tree.bytes_root(data, reader.profile) if len(data) <= CHUNK else _parallel_root(data, reader)
-    return TreeEntry(path, len(data), executable, root)
+    entry = TreeEntry(path, len(data), status.st_mode & stat.S_IXUSR != 0, root)
+    if sink is not None:
+        sink(entry, data)
+    return entry
 
 
 def _rest(descriptor: int, data: bytes) -> bytes:
@@ -183,6 +181,14 @@ def _parallel_root(data: bytes, reader: Reader) -> bytes:
     view = memoryview(data)
     chunks = [view[at : at + CHUNK] for at in range(0, len(view), CHUNK)]
     return merkle.root(reader.pool.map(reader.profile.chunks.leaf, chunks), reader.profile.chunks)
+
+
+def window(descriptor: int, offset: int) -> bytes:
+    """One chunk of a file, read once into private memory; short only at the file's end."""
+    data = os.pread(descriptor, CHUNK, offset)
+    while len(data) < CHUNK and (part := os.pread(descriptor, CHUNK - len(data), offset + len(data))):
+        data += part
+    return data
 
 
 def refuse_changed(path: str, before: os.stat_result, after: os.stat_result) -> None:

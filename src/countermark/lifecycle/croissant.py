@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from countermark import canonical
-from countermark.artefact import croissant, folder, rows, tree, walk
+from countermark.artefact import croissant, reading, rows, tree, walk
 from countermark.artefact.croissant import Croissant, FileObject
 from countermark.artefact.dataset import Dataset, describe, is_metadata
 from countermark.artefact.folder import Progress
@@ -105,7 +105,7 @@ def _read_folder(source: Path, progress: Progress | None) -> dict[str, _Read]:
         for place in walk.walk(source):
             for name in place.files:
                 path = place.prefix + name
-                descriptor = walk.open_at(path, name, place.descriptor, folder.OPEN_FILE)
+                descriptor = walk.open_at(path, name, place.descriptor, reading.OPEN_FILE)
                 try:
                     out[path] = _read(descriptor, path, keep=is_metadata(path, os.fstat(descriptor).st_size))
                 finally:
@@ -131,7 +131,7 @@ def _read(descriptor: int, path: str, *, keep: bool) -> _Read:
 
     def passing() -> Any:
         nonlocal size
-        while chunk := folder.window(descriptor, size):
+        while chunk := reading.window(descriptor, size):
             whole.update(chunk)
             size += len(chunk)
             if keep:
@@ -139,7 +139,7 @@ def _read(descriptor: int, path: str, *, keep: bool) -> _Read:
             yield chunk
 
     root = tree.chunk_root(passing())
-    folder.refuse_changed(path, before, os.fstat(descriptor))
+    reading.refuse_changed(path, before, os.fstat(descriptor))
     entry = TreeEntry(path, size, before.st_mode & stat.S_IXUSR != 0, root)
     return _Read(entry, whole.hexdigest(), b"".join(kept))
 
@@ -233,7 +233,7 @@ def _inside(said: Croissant, path: str) -> str:
 
 def _verified(beside: int, file: FileObject, path: str) -> tuple[TreeEntry, bytes]:
     """A file's private bytes, once they were compared with the document."""
-    with walk.opened(beside, file.path, folder.OPEN_FILE) as descriptor:
+    with walk.opened(beside, file.path, reading.OPEN_FILE) as descriptor:
         size = os.fstat(descriptor).st_size
         if size > parcel.MAX_ROW_BYTES:
             raise FormatRefused(

@@ -12,7 +12,7 @@ from typing import Any, Self
 from countermark.artefact.folder import read_folder
 from countermark.artefact.handle import Handle, Proven, Window, open_verified
 from countermark.artefact.tree import Tree, compare
-from countermark.errors import NothingToVerify, TreeRefused, TrustRefused
+from countermark.errors import NothingToVerify, Refusal, TreeRefused, TrustRefused
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport import passport as passports
@@ -33,15 +33,32 @@ def pin_snapshot(desk: Desk, file: Path) -> str:
     slip = Slip.from_bytes(read_file(file), what=file.name)
     shown, revoked = read_snapshot(slip, desk.trust(), desk.now())
     kept = desk.space.home / "trust" / SNAPSHOT
-    if kept.exists():
-        old, _ = read_snapshot(Slip.from_bytes(kept.read_bytes()), desk.trust(), desk.now())
-        if (shown.index or 0) < (old.index or 0):
-            raise TrustRefused("this revocation snapshot is older than the one kept", mend="ask for the newest")
+    if (shown.index or 0) < _kept_index(desk):
+        raise TrustRefused("this revocation snapshot is older than the one kept", mend="ask for the newest")
     mark = desk.mark()
     if shown.checkpoint and shown.checkpoint.size < mark.size and not desk.trust().disowns(mark.ledger, mark.size):
         raise TrustRefused("this revocation snapshot is older than what was seen", mend="ask for the newest")
+    if shown.checkpoint and shown.checkpoint.size == mark.size and shown.checkpoint.root.hex() != mark.root:
+        raise TrustRefused(
+            f"this revocation snapshot is of another ledger of {mark.size} entries", why=f"seen before {mark.root}",
+            mend="its operator showed two histories: ask the other parties which one they saw",
+        )  # fmt: skip
     desk.space.disk.write(kept, slip.to_bytes())
     return revoked.next_update
+
+
+def _kept_index(desk: Desk) -> int:
+    """Entry of the snapshot kept here; 0 where there is none, or the owners disowned the key that signed it or its head.
+
+    Source: TUF 5.3.11: what a thief made with stolen keys would else stand in the way of every real one.
+    """
+    snapshot = kept_snapshot(desk)
+    if snapshot is None:
+        return 0
+    try:
+        return read_snapshot(snapshot, desk.trust(), desk.now())[0].index or 0
+    except Refusal:
+        return 0
 
 
 def pinned(desk: Desk) -> Pin:

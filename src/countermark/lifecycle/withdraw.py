@@ -84,11 +84,12 @@ def request(desk: Desk, folder: Path, reason: str) -> dsse.Envelope:
     """A supplier's signed word that a delivery of its own no longer counts, for the ledger's keeper to enter.
 
     Args:
-        folder: as delivered, its delivery file beside it.
+        folder: as delivered, its delivery file beside it; or the delivery file, as `sent` keeps each.
 
     Raises:
         NothingToVerify: nobody delivered it. TrustRefused: somebody else did.
     """
+    folder = folder.with_name(folder.name.removesuffix(parcel.SUFFIX))
     if not parcel.beside(folder).exists():
         raise NothingToVerify(
             f"nobody delivered {folder}",

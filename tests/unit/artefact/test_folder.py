@@ -301,13 +301,13 @@ def test_files_whose_reading_had_begun_are_closed_when_one_is_refused(tmp_path: 
 
 
 def test_a_small_file_that_grows_is_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target, once = tmp_path / "growing", Buffer.once
+    target, read = tmp_path / "growing", os.read
     target.write_bytes(b"start")
 
-    def append_then_read(buffer: Buffer, descriptor: int) -> memoryview:
+    def append_then_read(descriptor: int, size: int) -> bytes:
         target.write_bytes(bytes(PIECE_BYTES * 20))
-        return once(buffer, descriptor)
+        return read(descriptor, size)
 
-    monkeypatch.setattr(Buffer, "once", append_then_read)
+    monkeypatch.setattr(os, "read", append_then_read)
     (entry,) = read_folder(tmp_path).entries
     assert (entry.size, entry.root) == (PIECE_BYTES * 20, tree.bytes_root(bytes(PIECE_BYTES * 20)))

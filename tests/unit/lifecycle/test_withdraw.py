@@ -173,7 +173,7 @@ def test_another_partys_copy_of_the_same_words_is_refused_by_name(small: World) 
 
 def test_a_slip_is_refused_once_the_snapshot_kept_here_revokes_its_entry(small: World) -> None:
     desk, reader = small[OWNER], small[SUPPLIER]
-    slip = book.slip(desk, book.entered(desk, delivery.TYPE)[0].envelope.digest)
+    slip = book.entered(desk, delivery.TYPE)[0]
     file = small.root / "one.slip.json"
     file.write_bytes(slip.to_bytes())
     told(small)

@@ -242,10 +242,21 @@ def fresh(
     _, revoked = read_snapshot(snapshot, trust, now)
     gone = entries & set(revoked.entries)
     if gone:
-        raise TrustRefused(f"{what} was revoked (ledger entry {min(gone)})", mend="ask the owner for a newer one")
+        raise _revoked(revoked, gone, what)
     if trust.document.version < revoked.trust_version:
         raise TrustRefused(
             f"the trust version at hand, {trust.document.version}, is older than the snapshot's, {revoked.trust_version}",
             mend="ask the owner for the newest version",
         )
     return revoked.next_update if now < moment(revoked.next_update) else None
+
+
+def _revoked(said: Revocations, gone: set[int], what: str) -> TrustRefused:
+    """The refusal, with what replaces it where the owners say so."""
+    told = f"{what} was revoked (ledger entry {min(gone)})"
+    for newer in (s for s in said.successors if s.entry in gone):
+        return TrustRefused(
+            f"{told}: superseded by {newer.model}", why=f"verdict {newer.verdict} admits the model that replaces it",
+            mend="ask the owner for that model and its papers",
+        )  # fmt: skip
+    return TrustRefused(told, mend="ask the owner for a newer one")

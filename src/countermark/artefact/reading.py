@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from threading import Event
 from typing import NamedTuple, Protocol
 
 from countermark import merkle
@@ -75,17 +76,20 @@ class Pending(NamedTuple):
     status: os.stat_result
     profile: Profile
     parts: list[Future[list[bytes]]]
+    stopped: Event
 
     @classmethod
     def begin(cls, descriptor: int, path: str, status: os.stat_result, reader: Reader) -> Pending:
         size, hashing = status.st_size, reader.profile.chunks
         step = CHUNK * (reader.threads if size > FEW * CHUNK else 1)  # smaller ones are read beside each other
+        stopped = Event()
 
         def every(first: int) -> list[bytes]:
-            return [leaf_at(descriptor, at, min(at + CHUNK, size), hashing) for at in range(first, size, step)]
+            offsets = (at for at in range(first, size, step) if not stopped.is_set())
+            return [leaf_at(descriptor, at, min(at + CHUNK, size), hashing) for at in offsets]
 
         parts = [reader.pool.submit(every, first) for first in range(0, step, CHUNK)]
-        return cls(descriptor, path, status, reader.profile, parts)
+        return cls(descriptor, path, status, reader.profile, parts, stopped)
 
     def result(self, known: Known | None) -> TreeEntry | Noted:
         """The file, once all of it was read.
@@ -105,7 +109,8 @@ class Pending(NamedTuple):
             self.close()
 
     def close(self) -> None:
-        """Wait until nobody reads any more, and close the file."""
+        """Have nobody read any more, and close the file: an interrupt does not wait for its end."""
+        self.stopped.set()
         for part in self.parts:
             part.cancel()
         wait(self.parts)

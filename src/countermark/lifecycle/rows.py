@@ -224,15 +224,26 @@ def must_exist(desk: Desk, row_ids: Sequence[str], label: str | None = None) -> 
 
     Raises:
         Unusable: a typing mistake would be signed, and the row that was meant stay as it is.
+        TreeRefused: a delivery of tables or shards that is named was changed on disk.
     """
-    admitted = [(digest, one.parcel) for digest, one in admitted_trees(desk).items() if one.parcel]
-    known = {f"{digest[:ID_DIGITS]}/{e.path}" for digest, piece in admitted for e in piece.tree.entries}
+    admitted = admitted_trees(desk)
+    meant = {row_id.partition("/")[0] for row_id in row_ids}
+    known = {row for digest, one in admitted.items() if digest[:ID_DIGITS] in meant for row in _ids(digest, one)}
     for row_id in row_ids:
-        if row_id not in known or row_id.partition("/")[2] in METADATA:
+        if row_id not in known:
             raise Unusable(f"there is no row {row_id!r:.200}", mend="name rows as `countermark review` lists them")
-    classes = {name for _, piece in admitted for name in piece.delivery.classes}
+    classes = {name for one in admitted.values() if one.parcel for name in one.parcel.delivery.classes}
     if label is not None and label not in classes:
         raise Unusable(f"no row is of class {label!r:.80}", mend=f"one of: {', '.join(sorted(classes))}"[:400])
+
+
+def _ids(digest: str, one: Received) -> set[str]:
+    """Row ids of a delivery; only what lies inside tables and shards must be read for them."""
+    if one.parcel is None:
+        return set()
+    if one.parcel.delivery.layout == shards.LAYOUT:
+        return {row.id for row in listed_of(digest, one)}
+    return {f"{digest[:ID_DIGITS]}/{e.path}" for e in one.parcel.tree.entries if e.path not in METADATA}
 
 
 def quarantine(desk: Desk, row_ids: Sequence[str], *, reason: str, screening: str | None, dataset: str) -> Slip:

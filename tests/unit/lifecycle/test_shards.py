@@ -57,6 +57,11 @@ def test_a_row_inside_is_set_aside_and_recalled(world: World, tmp_path: Path, fo
     assert len(every) == 5 and {row.delivery for row in every} == {piece.envelope.digest}
     trained(world, "1" * 64)
     victim = next(row for row in every if row.label == "screw")
+    rows.must_exist(desk, [victim.id], "nut")
+    with pytest.raises(Unusable, match="there is no row"):
+        rows.must_exist(desk, [victim.id + "x"])
+    with pytest.raises(Unusable, match="there is no row"):
+        rows.must_exist(desk, [f"{victim.id.partition('/')[0]}/{piece.tree.entries[0].path}"])
     rows.quarantine(desk, [victim.id], reason="blurred", screening=None, dataset="0" * 64)
     trained(world, "2" * 64)
     written = rows.write_training_set(desk, tmp_path / "handover")

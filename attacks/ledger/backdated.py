@@ -133,11 +133,11 @@ def grow_by_owner(world: World) -> None:
     cosigned(world)
 
 
-def revoke(world: World) -> None:
-    """The owners revoke the keeper's statement key, from the next entry on."""
-    with book.ledger(world[OWNER], world[OWNER].trust()) as log:
-        size = log.checkpoint.size
-    world.amend(lambda d: d.with_party(_with_key(d.party(OWNER), revoked=Revocation(size, "stolen"))))
+def revoke(world: World, papers: Passport) -> Passport:
+    """The owners learn of it and revoke the keeper's statement key from its verdict on; the papers with the new trust version."""
+    gone = Revocation(papers.verdict.index(), "used by night")
+    world.amend(lambda d: d.with_party(_with_key(d.party(OWNER), revoked=gone)))
+    return replace(papers, trust=world[OWNER].trust().envelopes)
 
 
 def main() -> int:
@@ -148,7 +148,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as place:
             world = project(Path(place) / "world", witnessed=witnessed)
             world.clock.move(days=20)
-            said[f"backdated {name}"] = tried(world, backdated(world, timedelta(days=5)))
+            papers = backdated(world, timedelta(days=5))
+            said[f"backdated {name}"] = tried(world, papers)
+            said[f"revoked {name}"] = tried(world, revoke(world, papers))
     with tempfile.TemporaryDirectory() as place:
         world = project(Path(place) / "world", witnessed=True)
         world.clock.move(days=5)
@@ -161,7 +163,7 @@ def main() -> int:
     for name, told in said.items():
         print(f"{name}: {told}")
     held = [told.startswith("admitted") for told in said.values()]
-    return 0 if held == [True, False, True, False] else 1
+    return 0 if held == [True, False, False, False, True, False] else 1
 
 
 if __name__ == "__main__":

@@ -93,6 +93,10 @@ class Handle:
         """Bytes of a file, as they were signed."""
         return self._entry(path).size
 
+    def executable(self, path: str) -> bool:
+        """Whether a file was signed as one that can be run."""
+        return self._entry(path).executable
+
     def view(self, path: str) -> memoryview:
         """The verified bytes, read-only, in private memory that lives as long as somebody looks at it.
 
@@ -148,16 +152,27 @@ class Handle:
         """A path, for loaders that take nothing else: a file in memory that nobody can change, gone afterwards.
 
         Hashed after it was sealed. It is one file: a loader that wants its neighbours too, or a certain ending, does not
-        find them, and must be given bytes.
+        find them, and must be given bytes, or the whole folder by `runtime.mounted`.
 
         Raises:
             As `view`; Unusable: this platform has no sealed files in memory.
+        """
+        with self.sealed_file(path) as descriptor:
+            yield f"/proc/self/fd/{descriptor}"
+
+    @contextlib.contextmanager
+    def sealed_file(self, path: str) -> Iterator[int]:
+        """As `sealed`, by its descriptor, which stands at the beginning of the file.
+
+        Raises:
+            As `sealed`.
         """
         entry = self._entry(path)
         with _private.sealed(path.rpartition("/")[2], self._filler(entry), entry.size) as (descriptor, data):
             root = _private.chunk_root(data, self._profile, self._threads)
             self._hold(entry._replace(root=root))
-            yield f"/proc/self/fd/{descriptor}"
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            yield descriptor
 
     def check_rest(self) -> None:
         """Hash the files that nobody asked for, without keeping them: afterwards the whole tree was seen.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from countermark.artefact.folder import read_folder
 from countermark.artefact.handle import Handle, Proven, Window, open_verified
@@ -19,7 +19,12 @@ from countermark.passport import passport as passports
 from countermark.passport.passport import Passport
 from countermark.passport.slip import Shown, Slip
 from countermark.passport.slip import verify as verify_slip
-from countermark.passport.verify import Pin, Verified, fresh, read_snapshot, verify_passport
+from countermark.passport.verify import Pin, Verified, fresh, read_snapshot, same_files, verify_passport
+
+if TYPE_CHECKING:  # who only verifies reads no format and starts no child
+    from countermark.runtime.torch_tensors import TorchTensors
+    from countermark.sandbox.bubblewrap import Outcome
+    from countermark.sandbox.plan import ScriptLimits
 
 SNAPSHOT = "revocations.json"
 
@@ -119,6 +124,26 @@ class Opened:
 
         return load(self.files, path, threads=threads)
 
+    def torch(self, path: str) -> TorchTensors:
+        """A safetensors file as PyTorch tensors, as `runtime.torch_tensors.from_handle` gives them.
+
+        Raises:
+            As `load`.
+        """
+        from countermark.runtime.torch_tensors import from_handle
+
+        return from_handle(self.files, path)
+
+    def run(self, command: Sequence[str], output: Path, *, limits: ScriptLimits | None = None) -> Outcome:
+        """A program that takes only a folder, confined, with the verified files in ``/model``: `runtime.mounted.run`.
+
+        Raises:
+            TreeRefused: a file is not what was admitted. SandboxRefused, Unusable: this machine cannot hold a folder still.
+        """
+        from countermark.runtime.mounted import run
+
+        return run(self.files, command, output, limits=limits)
+
 
 def open_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> Opened:
     """Verify a model's papers, and open its files for loading: from the bytes that are hashed, never from the path.
@@ -142,11 +167,24 @@ def verify_model(model: Path, passport_file: Path, pin: Pin, now: datetime, only
         Refusal: the papers or the files do not hold. Unusable: something cannot be read.
     """
     passport = Passport.from_bytes(read_file(passport_file, passports.MAX_BYTES))
-    if not only:
-        return verify_passport(passport, read_folder(model), pin, now)
     verified = verify_passport(passport, passport.model, pin, now)
-    look_at(model, part_of(passport.model, only))
+    if only:
+        look_at(model, part_of(passport.model, only))
+    else:
+        same_files(passport.model, whole(model, passport.model), verified.digest)
     return verified
+
+
+def whole(folder: Path, expected: Tree) -> Tree:
+    """Read a folder whose files have the names and sizes that were signed; others are refused before a byte is read.
+
+    A file of a terabyte takes no room on the disk that it lies on, and hours of whoever reads it.
+
+    Raises:
+        TreeRefused: names, sizes or executable bits differ, links, devices. Unusable: something cannot be read.
+    """
+    open_verified(folder, expected).close()
+    return read_folder(folder)
 
 
 def part_of(tree: Tree, only: Sequence[str]) -> Proven:
@@ -256,7 +294,7 @@ def verify_delivery(folder: Path, desk: Desk | None, only: Sequence[str] = ()) -
         part = part_of(piece.tree, only)
         look_at(folder, part)
         return Delivered(piece.tree, len(part.entries), piece.delivery.rows, signer)
-    seen = read_folder(folder)
+    seen = whole(folder, piece.tree)
     if seen.digest != piece.tree.digest:
         differences = compare(piece.tree, seen)
         raise TreeRefused(

@@ -107,7 +107,7 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
             f"these are the papers of {head.statement.name!r:.80}, not of {pin.model!r:.80}",
             mend="ask the owner for the papers of the model that you want",
         )
-    _same_files(passport.model, seen, head.statement.digest)
+    same_files(passport.model, seen, head.statement.digest)
     shown = (*_statements(passport, verdict, trust, now, times), head)
     entries = [*_commitments(passport, trust), *(_entry(s) for s in shown)]
     checkpoint = _one_head(passport, [c for _, c in entries], _believed(pin, trust))
@@ -122,7 +122,12 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
     return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, words)
 
 
-def _same_files(expected: Tree, seen: Tree, subject: str) -> None:
+def same_files(expected: Tree, seen: Tree, subject: str) -> None:
+    """The files listed are those of the verdict on `subject`, hex, and those seen are the same.
+
+    Raises:
+        TreeRefused: they are not.
+    """
     if expected.digest != subject:
         raise TreeRefused("the passport's list of files is not the one the verdict names", why=f"verdict: {subject}")
     if seen.digest != subject:

@@ -98,6 +98,26 @@ def test_a_forged_or_damaged_cache_is_ignored(folder: Path, at: int) -> None:
 
 
 @pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("at", [-40, -500, -2000])
+def test_a_cache_that_changes_after_it_was_authenticated_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Who may write the cache waits until it was found authentic, and then writes a root of his own."""
+    digested(folder)
+    cache = folder.with_suffix(".roots")
+    kept = cache.read_bytes()
+    monkeypatch.setattr(remembered, "PIECE", 64)
+    with pytest.raises(Unusable, match="changed while it was read"), remembering(folder, cache, SHA256) as known:
+        with cache.open("r+b", buffering=0) as file:
+            file.seek(at, os.SEEK_END)
+            file.write(bytes(8))
+        stream_folder(folder, known=known)
+    assert not list(folder.parent.glob("*.part"))
+    cache.write_bytes(kept)
+    assert digested(folder) == FILES
+
+
+@pytest.mark.usefixtures("settled")
 def test_a_key_that_others_could_read_is_made_anew(folder: Path) -> None:
     digested(folder)
     key = folder.with_name("photos.roots.key")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ import click
 
 from countermark.cli._answer import Answer, Pairs, Table
 from countermark.cli._command import PATH, command, sitting, workspace_options
-from countermark.finding import Failed, Skipped
+from countermark.finding import Failed, Finding, Skipped
 
 if TYPE_CHECKING:
     from countermark.checks.model.inspect import Inspection

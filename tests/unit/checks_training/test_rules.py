@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from countermark.checks.training._program import Program, parse
 from countermark.checks.training.rules import RULES
 
+
+def attack(name: str) -> ModuleType:
+    """A script of `attacks/` as a module."""
+    spec = importlib.util.spec_from_file_location(
+        name.replace("/", "_"), Path(__file__).parents[3] / "attacks" / f"{name}.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+hidden = attack("training/hidden_calls")
 PAGES = Path(__file__).parents[3] / "docs" / "reference" / "checks" / "training"
 BY_NAME = {rule.id.partition("/")[2]: rule for rule in RULES}
 
@@ -57,70 +75,12 @@ def test_rules_are_sorted_and_their_pages_are_all_there() -> None:
     assert {p.stem for p in PAGES.glob("*.md")} == BY_NAME.keys() | rest
 
 
-DISGUISES = {
-    "another name": "import pickle as p\np.loads(b'')",
-    "the function alone": "from pickle import loads\nloads(b'')",
-    "renamed twice": "from pickle import loads as a\nb = a\nc = b\nc(b'')",
-    "everything imported": "from pickle import *\nloads(b'')",
-    "getattr": "import pickle\ngetattr(pickle, 'loads')(b'')",
-    "getattr in pieces": "import pickle\ngetattr(pickle, 'lo' + 'ads')(b'')",
-    "getattr backwards": "import pickle\ngetattr(pickle, 'sdaol'[::-1])(b'')",
-    "joined letters": "import pickle\ngetattr(pickle, ''.join(['l', 'o', 'a', 'd', 's']))(b'')",
-    "letters by number": "import pickle\ngetattr(pickle, chr(108) + 'oads')(b'')",
-    "formatted": "import pickle\nx = 'load'\ngetattr(pickle, f'{x}s')(b'')",
-    "bytes": "import pickle\ngetattr(pickle, b'loads'.decode())(b'')",
-    "imported by function": "__import__('pickle').loads(b'')",
-    "importlib": "import importlib\nimportlib.import_module('pickle').loads(b'')",
-    "importlib renamed": "from importlib import import_module as i\ni('pickle').loads(b'')",
-    "sys.modules": "import sys\nsys.modules['pickle'].loads(b'')",
-    "its table": "import pickle\npickle.__dict__['loads'](b'')",
-    "vars": "import pickle\nvars(pickle)['loads'](b'')",
-    "globals": "import pickle\nglobals()['pickle'].loads(b'')",
-    "C's own name": "import _pickle\n_pickle.loads(b'')",
-    "a default": "import pickle\ndef read(x, load=pickle.loads):\n    return load(x)",
-    "a map": "import pickle\nlist(map(pickle.loads, [b'']))",
-    "partial": "import functools, pickle\nfunctools.partial(pickle.loads)(b'')",
-    "walrus": "import pickle\n(f := pickle.loads)(b'')",
-    "either": "import pickle, json\n(pickle if 1 else json).loads(b'')",
-    "an attribute": "import pickle\nclass A:\n    pass\na = A()\na.load = pickle.loads\na.load(b'')",
-    "an instance": "import pickle, io\npickle.Unpickler(io.BytesIO()).load()",
-    "inside a function": "def f():\n    import pickle\n    return pickle.loads(b'')",
-    "in a comprehension": "import pickle\n[pickle.loads(x) for x in ()]",
-    "a decorator": "import pickle\n@pickle.loads\ndef f(): ...",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("text", DISGUISES.values(), ids=DISGUISES.keys())
+@pytest.mark.parametrize("text", hidden.DISGUISES.values(), ids=hidden.DISGUISES.keys())
 def test_no_disguise_hides_a_call(text: str) -> None:
     assert "pickle-load" in broken(text)
 
 
-@pytest.mark.parametrize(("text", "name"), [
-    ("import os\nos.popen('ls')", "shell"),
-    ("import subprocess\nsubprocess.run('ls', shell=True)", "shell"),
-    ("import subprocess\nopts = {}\nsubprocess.run('ls', **opts)", "shell"),
-    ("__builtins__['ev' + 'al']('1')", "exec-eval"),
-    ("from hydra.utils import instantiate\ninstantiate({})", "dynamic-import"),
-    ("import torch\ntry:\n    torch.load('a', weights_only=True)\nexcept ValueError:\n    torch.load('a', weights_only=False)", "torch-load"),
-    ("import torch\ntorch.load('a', **{})", "torch-load"),
-    ("import torch\ntorch.hub.load('pytorch/vision', 'resnet18')", "hub-download"),
-    ("from datasets import load_dataset\nload_dataset('mnist', revision='main')", "hub-download"),
-    ("kw = {'trust_remote_code': True}", "trust-remote-code"),
-    ("import numpy as np\nflag = True\nnp.load('a.npy', allow_pickle=flag)", "numpy-allow-pickle"),
-    ("import pandas as pd\npd.read_csv('https://example.org/a.csv')", "network"),
-    ("from torchvision.datasets import MNIST\nMNIST('data', download=True)", "network"),
-    ("import requests\nrequests.get('https://a', verify=False)", "tls-off"),
-    ("from sklearn.model_selection import train_test_split\ntrain_test_split([1], [2])", "unseeded-random"),
-    ("import numpy as np\nnp.random.default_rng()", "unseeded-random"),
-    ("from pathlib import Path\nPath('../elsewhere').write_text('x')", "write-outside"),
-    ("import numpy as np\nnp.save('elsewhere/a.npy', [1])", "write-outside"),
-    ("password = 'correcthorse9'", "secret"),
-    ("key = '''-----BEGIN PRIVATE KEY-----'''", "secret"),
-    ("p\u0430th = 1\np\u0430th", "hidden-text"),
-    ("import os\nif os.uname().nodename == 'prod':\n    pass", "date-trigger"),
-    ("import yaml\nyaml.load('a')", "yaml-load"),
-    ("x = '" + "QUJD" * 200 + "'", "obfuscated"),
-])  # fmt: skip
+@pytest.mark.parametrize(("text", "name"), hidden.OTHERS)
 def test_other_ways_of_the_same(text: str, name: str) -> None:
     assert name in broken(text, output="out")
 

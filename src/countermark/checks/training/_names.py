@@ -9,11 +9,14 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from countermark.checks.training._constants import UNKNOWN, Value, fold
 
 UNRESOLVED = "(unknown)"
 MAX_MEANINGS = 64
+MAX_DEPTH = 50
+_NOTHING = frozenset({UNRESOLVED})
 _ROUNDS = 4
 _BUILTINS = frozenset(dir(builtins))
 _SAME = {
@@ -34,6 +37,7 @@ class Names:
     def __init__(self, nodes: Iterable[ast.AST]) -> None:
         self._meanings: dict[str, set[str]] = {}
         self._stars: set[str] = set()
+        self._known: dict[int, frozenset[str]] = {}
         self.constants: dict[str, Value] = {}
         nodes = list(nodes)
         self._import(nodes)
@@ -45,10 +49,13 @@ class Names:
 
     def of(self, node: ast.expr | None, depth: int = 0) -> frozenset[str]:
         """All dotted names that an expression may stand for; ``(unknown)`` where that is not known."""
-        if node is None or depth > 50:
-            return frozenset({UNRESOLVED})
-        found = self._of(node, depth + 1)
-        return frozenset(sorted(_same(name) for name in found)[:MAX_MEANINGS]) or frozenset({UNRESOLVED})
+        if node is None or depth > MAX_DEPTH:
+            return _NOTHING
+        known = self._known.get(id(node))
+        if known is None:
+            found = sorted({_same(name) for name in self._of(node, depth + 1)})
+            known = self._known[id(node)] = frozenset(found[:MAX_MEANINGS]) or _NOTHING
+        return known
 
     def value(self, node: ast.expr | None) -> Value:
         """The constant that an expression is."""
@@ -144,10 +151,12 @@ class Names:
 
     def _follow(self, pairs: list[tuple[str, ast.expr]]) -> bool:
         before = sum(map(len, self._meanings.values()))
+        self._known.clear()
         for target, value in pairs:
             found = {name for name in self.of(value) if not name.startswith(UNRESOLVED)}
             if found and len(self._meanings.get(target, ())) < MAX_MEANINGS:
                 self._meanings.setdefault(target, set()).update(found)
+        self._known.clear()
         return sum(map(len, self._meanings.values())) > before
 
 
@@ -174,11 +183,13 @@ def _key(node: ast.AST) -> str:
     return ""
 
 
+@cache
 def _same(name: str) -> str:
     """The name under which the libraries document it."""
     for _ in range(3):
-        head = next((known for known in _SAME if name == known or name.startswith(known + ".")), None)
-        if head is None:
+        parts = name.split(".")
+        known = next((".".join(parts[:n]) for n in range(1, len(parts) + 1) if ".".join(parts[:n]) in _SAME), None)
+        if known is None:
             return name
-        name = _SAME[head] + name[len(head) :]
+        name = _SAME[known] + name[len(known) :]
     return name

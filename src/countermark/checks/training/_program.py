@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import TypeVar
+from typing import TypeVar, cast
 from warnings import catch_warnings, simplefilter
 
 from countermark.checks.training._constants import UNKNOWN, Unknown, Value
@@ -16,6 +16,7 @@ from countermark.formats.limits import Malformed, OverLimit
 
 N = TypeVar("N", bound=ast.AST)
 MAX_BYTES = 1 << 20
+_READS, _LOAD = (ast.Name, ast.Attribute, ast.Subscript, ast.Call), ast.Load()
 MAX_NODES = 500_000
 
 
@@ -90,20 +91,24 @@ class Code:
         return Names(self.nodes)
 
     @cached_property
-    def calls(self) -> tuple[Call, ...]:
-        """Every call under every name that it may be of."""
-        found = (node for node in self.nodes if isinstance(node, ast.Call))
-        return tuple(Call(self, name, node) for node in found for name in sorted(self.names.of(node.func)))
+    def calls(self) -> dict[str, list[Call]]:
+        """Every call, by each name that it may be of."""
+        out: dict[str, list[Call]] = {}
+        for node in self.nodes:
+            for name in self.names.of(node.func) if isinstance(node, ast.Call) else ():
+                out.setdefault(name, []).append(Call(self, name, cast(ast.Call, node)))
+        return out
 
     @cached_property
-    def references(self) -> tuple[tuple[str, ast.expr], ...]:
+    def references(self) -> dict[str, list[ast.expr]]:
         """Every read of a name or attribute, called or not: ``map(eval, lines)`` reads ``builtins.eval``."""
-        reads = (
-            node for node in self.nodes
-            if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call)
-            and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
-        )  # fmt: skip
-        return tuple((name, node) for node in reads for name in sorted(self.names.of(node)))
+        out: dict[str, list[ast.expr]] = {}
+        for node in self.nodes:
+            if isinstance(node, _READS) and isinstance(getattr(node, "ctx", None) or _LOAD, ast.Load):
+                for name in self.names.of(node):
+                    if "()" not in name:  # what a matching call gives is not told again
+                        out.setdefault(name, []).append(node)
+        return out
 
 
 @dataclass(frozen=True)
@@ -122,22 +127,28 @@ class Program:
         return ((code, node) for code in self.files for node in code.nodes if isinstance(node, kinds))
 
     def calls(self, *patterns: str) -> Iterator[Call]:
-        """Calls of what matches: an exact dotted name, ``prefix.*``, or ``*.method`` of anything."""
+        """Calls of what matches, each once: an exact dotted name, or ``*`` for any text."""
         for code in self.files:
-            seen: set[int] = set()
-            for call in code.calls:
-                if id(call.node) not in seen and matches(call.name, patterns):
-                    seen.add(id(call.node))
-                    yield call
+            some = (call for name, calls in code.calls.items() if matches(name, patterns) for call in calls)
+            yield from {id(call.node): call for call in sorted(some, key=_by_name)}.values()
 
     def references(self, *patterns: str) -> Iterator[tuple[Code, str, ast.expr]]:
-        """Reads of what matches, one for each line; what a matching call gives is not told again."""
+        """Reads of what matches, one for each line."""
         for code in self.files:
-            seen: set[int] = set()
-            for name, node in code.references:
-                if node.lineno not in seen and "()" not in name and matches(name, patterns):
-                    seen.add(node.lineno)
-                    yield code, name, node
+            some = [
+                (n.lineno, name, n) for name, nodes in code.references.items() if matches(name, patterns) for n in nodes
+            ]
+            yield from {
+                line: (code, name, node) for line, name, node in sorted(some, key=_by_line, reverse=True)
+            }.values()
+
+
+def _by_name(call: Call) -> str:
+    return call.name
+
+
+def _by_line(found: tuple[int, str, ast.expr]) -> tuple[int, str]:
+    return found[:2]
 
 
 def shown(name: str) -> str:

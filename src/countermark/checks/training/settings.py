@@ -54,9 +54,9 @@ def read(path: str, data: bytes) -> list[Finding]:
         if path.lower().endswith((".yaml", ".yml")):
             return [_yaml(path, doubt) for doubt in doubts(text)]
         value = json.loads(text, object_pairs_hook=_once) if path.lower().endswith(".json") else tomllib.loads(text)
+        return [_finding(path, text, key, what) for key, what in _named(value, 0)]
     except (ValueError, RecursionError) as error:
         raise NoSettings("unparsed", f"does not parse: {error}") from error
-    return [_finding(path, text, key, what) for key, what in _named(value, 0)]
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

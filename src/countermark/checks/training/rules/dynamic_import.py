@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from countermark.checks.training._names import UNRESOLVED
 from countermark.checks.training._program import Program
 from countermark.checks.training._rule import Hit, Rule
 
@@ -24,8 +25,11 @@ def _find(program: Program) -> Iterator[Hit]:
     for call in program.calls(*_IMPORTERS):
         if not isinstance(call.value("name", 0), str):
             yield Hit(call.code, call.node, f"{call.name} of a name that is computed")
-    for call in program.calls("*.(unknown)"):
-        yield Hit(call.code, call.node, "calls an attribute whose name is computed")
+    for call in program.calls(f"*.{UNRESOLVED}"):
+        if not call.name.startswith(UNRESOLVED):  # a method of the program's own objects is its own code
+            yield Hit(
+                call.code, call.node, f"calls an attribute of {call.name.rpartition('.')[0]} whose name is computed"
+            )
     for code, name, node in program.references(*_LOADERS):
         yield Hit(code, node, f"{name} imports or runs what its argument names")
     for code, name, node in program.references(*_CONFIGS):

@@ -84,14 +84,11 @@ class PickleJudge:
         if not isinstance(target, Made):
             self._refuse("build", f"sets attributes of {v.kind(target)}", at)
         elif target.of is not None and target.of.entry is not None and "build" not in target.of.entry.roles:
-            if not self._array(target):
+            if not _is_array(target):
                 self._refuse("build", f"sets the state of {v.kind(target)}", at)
         if isinstance(target, Made):
             target.state = state
         return after
-
-    def _array(self, target: Made) -> bool:
-        return target.of is not None and target.of.full.endswith("multiarray._reconstruct")
 
     def extend(self, role: str, target: Value, at: int) -> None:
         """As `Judge.extend`: a subclass of list or dict whose methods are known."""
@@ -112,3 +109,7 @@ class PickleJudge:
                 Finding(CHECK, f"pickle-{rule}", "critical", 1.0, what, Where(path=self.path, offset=at), why=why,
                         fix=_SAFETENSORS, cannot_tell=_CANNOT_TELL)
             )  # fmt: skip
+
+
+def _is_array(target: Made) -> bool:
+    return target.of is not None and target.of.full.endswith("multiarray._reconstruct")

@@ -28,6 +28,8 @@ _PUSHED = {
 }  # fmt: skip
 PUSHED: tuple[int, ...] = tuple(_PUSHED.get(code, (-1, 0))[0] for code in range(256))
 """Kind that an opcode pushes whatever its argument is, or -1."""
+KEPT: tuple[int, ...] = tuple(-1 if code in (0x5D, 0x7D) else kind for code, kind in enumerate(PUSHED))
+"""The same where lists and dictionaries keep what is in them."""
 STEP: tuple[int, ...] = tuple(1 + _PUSHED.get(code, (-1, 0))[1] for code in range(256))
 """Bytes of such an opcode with its argument."""
 

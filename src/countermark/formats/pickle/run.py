@@ -36,7 +36,7 @@ def _common(machine: Machine, at: int) -> int:
     One loop with everything in local names: a file of 50 MB holds twenty million of these.
     """
     stack, marks, memo, captures = machine.stack, machine.marks, machine.memo, machine.captures
-    pushed, step = ops.PUSHED, ops.STEP
+    pushed, step = ops.KEPT if captures else ops.PUSHED, ops.STEP
     base, data = machine.window(at)
     pos, end = at - base, len(data) - MARGIN
     if machine.frame_end:

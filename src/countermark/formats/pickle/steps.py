@@ -12,7 +12,7 @@ from countermark.formats.pickle import opcodes as ops
 from countermark.formats.pickle import values as v
 from countermark.formats.pickle.compat import renamed
 from countermark.formats.pickle.machine import Machine, wrong
-from countermark.formats.pickle.values import Captured, Made, Name, Value
+from countermark.formats.pickle.values import Captured, Listed, Made, Name, Value
 
 Step = Callable[[Machine, int, int], int]
 _INTEGER = re.compile(rb"[ \t\r\f\v]*[-+]?[0-9]{1,4300}[ \t\r\f\v]*")
@@ -167,9 +167,9 @@ def _tuple(machine: Machine, at: int, code: int) -> int:
     return at + 1
 
 
-def _list(machine: Machine, at: int, _code: int) -> int:
-    machine.since_mark(at)
-    machine.stack.append(v.LIST)
+def _list(machine: Machine, at: int, code: int) -> int:
+    items = machine.since_mark(at) if code == 0x6C else []
+    machine.stack.append(Listed(items) if machine.captures else v.LIST)
     return at + 1
 
 
@@ -201,7 +201,9 @@ def _append(machine: Machine, at: int, code: int) -> int:
     """APPEND, APPENDS, ADDITEMS: on what is no plain list or set, the judge is asked."""
     items = [machine.pop(at)] if code == 0x61 else machine.since_mark(at)
     target = machine.top(at)
-    if items and not (v.is_kind(target, v.SET) if code == 0x90 else v.is_kind(target, v.LIST)):
+    if isinstance(target, Listed) and code != 0x90:
+        target.items.extend(items)
+    elif items and not (v.is_kind(target, v.SET) if code == 0x90 else v.is_kind(target, v.LIST)):
         machine.judge.extend("additems" if code == 0x90 else "append", target, at)
     return at + 1
 
@@ -332,8 +334,8 @@ def _buffer(machine: Machine, at: int, code: int) -> int:
 STEPS: dict[int, Step] = {
     0x80: _proto, 0x95: _frame, **dict.fromkeys(ops.COUNTED, _counted), 0x53: _string, 0x56: _unicode, 0x49: _int,
     0x4C: _long, 0x46: _float, **dict.fromkeys((0x4A, 0x4B, 0x4D), _binint), **dict.fromkeys((0x8A, 0x8B), _binlong),
-    **dict.fromkeys((0x4E, 0x88, 0x89, 0x47, 0x5D, 0x8F), _push), 0x30: _pop, 0x31: _pop_mark, 0x32: _dup, 0x28: _mark,
-    **dict.fromkeys((0x74, 0x29, 0x85, 0x86, 0x87), _tuple), 0x6C: _list, 0x91: _frozenset,
+    **dict.fromkeys((0x4E, 0x88, 0x89, 0x47, 0x8F), _push), 0x30: _pop, 0x31: _pop_mark, 0x32: _dup, 0x28: _mark,
+    **dict.fromkeys((0x74, 0x29, 0x85, 0x86, 0x87), _tuple), **dict.fromkeys((0x6C, 0x5D), _list), 0x91: _frozenset,
     **dict.fromkeys((0x64, 0x7D), _dict), **dict.fromkeys((0x61, 0x65, 0x90), _append),
     **dict.fromkeys((0x73, 0x75), _setitem), **dict.fromkeys((0x67, 0x68, 0x6A), _get),
     **dict.fromkeys((0x70, 0x71, 0x72), _put), 0x94: _memoize, 0x63: _global, 0x93: _stack_global,

@@ -18,7 +18,7 @@ KEPT_TEXT = 200
 KEPT_ITEMS = 16
 
 Value = Any
-"""int (a kind, or a number), str, tuple, `Name`, `Made` or `Captured`."""
+"""int (a kind, or a number), str, tuple, `Name`, `Made`, `Captured` or `Listed`."""
 
 
 @dataclass(slots=True)
@@ -63,6 +63,13 @@ class Captured:
     items: dict[str, Value] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Listed:
+    """A list whose values a reader of the format needs."""
+
+    items: list[Value] = field(default_factory=list)
+
+
 def number(value: Value) -> int | None:
     """The natural number that an abstract value stands for."""
     return -1 - value if type(value) is int and value < 0 else None
@@ -76,8 +83,8 @@ def kind(value: Value) -> str:
         return "str"
     if isinstance(value, tuple):
         return "tuple"
-    if isinstance(value, Captured):
-        return "dict"
+    if isinstance(value, (Captured, Listed)):
+        return "dict" if isinstance(value, Captured) else "list"
     if isinstance(value, Name):
         return value.full
     return f"what {value.of.full} returns" if value.of else "an object"
@@ -91,11 +98,11 @@ def is_kind(value: Value, *kinds: int) -> bool:
         return TEXT in kinds
     if isinstance(value, tuple):
         return TUPLE in kinds
-    return isinstance(value, Captured) and DICT in kinds
+    return (isinstance(value, Captured) and DICT in kinds) or (isinstance(value, Listed) and LIST in kinds)
 
 
 def hashable(value: Value) -> bool:
     """Whether a dictionary would take it as a key: lists, dictionaries, sets and byte arrays end the loading."""
     if isinstance(value, tuple):
         return all(hashable(item) for item in value) if len(value) <= KEPT_ITEMS else True
-    return not (isinstance(value, Captured) or (type(value) is int and value in (LIST, DICT, SET, BYTEARRAY)))
+    return not (isinstance(value, (Captured, Listed)) or (type(value) is int and value in (LIST, DICT, SET, BYTEARRAY)))

@@ -57,9 +57,9 @@ sklearn.feature_selection._mutual_info	mutual_info_classif	reference	-
 sklearn.feature_selection._mutual_info	mutual_info_regression	reference	-
 scipy._lib.array_api_compat.numpy._aliases	asarray	reference	-
 scipy.special._ufuncs	expit	reference	-
-numpy.random._pickle	__randomstate_ctor	reduce	any
-numpy.random._pickle	__generator_ctor	reduce	any
-numpy.random._pickle	__bit_generator_ctor	reduce	any
+numpy.random._pickle	__randomstate_ctor	reduce,build	any
+numpy.random._pickle	__generator_ctor	reduce,build	any
+numpy.random._pickle	__bit_generator_ctor	reduce,build	any
 numpy.random.mtrand	RandomState	newobj,build,reference	none
 numpy.random._mt19937	MT19937	reduce,newobj,build,reference	none
 numpy.random._pcg64	PCG64	reduce,newobj,build,reference	none

@@ -165,6 +165,11 @@ class ForgetfulOsDisk(OsDisk):
         self._platter.do(lambda: _put(path, data, 0o644, exclusive=False))
         self._platter.do(lambda: self._platter.sync_file(path))
 
+    def patch(self, name: str, at: int, data: bytes, *, durable: bool) -> None:
+        self._platter.do(lambda: super(ForgetfulOsDisk, self).patch(name, at, data, durable=False))
+        if durable:
+            self._platter.do(lambda: self._platter.sync_file(self._below / name))
+
     def rename(self, old: str, new: str) -> None:
         self._platter.do(lambda: super(ForgetfulOsDisk, self).rename(old, new))
 

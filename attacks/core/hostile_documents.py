@@ -21,6 +21,7 @@ NAN = b'{"accuracy":NaN}'
 HALF = b'["\\ud800.png",1,false,"' + b"0" * 64 + b'"]'
 MANY = b"[" + b"[]," * 3_000_000 + b"0]"
 SLOW = b"{" + b",".join(b'"%d":0' % n for n in range(60_000)) + b',"1":1,"2":1}'
+QUOTES = b"[" * 66 + b'"' * 8_000_000
 FLOAT = b'{"threshold":1.9999999999999999}'
 HUGE = b'["a",99999999999999999999999,false,"' + b"0" * 64 + b'"]'
 UPWARDS = b'["../../.ssh/authorized_keys",1,false,"' + b"0" * 64 + b'"]'
@@ -43,6 +44,7 @@ def attacks() -> list[Attack]:
         Attack("not a number", lambda: json.loads(NAN), lambda: read(NAN)),
         Attack("half a character", json.loads(HALF)[0].encode, lambda: read(HALF)),
         Attack("nine megabytes of brackets", lambda: len(json.loads(MANY)), lambda: read(MANY)),
+        Attack("four million strings at too great a depth", lambda: json.loads(QUOTES), lambda: read(QUOTES)),
         Attack("doubled keys among many", lambda: json.loads(SLOW, object_pairs_hook=quadratic), lambda: read(SLOW)),
         Attack("a float where an integer is due", lambda: int(json.loads(FLOAT)["threshold"]),
                lambda: Fields(read(FLOAT), "x").integer("threshold")),

@@ -8,7 +8,7 @@ from core_world import OWNER, Clock
 
 from countermark.artefact.folder import read_folder
 from countermark.ledger.receipt import Receipt
-from countermark.lifecycle import book
+from countermark.lifecycle import book, filed
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.parcel import Parcel
 from countermark.lifecycle.receive import DATA, receive, received
@@ -31,7 +31,7 @@ def nothing_half(desk: Desk, pieces: list[Parcel]) -> None:
         assert read_folder(one.folder / DATA).digest == one.parcel.tree.digest
         verify(one.answer, desk.trust(), desk.now())
     for proof in (desk.space.home / "statements").glob("*.tlog-proof"):
-        verify(book.slip(desk, proof.stem), desk.trust(), desk.now())
+        verify(filed.slip(desk, proof.stem), desk.trust(), desk.now())
 
 
 def whole_again(desk: Desk, folders: list[Path], pieces: list[Parcel]) -> None:
@@ -41,7 +41,7 @@ def whole_again(desk: Desk, folders: list[Path], pieces: list[Parcel]) -> None:
     nothing_half(desk, pieces)
     answers = received(desk)
     assert sorted(r.parcel.envelope.digest for r in answers if r.parcel) == sorted(p.envelope.digest for p in pieces)
-    slips = [book.slip(desk, p.envelope.digest) for p in pieces] + [r.answer for r in answers if r.answer]
+    slips = [filed.slip(desk, p.envelope.digest) for p in pieces] + [r.answer for r in answers if r.answer]
     indices = sorted(Receipt.from_bytes(s.receipt or b"").index for s in slips)
     with book.ledger(desk, desk.trust()) as log:
         assert indices == list(range(log.checkpoint.size)), (indices, log.checkpoint.size)

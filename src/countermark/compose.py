@@ -6,6 +6,7 @@ A desk is a workspace with its party, its clock and a way to open its keys. Sett
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tomllib
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, TextIO
 from countermark.errors import Unusable
 
 if TYPE_CHECKING:
-    from countermark.lifecycle.desk import Desk, Passphrase
+    from countermark.lifecycle.desk import Desk, OpenIndex, Passphrase
+    from countermark.workspace.index import Index
     from countermark.workspace.place import Workspace
 
 SETTINGS = "countermark.toml"
@@ -35,12 +37,14 @@ class Settings:
     Attributes:
         to: party that deliveries go to. contract, policy: files, relative to the workspace's root.
         passphrase_file: file with the passphrase of this party's keys.
+        index: URL of a PostgreSQL server that keeps the index of statements; without one it is a file of the workspace.
     """
 
     to: str = ""
     contract: str = ""
     policy: str = ""
     passphrase_file: str = ""
+    index: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +126,25 @@ def desk_of(space: Workspace, passphrase_file: Path | None, ask: Ask | None = No
     """The desk of a workspace at hand."""
     from countermark.lifecycle.desk import Desk
 
-    named = settings(space.root).passphrase_file
-    file = passphrase_file or (space.root / named if named else None)
-    return Desk(space, space.party()["id"], clock, _passphrase(space, file, ask))
+    said = settings(space.root)
+    file = passphrase_file or (space.root / said.passphrase_file if said.passphrase_file else None)
+    return Desk(space, space.party()["id"], clock, _passphrase(space, file, ask), _index(said.index))
+
+
+def _index(url: str) -> OpenIndex:
+    """The index in the workspace, or on the server that the settings name; its libraries are loaded when it is first asked."""
+    from countermark.lifecycle.desk import embedded
+
+    if not url:
+        return embedded
+
+    @functools.cache
+    def server() -> Index:
+        from countermark.workspace.index_postgresql import PostgresIndex
+
+        return PostgresIndex(url)
+
+    return lambda _space: server()
 
 
 def desk_if_any(workspace: Path | None) -> Desk | None:
@@ -140,7 +160,15 @@ def desk_if_any(workspace: Path | None) -> Desk | None:
 
 
 def read_passphrase(file: Path) -> bytes:
-    """First line of a passphrase file, without its line ending.
+    """First line of a passphrase file; see `read_secret`."""
+    return read_secret(file, "passphrase", MAX_PASSPHRASE_BYTES)
+
+
+def read_secret(file: Path, what: str, most: int) -> bytes:
+    """First line of a file that holds a secret, without its line ending.
+
+    Args:
+        what: what it is called in refusals. most: bytes that are read of it.
 
     Raises:
         Unusable: missing, readable by others, or empty.
@@ -149,16 +177,16 @@ def read_passphrase(file: Path) -> bytes:
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         try:
             shared = os.name == "posix" and os.fstat(descriptor).st_mode & 0o077
-            data = os.read(descriptor, MAX_PASSPHRASE_BYTES)
+            data = os.read(descriptor, most)
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise Unusable(f"cannot read the passphrase file {file}", why=error.strerror or str(error)) from error
+        raise Unusable(f"cannot read the {what} file {file}", why=error.strerror or str(error)) from error
     if shared:
         raise Unusable(f"{file} can be read by others", mend=f"chmod 600 {file}")
     secret = data.splitlines()[0] if data.splitlines() else b""
     if not secret:
-        raise Unusable(f"{file} holds no passphrase", mend="write it on the first line")
+        raise Unusable(f"{file} holds no {what}", mend="write it on the first line")
     return secret
 
 

@@ -104,16 +104,18 @@ class Envelope:
 def _signature(value: Any, what: str) -> Signature:
     if not isinstance(value, dict):
         raise StatementRefused(f"{what}: a signature is not an object")
-    keyid = value.get("keyid") or ""
-    if not isinstance(keyid, str):
+    keyid = value.get("keyid")
+    if not isinstance(keyid, str | None):
         raise StatementRefused(f"{what}: keyid is not text")
-    return Signature(keyid, _decode(value.get("sig"), f"{what}: sig"))
+    return Signature(keyid or "", _decode(value.get("sig"), f"{what}: sig"))
 
 
 def _decode(value: Any, what: str) -> bytes:
+    """Base64 in either alphabet ("verifiers MUST accept either"), not in a mixture of both."""
     if not isinstance(value, str):
         raise StatementRefused(f"{what} is missing")
+    url_safe = "+" not in value and "/" not in value
     try:
-        return base64.b64decode(value, validate=True)
+        return base64.b64decode(value.replace("-", "+").replace("_", "/") if url_safe else value, validate=True)
     except (binascii.Error, ValueError) as error:
         raise StatementRefused(f"{what} is not base64", why=str(error)) from error

@@ -57,6 +57,13 @@ class Hashing:
         state.update(data)
         return state.digest()
 
+    def leaf_of(self, pieces: Iterable[bytes | memoryview]) -> bytes:
+        """Hash of one leaf's data that comes in pieces, each of which is hashed before the next is asked for."""
+        state = self.new(self.leaf_prefix)
+        for piece in pieces:
+            state.update(piece)
+        return state.digest()
+
     def node(self, left: bytes, right: bytes) -> bytes:
         """Hash of an inner node."""
         return self.new(self.node_prefix + left + right).digest()

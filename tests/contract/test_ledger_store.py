@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from countermark.errors import Unusable
+from countermark.errors import LedgerRefused, Unusable
 from countermark.ledger.stores.files import FileStore
 from countermark.ledger.stores.memory import MemoryStore
 from countermark.ledger.stores.power_loss import ForgetfulDisk
@@ -30,47 +30,100 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
     return lambda: FileStore(disk)
 
 
-def test_what_was_published_is_read_also_by_another_object(reopen: Reopen) -> None:
-    reopen().publish([("checkpoint", b"one"), ("tile/0/x001/000.p/7", b"two"), ("tile/0/000", b"")])
+def commit(store: Store, head: bytes, replaces: bytes | None, *objects: tuple[str, bytes]) -> None:
+    """One commit of a writer that comes and goes."""
+    with store.lock(0.0):
+        store.commit(objects, head, replaces)
+
+
+def test_what_was_committed_is_read_also_by_another_object(reopen: Reopen) -> None:
+    commit(reopen(), b"head", None, ("tile/0/x001/000.p/7", b"two"), ("tile/0/000", b""))
     store = reopen()
-    assert store.read("checkpoint", 3) == b"one"
+    assert store.read("checkpoint", 4) == b"head"
     assert store.read("tile/0/x001/000.p/7", 100) == b"two"
     assert store.read("tile/0/000", 0) == b""
 
 
+def test_every_commit_is_seen_at_once_by_who_has_no_lock(reopen: Reopen) -> None:
+    writer, reader, head = reopen(), reopen(), None
+    with writer.lock(0.0):
+        for n in range(40):
+            data = b"%d" % n * 3000
+            writer.commit([(f"tile/0/000.p/{n + 1}", data), (f"tile/1/{n:03}", data)], b"head %d" % n, head)
+            head = b"head %d" % n
+            for store in (writer, reader):
+                assert store.read("checkpoint", 100) == head
+                assert store.read(f"tile/0/000.p/{n + 1}", 10_000) == data
+    assert all(reopen().read(f"tile/1/{n:03}", 10_000) == b"%d" % n * 3000 for n in range(40))
+    assert reopen().read("tile/0/000.p/40", 10_000) == b"39" * 3000  # those before it came and went
+
+
+def test_large_and_small_commits_take_turns(reopen: Reopen) -> None:
+    head, many = b"head", [(f"tile/entries/{n:03}", b"%d" % n * 20_000) for n in range(40)]
+    commit(reopen(), head, None)
+    with (store := reopen()).lock(0.0):
+        store.commit([("tile/0/000", b"a")], b"head 1", head)
+        store.commit(many, b"head 2", b"head 1")
+        store.commit([("tile/0/001", b"b")], b"head 3", b"head 2")
+    wanted = {**dict(many), "tile/0/000": b"a", "tile/0/001": b"b", "checkpoint": b"head 3"}
+    assert {name: reopen().read(name, 1 << 20) for name in wanted} == wanted
+
+
 def test_absent_objects_are_none(reopen: Reopen) -> None:
     store = reopen()
-    store.publish([("tile/0/000", b"x")])
-    for name in ("checkpoint", "tile/0/001", "tile/9/000", "tile/0/000/below"):
+    assert store.read("checkpoint", 100) is None
+    commit(store, b"head", None, ("tile/0/000", b"x"))
+    for name in ("tile/0/001", "tile/9/000", "tile/0/000/below"):
         assert store.read(name, 100) is None
 
 
-def test_publishing_replaces(reopen: Reopen) -> None:
-    store = reopen()
-    store.publish([("checkpoint", b"a longer first one")])
-    store.publish([("checkpoint", b"second")])
-    assert store.read("checkpoint", 100) == b"second"
+def test_a_commit_replaces_only_the_head_that_it_names(reopen: Reopen) -> None:
+    commit(reopen(), b"first", None, ("tile/0/000.p/1", b"1"))
+    commit(reopen(), b"a longer second one", b"first", ("tile/0/000.p/2", b"12"))
+    for seen in (b"first", None, b"a longer second one "):
+        with pytest.raises(LedgerRefused, match="another writer"):
+            commit(reopen(), b"fork", seen, ("tile/0/000.p/2", b"13"), ("tile/entries/000.p/2", b"x"))
+    assert reopen().read("checkpoint", 100) == b"a longer second one"
+    assert reopen().read("tile/0/000.p/2", 100) == b"12"
+    assert reopen().read("tile/entries/000.p/2", 100) is None
+    commit(reopen(), b"third", b"a longer second one")
+    assert reopen().read("checkpoint", 100) == b"third"
 
 
 def test_an_object_over_the_limit_is_not_read(reopen: Reopen) -> None:
     store = reopen()
-    store.publish([("checkpoint", b"12345")])
-    with pytest.raises(OSError, match="4"):
-        store.read("checkpoint", 4)
+    commit(store, b"12345", None)
+    with store.lock(0.0):
+        store.commit([("tile/0/000", b"123456")], b"123456", b"12345")
+        for name in ("checkpoint", "tile/0/000"):
+            with pytest.raises(OSError, match="5"):
+                reopen().read(name, 5)
+            with pytest.raises(OSError, match="5"):
+                store.read(name, 5)
 
 
-def test_discard_takes_one_folder_and_nothing_else(reopen: Reopen) -> None:
+@pytest.mark.parametrize("at_once", [True, False], ids=["at-once", "later"])
+def test_discard_takes_one_folder_and_nothing_else(reopen: Reopen, at_once: bool) -> None:
+    """Also where the folder stands outside a journal, and what replaces it only in there."""
     store = reopen()
-    store.publish(
-        [("tile/0/000.p/1", b"1"), ("tile/0/000.p/2", b"2"), ("tile/0/000", b"full"), ("tile/0/001.p/1", b"")]
-    )
-    store.discard("tile/0/000.p")
-    store.discard("tile/0/000.p")
-    assert [store.read(name, 9) for name in ("tile/0/000.p/1", "tile/0/000.p/2")] == [None, None]
-    assert store.read("tile/0/000", 9) == b"full"
-    assert store.read("tile/0/001.p/1", 9) == b""
-    store.publish([("tile/0/000.p/3", b"again")])
-    assert store.read("tile/0/000.p/3", 9) == b"again"
+    commit(store, b"1", None, ("tile/0/000.p/1", b"1"), ("tile/0/001.p/1", b""))
+    with store.lock(0.0):
+        if not at_once:
+            store.commit([("tile/0/000.p/2", b"2"), ("tile/0/000", b"full")], b"2", b"1")
+        store.discard("tile/0/000.p")
+        store.discard("tile/0/000.p")
+        assert [store.read(f"tile/0/000.p/{n}", 9) for n in (1, 2)] == [None, None]
+        assert store.read("tile/0/001.p/1", 9) == b""
+    assert [reopen().read(f"tile/0/000.p/{n}", 9) for n in (1, 2)] == [None, None]
+    assert reopen().read("tile/0/000", 9) == (None if at_once else b"full")
+    assert reopen().read("tile/0/001.p/1", 9) == b""
+    with store.lock(0.0):
+        store.discard("tile/0/001.p")
+        store.commit([("tile/0/000.p/3", b"again")], b"3", b"1" if at_once else b"2")
+        assert store.read("tile/0/000.p/3", 9) == b"again"
+        store.discard("tile/0/000.p")
+        store.commit([("tile/0/000.p/3", b"and again")], b"4", b"3")
+    assert reopen().read("tile/0/000.p/3", 9) == b"and again"
 
 
 def test_one_holder_of_the_lock(reopen: Reopen) -> None:
@@ -121,7 +174,7 @@ def test_reading_a_foreign_folder_makes_nothing_there(tmp_path: Path) -> None:
 
 def test_scratch_of_a_dead_writer_is_swept_by_the_next(tmp_path: Path) -> None:
     store = FileStore.at(tmp_path)
-    store.publish([("checkpoint", b"x")])
+    commit(store, b"x", None)
     (tmp_path / ".writing" / "123-0").write_bytes(b"left over")
     with store.lock(0.0):
         assert list((tmp_path / ".writing").iterdir()) == []
@@ -131,8 +184,16 @@ def test_scratch_of_a_dead_writer_is_swept_by_the_next(tmp_path: Path) -> None:
 def test_the_memory_twin_fails_on_command(fate: str) -> None:
     store = MemoryStore()
     store.fail(1, fate)  # type: ignore[arg-type]
+    commit(store, b"1", None, ("a", b"1"))
     with pytest.raises(OSError, match=fate):
-        store.publish([("a", b"1"), ("b", b"2"), ("c", b"3")])
-    assert sorted(store.objects) == (["a", "b"] if fate == "kept" else ["a"])
-    store.publish([("b", b"2")])
+        commit(store, b"2", b"1", ("b", b"2"), ("c", b"3"))
+    assert sorted(store.objects) == (["a", "b", "c", "checkpoint"] if fate == "kept" else ["a", "checkpoint"])
+    commit(store, b"3", b"2" if fate == "kept" else b"1", ("b", b"2"))
     assert store.objects["b"] == b"2"
+
+
+def test_the_commit_of_a_file_store_needs_its_lock(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="lock"):
+        FileStore.at(tmp_path).commit([], b"x", None)
+    with pytest.raises(OSError, match="lock"):
+        FileStore.at(tmp_path).discard("tile/0/000.p")

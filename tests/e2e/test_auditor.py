@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 MOST_BASE_MEGABYTES = 45
 HEAVY = (
     "numpy", "PIL", "sklearn", "scipy", "onnxruntime", "onnx", "torch", "safetensors", "pyarrow", "uvicorn", "pydantic",
-    "jinja2", "rich", "sqlite3", "asyncio", "http.client", "multiprocessing",
+    "jinja2", "rich", "sqlite3", "asyncio", "http.client", "multiprocessing", "sigstore", "securesystemslib", "boto3", "hvac",
 )  # fmt: skip
 """What no verify path imports: the extras' libraries, pages and tables, databases, and whatever talks to a network."""
 

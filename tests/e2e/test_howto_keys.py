@@ -154,9 +154,14 @@ def test_a_ledger_is_looked_after(project) -> None:
 
 
 def test_two_deliveries_are_compared(project) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
     photos = project.here / "acme" / "photos"
-    said = run_page(project, "compare-two-deliveries.md", {})
-    assert said[-1] == "alike: 4 rows"
+    for month, keys in (("march", ["a", "b"]), ("april", ["c", "b"])):
+        parquet.write_table(arrow.table({"key": keys}), project.here / "acme" / f"{month}.parquet")
+    said = run_page(project, "compare-two-deliveries.md", {}, {"acme: diff march.cmrows": 1})
+    assert said[2] == "alike: 4 rows" and said[-1] == "1 added, 1 removed; 1 as they were"
     files = sorted(p for p in photos.rglob("*") if p.is_file())
     files[0].rename(photos / "screw" / "moved-here.png")
     files[1].write_bytes(b"changed")

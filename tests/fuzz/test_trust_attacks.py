@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import small_release
-import tuf
+import tuf_threats
 from both_sides import Attack, show
 from core_world import OWNER, SECOND, SUPPLIER, World
 
@@ -23,7 +23,7 @@ def world(tmp_path: Path) -> World:
     return small_release.make(tmp_path / "world")
 
 
-@pytest.mark.parametrize("threat", tuf.THREATS, ids=lambda t: t.__name__)
+@pytest.mark.parametrize("threat", tuf_threats.THREATS, ids=lambda t: t.__name__)
 def test_threat(threat: Callable[[World], Attack], world: World) -> None:
     shown = show(threat(world))
     assert shown.refusal is not None, f"{shown.attack.name}: Countermark took it"
@@ -34,14 +34,14 @@ def test_threat(threat: Callable[[World], Attack], world: World) -> None:
 def test_a_reader_recovers_from_a_fast_forward_when_the_owners_replace_the_key(world: World) -> None:
     model, papers = small_release.model(world, "wanted")
     reader = world[SUPPLIER]
-    tuf.reader_opens(reader, model, tuf.stolen_ledger(world, papers))
+    tuf_threats.reader_opens(reader, model, tuf_threats.stolen_ledger(world, papers))
     far = reader.mark().size
     assert far > 1000
     with pytest.raises(LedgerRefused, match="seen before"):
-        tuf.reader_opens(reader, model, papers)
-    tuf.replace_ledger_key(world)
+        tuf_threats.reader_opens(reader, model, papers)
+    tuf_threats.replace_ledger_key(world)
     enrol.pin(reader, world.fingerprint, world.chain)
-    done = tuf.reader_opens(reader, model, small_release.released(world, model))
+    done = tuf_threats.reader_opens(reader, model, small_release.released(world, model))
     assert reader.mark().size == done.checkpoint.size < far
     assert reader.mark().ledger == world[OWNER].trust().ledger_key().id
 
@@ -49,12 +49,12 @@ def test_a_reader_recovers_from_a_fast_forward_when_the_owners_replace_the_key(w
 def test_an_honest_head_is_not_forgotten_with_its_key(world: World) -> None:
     model, papers = small_release.model(world, "wanted")
     reader = world[SUPPLIER]
-    tuf.reader_opens(reader, model, papers)
+    tuf_threats.reader_opens(reader, model, papers)
     size = reader.mark().size
-    tuf.replace_ledger_key(world)
+    tuf_threats.replace_ledger_key(world)
     enrol.pin(reader, world.fingerprint, world.chain)
     assert not reader.trust().disowns(reader.mark().ledger, size)
-    tuf.reader_opens(reader, model, small_release.released(world, model))
+    tuf_threats.reader_opens(reader, model, small_release.released(world, model))
     assert reader.mark().size > size
 
 
@@ -62,7 +62,7 @@ def test_a_replaced_key_that_signed_more_than_the_owners_believe_is_not_gone_on_
     desk = world[OWNER]
     enrol.revoke(desk, OWNER, key_id=desk.signer("ledger").public.id, reason="stolen", from_leaf=1)
     fresh = enrol.new_key(desk.space, "ledger", "ed25519", None)
-    key = tuf.EnrolledKey(fresh.public, fresh.sign(tuf.enrolment_bytes(OWNER, fresh.public)))
+    key = tuf_threats.EnrolledKey(fresh.public, fresh.sign(tuf_threats.enrolment_bytes(OWNER, fresh.public)))
     party = enrol.draft(desk).party(OWNER)
     enrol.save_draft(desk, enrol.draft(desk).with_party(replace(party, keys=(*party.keys, key))))
     world.publish()
@@ -74,7 +74,7 @@ def test_a_replaced_key_that_signed_more_than_the_owners_believe_is_not_gone_on_
 
 
 def test_both_thresholds_together_do_rotate(world: World) -> None:
-    file = tuf.next_version(world, (OWNER, SECOND), {"threshold": 1})
+    file = tuf_threats.next_version(world, (OWNER, SECOND), {"threshold": 1})
     assert enrol.pin(world[SUPPLIER], world.fingerprint, file).document.version == 3
 
 
@@ -117,7 +117,7 @@ def test_what_a_mirror_showed_in_vain_leaves_no_trace(world: World) -> None:
     garbage = papers.with_name("garbage.cmpass")
     garbage.write_bytes(papers.read_bytes()[:-40])
     with pytest.raises(Exception, match=r"passport|JSON"):
-        tuf.reader_opens(reader, model, garbage)
+        tuf_threats.reader_opens(reader, model, garbage)
     assert reader.mark() == before
     remember(reader, verify_model(model, papers, pinned(reader), reader.now()))
     with pytest.raises(TrustRefused):

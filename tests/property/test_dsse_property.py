@@ -62,13 +62,22 @@ def test_a_flipped_bit_anywhere_is_no_signature(payload: bytes, where: int, mask
     "change",
     [{"payload": None}, {"payload": 3}, {"payload": "!"}, {"payload": "YQ"}, {"payloadType": None}, {"payloadType": 1},
      {"signatures": []}, {"signatures": None}, {"signatures": [1]}, {"signatures": [{}]}, {"signatures": [{"sig": 1}]},
-     {"signatures": [{"sig": "", "keyid": 1}]}, {"signatures": [{"sig": "YQ=="}] * 65}, {"payloadType": "\ud800"}],
+     {"signatures": [{"sig": "", "keyid": 1}]}, {"signatures": [{"sig": "", "keyid": 0}]}, {"payload": "-_+/"}, {"payload": "+_8="},
+     {"signatures": [{"sig": "YQ=="}] * 65}, {"payloadType": "\ud800"}],
     ids=str,
 )  # fmt: skip
 def test_malformed_envelopes_are_refused(change: dict[str, object]) -> None:
     value = json.loads(sign_envelope("t", b"p", [SIGNER]).to_bytes()) | change
     with pytest.raises(StatementRefused):
         dsse.Envelope.from_bytes(json.dumps(value).encode())
+
+
+@given(st.binary(max_size=99))
+def test_both_alphabets_of_base64_are_read(payload: bytes) -> None:
+    """DSSE protocol: verifiers MUST accept either."""
+    plain = json.loads(sign_envelope("t", payload, [SIGNER]).to_bytes())
+    swapped = json.loads(json.dumps(plain).replace("+", "-").replace("/", "_")) | {"payloadType": "t"}
+    assert dsse.Envelope.from_json(swapped) == dsse.Envelope.from_json(plain)
 
 
 @settings(derandomize=True, max_examples=400, deadline=None)

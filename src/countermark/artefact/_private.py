@@ -10,15 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from countermark import merkle
 from countermark.artefact import folder
+from countermark.artefact._pages import Pages, filled
 from countermark.artefact.profile import Profile
-from countermark.artefact.tree import CHUNK_BYTES
+from countermark.artefact.tree import CHUNK_BYTES, bytes_root
 from countermark.errors import Unusable
 
 MOST_AT_ONCE = 0x7FFFF000
 """Bytes that Linux gives to one read."""
-
-Piece = Callable[[int, int], memoryview | bytes]
-"""Gives `count` bytes at an offset; fewer only where the file ends."""
 
 
 def anonymous(descriptor: int, size: int, profile: Profile, threads: int) -> tuple[memoryview, bytes]:
@@ -31,19 +29,14 @@ def anonymous(descriptor: int, size: int, profile: Profile, threads: int) -> tup
         Unusable: there is not so much memory.
     """
     if size <= CHUNK_BYTES:
-        data = bytearray(folder.window(descriptor, 0)[:size])
-        return memoryview(data), chunk_root(len(data), lambda at, count: memoryview(data)[at : at + count], profile, 1)
-    try:
-        # A shared mapping, Python's default, could be written by every process that is forked from this one.
-        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    except OSError as error:
-        raise Unusable(f"there is no memory for {size} bytes", why=str(error)) from error
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with contextlib.suppress(OSError):  # a kernel without huge pages is slower, and right
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    view = memoryview(memory)
-    root = chunk_root(size, lambda at, count: _fill(descriptor, view[at : at + count], at), profile, threads)
-    return view, root
+        data = part(descriptor, 0, size)
+        return data, bytes_root(data, profile)
+    pages = Pages(size)
+
+    def hashed(at: int, count: int) -> bytes:
+        return profile.chunks.leaf_of(pages.pieces(descriptor, at, count))
+
+    return pages.view, _root(size, hashed, profile, threads)
 
 
 def whole(descriptor: int, size: int, profile: Profile, threads: int) -> tuple[bytes, bytes]:
@@ -58,12 +51,11 @@ def whole(descriptor: int, size: int, profile: Profile, threads: int) -> tuple[b
         data = os.pread(descriptor, size, 0)
     except (OSError, MemoryError) as error:
         raise Unusable(f"{size} bytes cannot be read at once", why=str(error)) from error
-    view = memoryview(data)
-    return data, chunk_root(len(data), lambda at, count: view[at : at + count], profile, threads)
+    return data, chunk_root(data, profile, threads)
 
 
-def part(descriptor: int, start: int, stop: int) -> bytes:
-    """Copy bytes [start, stop) into private memory; fewer where the file ends early.
+def part(descriptor: int, start: int, stop: int) -> memoryview:
+    """Copy bytes [start, stop) into private memory, writable; fewer where the file ends early.
 
     Raises:
         Unusable: there is not so much memory.
@@ -72,12 +64,13 @@ def part(descriptor: int, start: int, stop: int) -> bytes:
         data = bytearray(stop - start)
     except MemoryError as error:
         raise Unusable(f"there is no memory for {stop - start} bytes", why=str(error)) from error
-    return bytes(_fill(descriptor, memoryview(data), start))
+    return filled(descriptor, memoryview(data), start)
 
 
 def streamed(descriptor: int, size: int, profile: Profile, threads: int) -> bytes:
     """Chunk root of a file that nobody here will use: one window of each thread is in memory."""
-    return chunk_root(size, lambda at, _count: folder.window(descriptor, at), profile, threads)
+    leaf = profile.chunks.leaf
+    return _root(size, lambda at, _: leaf(folder.window(descriptor, at)), profile, threads)
 
 
 @contextlib.contextmanager
@@ -125,23 +118,20 @@ def write_to(target: int, data: memoryview | bytes) -> None:
         view = view[os.write(target, view) :]
 
 
-def chunk_root(size: int, piece: Piece, profile: Profile, threads: int) -> bytes:
-    """Chunk root of `size` bytes that `piece` gives, 4 MiB at a time, over threads where there are several."""
-    leaf = profile.chunks.leaf
+def chunk_root(data: memoryview | mmap.mmap | bytes, profile: Profile, threads: int) -> bytes:
+    """Chunk root of bytes that nobody else can change, over threads where they are many."""
+    view, leaf = memoryview(data), profile.chunks.leaf
+    return _root(len(view), lambda at, count: leaf(view[at : at + count]), profile, threads)
 
-    def hashed(at: int) -> bytes:
-        return leaf(piece(at, min(CHUNK_BYTES, size - at)))
 
+def _root(size: int, hashed: Callable[[int, int], bytes], profile: Profile, threads: int) -> bytes:
+    """Root over the chunks of `size` bytes; `hashed` gives the hash of so many bytes at an offset."""
     starts = range(0, size, CHUNK_BYTES)
+
+    def one(at: int) -> bytes:
+        return hashed(at, min(CHUNK_BYTES, size - at))
+
     if threads < 2 or len(starts) < 2:
-        return merkle.root(map(hashed, starts), profile.chunks)
+        return merkle.root(map(one, starts), profile.chunks)
     with ThreadPoolExecutor(threads) as pool:
-        return merkle.root(pool.map(hashed, starts), profile.chunks)
-
-
-def _fill(descriptor: int, target: memoryview, offset: int) -> memoryview:
-    """Read into `target`, which is cut where the file ends: its hash then is another one."""
-    at = 0
-    while at < len(target) and (done := os.preadv(descriptor, [target[at:]], offset + at)):
-        at += done
-    return target[:at]
+        return merkle.root(pool.map(one, starts), profile.chunks)

@@ -1,7 +1,7 @@
 """Datasets: which file of a tree is a row, and of which class.
 
-Two layouts: a folder per class, or files plus ``metadata.csv`` / ``metadata.jsonl`` with the columns
-``file_name`` and ``label`` (``metadata.parquet`` is named as unread until that extra exists).
+Two layouts: a folder per class, or files plus ``metadata.csv``, ``metadata.jsonl`` or ``metadata.parquet`` with the columns
+``file_name`` and ``label``. Parquet is read in a confined child.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from countermark import canonical
+from countermark.artefact import table_records
 from countermark.artefact.tree import Tree, check_path
-from countermark.errors import MissingExtra, TreeRefused
+from countermark.errors import FormatRefused, TreeRefused
+from countermark.formats.source import Memory
+from countermark.sandbox.limits import ChildFailed
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 MAX_METADATA_BYTES = 256 << 20
@@ -46,7 +49,7 @@ def describe(tree: Tree, read: Callable[[str], bytes]) -> Dataset:
 
     Raises:
         TreeRefused: neither layout fits, a row has no file, or a file no row.
-        MissingExtra: the metadata are Parquet.
+        MissingExtra: the metadata are Parquet, and pyarrow is absent.
     """
     paths = [e.path for e in tree.entries]
     metadata = [p for p in paths if p in METADATA]
@@ -54,13 +57,11 @@ def describe(tree: Tree, read: Callable[[str], bytes]) -> Dataset:
         raise TreeRefused(f"there are {' and '.join(metadata)}", why="one of them decides", mend="keep one")
     if not metadata:
         return _folder_per_class(paths)
-    if metadata[0].endswith(".parquet"):
-        raise MissingExtra("metadata.parquet is not read yet", mend="write metadata.csv or metadata.jsonl")
     size = next(e.size for e in tree.entries if e.path == metadata[0])
     if size > MAX_METADATA_BYTES:
         raise TreeRefused(f"{metadata[0]} is larger than {MAX_METADATA_BYTES} bytes", mend="split the delivery")
-    rows = _parse(metadata[0], read(metadata[0]))
     files = set(paths) - set(metadata)
+    rows = _parse(metadata[0], read(metadata[0]), len(files))
     lost = sorted(rows.keys() ^ files)
     if lost:
         which = "has no row in" if lost[0] in files else "is named but missing:"
@@ -78,9 +79,11 @@ def _folder_per_class(paths: list[str]) -> Dataset:
     return Dataset("folder-per-class", {p: p.split("/", 1)[0] for p in paths})
 
 
-def _parse(name: str, data: bytes) -> dict[str, str]:
+def _parse(name: str, data: bytes, most: int) -> dict[str, str]:
     rows: dict[str, str] = {}
     for number, (path, label) in enumerate(_records(name, data), 1):
+        if number > most:  # a small file may hold very many rows
+            raise TreeRefused(f"{name} has more than {most} rows", why=f"there are {most} files")
         if not isinstance(path, str) or not isinstance(label, str) or not 1 <= len(label) <= MAX_LABEL:
             raise TreeRefused(f"{name}, row {number}: file_name and label are needed", mend="both are text")
         check_path(path)
@@ -101,7 +104,9 @@ def _check_label(label: str, where: str) -> None:
         raise TreeRefused(f"{where}: the label {label!r:.80} is no folder name", why="it holds a slash")
 
 
-def _records(name: str, data: bytes) -> list[tuple[object, object]]:
+def _records(name: str, data: bytes) -> Iterable[tuple[object, object]]:
+    if name.endswith(".parquet"):
+        return _of_table(name, data)
     if name.endswith(".jsonl"):
         lines = [line for line in data.splitlines() if line.strip()]
         values = [canonical.object_from_bytes(line, what=name, max_bytes=65536) for line in lines]
@@ -111,3 +116,10 @@ def _records(name: str, data: bytes) -> list[tuple[object, object]]:
         return [(r.get("file_name"), r.get("label")) for r in table]
     except (UnicodeDecodeError, csv.Error) as error:
         raise TreeRefused(f"{name} is not CSV in UTF-8", why=str(error)) from error
+
+
+def _of_table(name: str, data: bytes) -> Iterator[tuple[object, object]]:
+    try:
+        yield from table_records.texts(Memory(data), "file_name", "label")
+    except (FormatRefused, ChildFailed) as error:
+        raise TreeRefused(f"{name}: {error.what}", why=error.why, mend=error.mend) from error

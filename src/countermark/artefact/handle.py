@@ -123,7 +123,7 @@ class Handle:
         entry = self._entry(window.path)
         begin = window.chunks.start * CHUNK_BYTES
         with self._open(window.path) as (descriptor, _):
-            data = memoryview(_private.part(descriptor, begin, min(window.chunks.stop * CHUNK_BYTES, entry.size)))
+            data = _private.part(descriptor, begin, min(window.chunks.stop * CHUNK_BYTES, entry.size))
         leaf, known = self._profile.chunks.leaf, {}
         for chunk in window.chunks:
             at = chunk * CHUNK_BYTES - begin
@@ -155,10 +155,7 @@ class Handle:
         """
         entry = self._entry(path)
         with _private.sealed(path.rpartition("/")[2], self._filler(entry), entry.size) as (descriptor, data):
-            view = memoryview(data)
-            root = _private.chunk_root(
-                len(view), lambda at, count: view[at : at + count], self._profile, self._threads
-            )  # fmt: skip
+            root = _private.chunk_root(data, self._profile, self._threads)
             self._hold(entry._replace(root=root))
             yield f"/proc/self/fd/{descriptor}"
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from countermark import canonical
 from countermark.artefact.tree import check_path
 from countermark.errors import FormatRefused, TreeRefused
 from countermark.formats import tar
+from countermark.formats.samples import samples
 from countermark.sandbox.task import Source
 
 PICTURES = ("png", "jpg", "jpeg", "gif", "bmp", "webp")
@@ -46,32 +46,13 @@ def webdataset(source: Source, field: str = "label") -> Iterator[Record]:
         FormatRefused: not a strict tar, a sample with no or several pictures or labels, a key that comes twice.
     """
     seen: set[str] = set()
-    sample: dict[str, tar.Member] = {}
-    current = ""
-    for member in tar.members(source):
-        key, suffix = _split(member.name)
-        if key != current:
-            if sample:
-                yield _record(source, current, sample, field)
-            if key in seen:
-                raise FormatRefused(f"sample {key!r:.120} comes twice", why="readers would disagree on which counts")
-            seen.add(key)
-            current, sample = key, {}
-        if suffix in sample:
-            raise FormatRefused(f"sample {key!r:.120} has two components {suffix!r:.40}")
-        sample[suffix] = member
-    if sample:
-        yield _record(source, current, sample, field)
-
-
-def _split(name: str) -> tuple[str, str]:
-    name = name.removeprefix("./")
-    check_path(name)
-    folder, last = str(PurePosixPath(name).parent), PurePosixPath(name).name
-    stem, dot, suffix = last.partition(".")
-    if not stem or not dot:
-        raise FormatRefused(f"{name!r:.120} is no component of a sample", why="KEY.SUFFIX names one")
-    return (stem if folder == "." else f"{folder}/{stem}"), suffix.lower()
+    for sample in samples(source):
+        for suffix in sample.parts:
+            check_path(f"{sample.key}.{suffix}")
+        if sample.key in seen:
+            raise FormatRefused(f"sample {sample.key!r:.120} comes twice", why="readers would disagree on which counts")
+        seen.add(sample.key)
+        yield _record(source, sample.key, sample.parts, field)
 
 
 def _record(source: Source, key: str, sample: dict[str, tar.Member], field: str) -> Record:

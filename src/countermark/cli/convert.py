@@ -16,16 +16,17 @@ from countermark.cli._show import View, count
     "countermark convert shards/ photos",
     "countermark convert train-0000.tar photos --field class",
     "countermark convert train.parquet photos",
+    "countermark convert train.arrow photos --field class",
 ])  # fmt: skip
 @click.argument("source", type=PATH)
 @click.argument("folder", type=PATH)
 @click.option("--field", default="label", show_default=True, metavar="NAME",
-              help="JSON member or Parquet column that holds the class.")  # fmt: skip
+              help="JSON member or column of a table that holds the class.")  # fmt: skip
 @with_view
 def convert(source: Path, folder: Path, field: str, view: View) -> Answer:
-    """Write WebDataset shards (.tar) or Parquet tables as one folder per class.
+    """Write WebDataset shards (.tar), Parquet or Arrow tables as one folder per class.
 
-    SOURCE is a shard or a folder of shards; FOLDER must not exist. Needs no workspace; Parquet needs the extra
+    SOURCE is one of these or a folder of nothing else; FOLDER must not exist. Needs no workspace; tables need the extra
     `datasets`.
     """
     from countermark.lifecycle import convert as stage

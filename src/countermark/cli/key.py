@@ -60,21 +60,27 @@ def new(use: Use, algorithm: Algorithm, passphrase: bool, place: str | None, des
 @command("use", group=key, examples=[
     "countermark key use statement 'pkcs11:token=acme;object=statement?module-path=/usr/lib/softhsm/libsofthsm2.so'",
     "countermark key use root 'tpm:handle=0x81000001?pin-source=file:/run/secrets/tpm'",
+    "countermark key use statement awskms:alias/acme-statement",
+    "countermark key use statement hv:acme-statement",
 ])  # fmt: skip
 @click.argument("use", type=click.Choice(USES))
 @click.argument("uri", metavar="URI")
 @with_desk
 def use_key(use: Use, uri: str, desk: Desk) -> Answer:
-    """Take a key that is in a PKCS#11 token or a TPM already for one use; an older one is kept aside.
+    """Take a key that is in a PKCS#11 token, a TPM or a key service already for one use; an older one is kept aside.
 
-    The URI is as RFC 7512 has it. The PIN comes from the file that `pin-source=file:...` names, or is asked for each time;
-    it never stands in the URI. The key signs once here, so that a wrong one is noticed now.
+    For tokens the URI is as RFC 7512 has it. The PIN comes from the file that `pin-source=file:...` names, or is asked for
+    each time; it never stands in the URI. A key service (AWS KMS; Vault, which was tested with a stand-in only) finds its
+    credentials as its own tools do; the public half is pinned now, and another key's signature is refused from then on. The
+    key signs once here, so that a wrong one is noticed now.
     """
+    from countermark.keys import kms
     from countermark.keys.uri import parse
     from countermark.lifecycle import enrol
 
     where = parse(uri)
-    return _made(desk, enrol.use_token_key(desk.space, use, where, _pin(where)), use, "taken: the")
+    taken = enrol.use_token_key(desk.space, use, where, _pin(where))
+    return _made(desk, taken, use, "taken: the", kms.SERVICES[where.scheme].NOTICE if where.in_service else "")
 
 
 def _pin(where: KeyUri) -> bytes | None:
@@ -85,12 +91,12 @@ def _pin(where: KeyUri) -> bytes | None:
     )
 
 
-def _made(desk: Desk, signer: Signer, use: str, words: str) -> Answer:
+def _made(desk: Desk, signer: Signer, use: str, words: str, notice: str = "") -> Answer:
     public, file = signer.public, write_enrolment(desk)
     return Answer(
         f"{words} {use} key; hand {file.name} to the owners",
-        facts={"key": {**public.to_json(), "id": public.id}, "enrolment": str(file)},
-        body=[Pairs([("id", public.id), ("algorithm", public.algorithm)])],
+        facts={"key": {**public.to_json(), "id": public.id}, "enrolment": str(file), "notice": notice},
+        body=[Pairs([("id", public.id), ("algorithm", public.algorithm), *([("note", notice)] if notice else [])])],
     )
 
 

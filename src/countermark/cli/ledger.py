@@ -77,20 +77,13 @@ def show(desk: Desk) -> Answer:
     trust = desk.trust(expired=True)
     with book.ledger(desk, trust) as log:
         head = log.checkpoint
-    entries = [_entry(slip) for slip in _every(desk)]
+    entries = [_entry(slip) for slip in book.every(desk)]
     rows = [(e["index"], e["type"], e["name"], e["time"], e["statement"][:16]) for e in entries]
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
     return Answer(
         f"{head.size} entries; {_witnesses(desk)}", facts=facts | {"entries": entries},
         body=[Table(("entry", "type", "about", "claimed time", "statement"), rows), "", Pairs(list(facts.items()))],
     )  # fmt: skip
-
-
-def _every(desk: Desk) -> list[Slip]:
-    from countermark.lifecycle import book
-
-    slips = [book.slip(desk, p.stem) for p in (desk.space.home / "statements").glob("*.tlog-proof")]
-    return sorted(slips, key=_index)
 
 
 def _entry(slip: Slip) -> dict[str, Any]:
@@ -237,12 +230,17 @@ def fsck(desk: Desk, view: View) -> Answer:
 @with_view
 @with_desk
 def rebuild_index(desk: Desk, view: View) -> Answer:
-    """Make the receipt of every statement again from the ledger's entries; what is right stays as it is."""
+    """Make the receipt of every statement again from the ledger's entries, and the index that finds statements from their files.
+
+    Receipts that are right stay as they are. The index is never evidence: what it finds is read and verified each time.
+    """
     from countermark.lifecycle import care
 
     with Bar(view) as bar:
         made, lost = care.rebuild(desk, lambda n, of: bar.tick("entries", n, of))
-    return _troubles(f"made again: {count(made, 'receipt')}", "has no entry", made, lost)
+        indexed, broken = care.reindex(desk)
+    told = f"made again: {count(made, 'receipt')}, and the index of {count(indexed, 'statement')}"
+    return _troubles(told, "does not hold", made, [*lost, *broken])
 
 
 @command("monitor", group=ledger, examples=[

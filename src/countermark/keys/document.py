@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,9 +17,11 @@ from countermark.canonical import Fields
 from countermark.errors import SignatureRefused, StatementRefused, TrustRefused
 from countermark.keys import quorum as policies
 from countermark.keys.verifier import POST_QUANTUM, PublicKey, Use
+from countermark.keys.watchers import Watcher, refuse_weak
 
 PAYLOAD_TYPE = "application/vnd.countermark.trust.v1+json"
 FORMAT = 1
+MAX_PARTIES = MAX_KEYS = 10_000
 ROLES = ("data-owner", "model-owner", "supplier", "trainer", "reviewer", "operator", "licensee", "risk-owner")
 OWNERS = frozenset({"data-owner", "model-owner"})
 EVERYTHING, BOTH = "*", "both"
@@ -151,6 +153,17 @@ class TrustDocument:
         Raises:
             StatementRefused, SignatureRefused: malformed, or a proof of possession fails.
         """
+        document = cls.unproven(data)
+        document.prove()
+        return document
+
+    @classmethod
+    def unproven(cls, data: bytes) -> TrustDocument:
+        """Parse strictly, without the proofs of possession: those of a stranger's document could take minutes.
+
+        Raises:
+            StatementRefused, SignatureRefused: malformed.
+        """
         fields = Fields(canonical.from_bytes(data, what="trust document"), "trust document")
         if fields.integer("format") != FORMAT:
             raise StatementRefused("trust document of an unknown format", mend="update Countermark")
@@ -162,7 +175,7 @@ class TrustDocument:
             expires=fields.text("expires"),
             previous=fields.optional_hex("previous"),
             threshold=fields.integer("threshold", least=1),
-            parties=tuple(_party(p) for p in fields.items("parties")),
+            parties=tuple(_party(p) for p in _bounded(fields.items("parties"))),
             ledger_origin=ledger.text("origin"),
             ledger_operator=ledger.text("operator"),
             quorum=fields.text("quorum", most=policies.MAX_BYTES),
@@ -172,6 +185,16 @@ class TrustDocument:
         fields.done()
         document.check()
         return document
+
+    def prove(self) -> None:
+        """Check every proof of possession.
+
+        Raises:
+            SignatureRefused: one fails.
+        """
+        for party in self.parties:
+            for enrolled in party.keys:
+                prove_possession(party.id, enrolled)
 
     def check(self) -> None:
         """Refuse a document that contradicts itself.
@@ -210,27 +233,18 @@ class TrustDocument:
         moment(self.issued), moment(self.expires)
 
     def _check_quorum(self) -> None:
-        """Witnesses are enrolled keys, and the ledger's operator cannot be the quorum by himself (DESIGN, rule of trust 2).
+        """The quorum is of enrolled witnesses, not of those who keep the ledger, and about this ledger (`watchers`)."""
+        here = [Watcher(p.id, p.organisation, k.key.raw()) for p, k in self._keys("witness")]
+        ledger = [(self.ledger_origin, k.key.raw()) for p, k in self._keys("ledger") if p.id == self.ledger_operator]
+        own = [p.organisation for p in self.parties if p.id == self.ledger_operator]
+        refuse_weak(policies.parse(self.quorum), here, own, ledger)
 
-        Raises:
-            StatementRefused: a witness that nobody enrolled, or a quorum within the operator's organisation.
-        """
-        rule = policies.parse(self.quorum)
-        holders = {k.key: p for p in self.parties for k in p.keys if k.key.use == "witness" and not k.revoked}
-        raw = {key.raw(): party for key, party in holders.items() if key.algorithm == "ed25519"}
-        for witness in rule.witnesses:
-            if witness.key.public not in raw:
-                raise StatementRefused(
-                    f"witness {witness.name!r:.80} is no enrolled witness key of a party",
-                    mend="`countermark key new witness`, then `countermark party add` its enrolment",
-                )
-        own = {p.organisation for p in self.parties if p.id == self.ledger_operator}
-        inside = [w.name for w in rule.witnesses if raw[w.key.public].organisation in own]
-        if rule.needed and rule.satisfied(inside):
-            raise StatementRefused(
-                "the quorum can be met within the organisation that keeps the ledger", why=", ".join(inside)[:200],
-                mend="ask for at least one witness of another organisation",
-            )  # fmt: skip
+    def _keys(self, use: Use) -> Iterator[tuple[Party, EnrolledKey]]:
+        """Ed25519 keys of that use that were not revoked, with who holds them."""
+        for party in self.parties:
+            for key in party.keys:
+                if key.key.use == use and key.key.algorithm == "ed25519" and not key.revoked:
+                    yield party, key
 
     def party(self, party_id: str) -> Party:
         """A party by id.
@@ -277,9 +291,18 @@ def _party(value: Any) -> Party:
         both=_both(fields.optional("signatures")),
     )
     fields.done()
-    for enrolled in party.keys:
-        prove_possession(party.id, enrolled)
     return party
+
+
+def _bounded(parties: list[Any]) -> list[Any]:
+    """Parties, before anything is made of them."""
+    listed = [p.get("keys") for p in parties if isinstance(p, dict)]
+    keys = sum(len(k) for k in listed if isinstance(k, list))
+    if len(parties) > MAX_PARTIES or keys > MAX_KEYS:
+        raise StatementRefused(
+            f"trust document of {len(parties)} parties and {keys} keys", why=f"at most {MAX_PARTIES} and {MAX_KEYS}"
+        )
+    return parties
 
 
 def _both(value: Any) -> int | None:
@@ -300,6 +323,8 @@ def _enrolled(value: Any) -> EnrolledKey:
     revoked = fields.optional("revoked")
     out = EnrolledKey(key, fields.base64("proof"), fields.optional_text("notAfter"), _revocation(revoked))
     fields.done()
+    if out.not_after is not None:
+        moment(out.not_after)
     return out
 
 

@@ -1,6 +1,6 @@
-"""The keys that a party holds: files, or files that name a key in a trusted element, one or two for each use.
+"""The keys that a party holds: files, or files that name a key elsewhere, one or two for each use.
 
-``USE.pem`` is a private key, ``USE.uri`` one line with the URI of a key in a token or a TPM, and ``USE.ml-dsa-65.pem`` the
+``USE.pem`` is a private key, ``USE.uri`` one line with the URI of a key in a token, a TPM or a key service, and ``USE.ml-dsa-65.pem`` the
 second half of a hybrid pair, which signs beside the first.
 """
 
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countermark.errors import Unusable
-from countermark.keys import pkcs11, signer, tpm, uri
+from countermark.keys import kms, pkcs11, signer, tpm, uri
 from countermark.keys.signer import Signer
 from countermark.keys.uri import KeyUri
 from countermark.keys.verifier import USES, Algorithm, Use
 
 PRIMARY = (".uri", ".pem")
 SECOND = ".ml-dsa-65.pem"
+ELEMENTS = {"pkcs11": "PKCS#11 token", "tpm": "TPM"}
 Passphrase = Callable[[str], bytes | None]
 
 
@@ -38,7 +39,8 @@ class Held:
     def protection(self) -> str:
         """What stands between the private half and whoever reads the file."""
         if self.path.suffix == ".uri":
-            return "PKCS#11 token" if named(self.path).scheme == "pkcs11" else "TPM"
+            scheme = named(self.path).scheme
+            return kms.SERVICES[scheme].NAME if scheme in kms.SERVICES else ELEMENTS[scheme]
         with self.path.open("rb") as file:
             return "passphrase" if b"ENCRYPTED" in file.readline(128) else "file mode only"
 
@@ -49,7 +51,8 @@ class Held:
             Unusable: the URI is malformed.
         """
         if self.path.suffix == ".uri":
-            return named(self.path).pin_file() is None
+            where = named(self.path)
+            return not where.in_service and where.pin_file() is None
         try:
             return self.protection == "passphrase"
         except OSError:
@@ -97,11 +100,13 @@ def named(path: Path) -> KeyUri:
 
 
 def pin_of(where: KeyUri, ask: Callable[[], bytes | None]) -> bytes | None:
-    """The PIN: from the file that the URI names, else asked for.
+    """The PIN: from the file that the URI names, else asked for; None for a key service.
 
     Raises:
         Unusable: the file cannot be read, or is open to others.
     """
+    if where.in_service:
+        return None
     file = where.pin_file()
     if file is None:
         return ask()
@@ -117,15 +122,35 @@ def in_element(where: KeyUri, use: Use, pin: bytes | None) -> Signer:
     Raises:
         Unusable, SignatureRefused: it cannot be opened. MissingExtra: its library is absent.
     """
+    if where.in_service:
+        return kms.open_key(where, use)
     return (pkcs11.open_key if where.scheme == "pkcs11" else tpm.open_key)(where, use, pin)
+
+
+def take(where: KeyUri, use: Use, pin: bytes | None) -> tuple[Signer, KeyUri]:
+    """The key that a URI names, as somebody takes it for the first time, and the URI to keep: with the pin of a service's key.
+
+    Raises:
+        As `in_element`.
+    """
+    if where.in_service:
+        taken = kms.take_key(where, use)
+        return taken, taken.uri
+    return in_element(where, use, pin), where
 
 
 def make(where: KeyUri, use: Use, algorithm: Algorithm, pin: bytes | None) -> Signer:
     """Make a key in a trusted element.
 
     Raises:
-        Unusable: it cannot be made there. MissingExtra: its library is absent.
+        Unusable: it cannot be made there, or it is a service. MissingExtra: its library is absent.
     """
+    if where.in_service:
+        raise Unusable(
+            f"no key is made in {kms.SERVICES[where.scheme].NAME} from here",
+            why="who signs there should not be able to make keys",
+            mend="make it with the service's own tools, then `countermark key use USE URI`",
+        )
     if where.scheme == "pkcs11":
         return pkcs11.make_key(where, use, algorithm, pin)
     if algorithm != "ecdsa-p256":

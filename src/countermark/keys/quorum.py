@@ -5,6 +5,8 @@ Source: C2SP tlog-policy. The text stands in the trust document; nothing that a 
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +17,7 @@ NONE = "none"
 MAX_BYTES = 256 << 10
 MAX_LINES = 256
 MAX_WITNESSES = 64
+_KEY_ID = re.compile("[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,8 @@ def parse(text: str) -> Quorum:
 def _line(draft: _Draft, words: Sequence[str], where: str) -> None:
     match words:
         case ["log", vkey] | ["log", vkey, _]:
-            if vkey in draft.logs:
-                raise TrustRefused(f"{where}: a log twice")
+            if log_key(vkey)[1] in {log_key(known)[1] for known in draft.logs}:
+                raise TrustRefused(f"{where}: a log key twice", why="under another name it is the same key")
             draft.logs.append(vkey)
         case ["witness", name, vkey]:
             _witness(draft, Witness(name, CosignerKey.from_vkey(vkey)), where)
@@ -112,6 +115,23 @@ def _line(draft: _Draft, words: Sequence[str], where: str) -> None:
             draft.rule = name
         case _:
             raise TrustRefused(f"{where} cannot be read", why=" ".join(words)[:120])
+
+
+def log_key(vkey: str) -> tuple[str, bytes]:
+    """Name and public key of a log, whatever kind of key it has (C2SP signed-note, "Verifier keys").
+
+    Raises:
+        TrustRefused: malformed.
+    """
+    name, _, rest = vkey.partition("+")
+    key_id, _, encoded = rest.partition("+")
+    try:
+        raw = base64.b64decode(encoded.encode("ascii"), validate=True)
+    except ValueError as error:
+        raise TrustRefused("a log key is not base64", why=f"{vkey!r:.80}") from error
+    if not name or not _KEY_ID.fullmatch(key_id) or len(raw) < 2 or base64.b64encode(raw).decode() != encoded:
+        raise TrustRefused("a log key is not in its one form", why=f"{vkey!r:.80}")
+    return name, raw[1:]
 
 
 def _new(draft: _Draft, name: str, where: str) -> None:

@@ -24,8 +24,8 @@ def verify_chain(
 
     1. version 1 has the pinned fingerprint;
     2. each version follows its predecessor (number, digest, project, time);
-    3. each is signed by the threshold of its own root keys that are neither revoked nor ended when it is issued;
-    4. and by the threshold of its predecessor's;
+    3. each is signed by the threshold of its predecessor's root keys that are neither revoked nor ended when it is issued;
+    4. and by the threshold of its own, each key having proved that its party holds it;
     5. the newest is not older than the one remembered, and not expired.
 
     Args:
@@ -47,11 +47,12 @@ def verify_chain(
     for envelope in envelopes:
         if envelope.payload_type != PAYLOAD_TYPE:
             raise TrustRefused("this envelope is not a trust document", why=envelope.payload_type)
-        document = TrustDocument.from_bytes(envelope.payload)
+        document = TrustDocument.unproven(envelope.payload)
         _follows(document, newest, digest)
-        _threshold_met(envelope, document, document.issued, f"version {document.version}'s own owners")
-        if newest:
+        if newest:  # first, so that no stranger's keys are tried or proved
             _threshold_met(envelope, newest, document.issued, f"the owners of version {newest.version}")
+        document.prove()
+        _threshold_met(envelope, document, document.issued, f"version {document.version}'s own owners")
         newest, digest = document, envelope.digest
     if newest is None or newest.version < least_version:
         raise TrustRefused(

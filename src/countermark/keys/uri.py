@@ -1,7 +1,9 @@
-"""URIs that name a key in a trusted element: ``pkcs11:`` (RFC 7512) and ``tpm:``; parsed strictly, secrets refused.
+"""URIs that name a key in a trusted element or a key service; parsed strictly, secrets refused.
 
-A URI lies in a file of the workspace, or is typed: a PIN in it would stand in the shell's history and in process lists, so
-that only where a PIN lies may be said (``pin-source=file:...``).
+``pkcs11:`` (RFC 7512) and ``tpm:`` name attributes; ``awskms:KEY`` and ``hv:NAME/VERSION`` a key as its service calls it, and
+``spki=`` pins its public half. A URI lies in a file of the workspace, or is typed: a secret in it would stand in the shell's
+history and in process lists, so that only where a PIN lies may be said (``pin-source=file:...``), and of a service's
+credentials nothing.
 """
 
 from __future__ import annotations
@@ -18,17 +20,28 @@ _ESCAPES = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
 _FORMS = {
     "pkcs11": (frozenset({"token", "serial", "object", "id"}), frozenset({"module-path", "pin-source"})),
     "tpm": (frozenset({"handle"}), frozenset({"tcti", "pin-source"})),
+    "awskms": (frozenset[str](), frozenset({"spki"})),
+    "hv": (frozenset[str](), frozenset({"spki"})),
+}
+_SERVICE_KEYS = {
+    "awskms": re.compile(r"[A-Za-z0-9:/_-]{1,2048}"),
+    "hv": re.compile(r"[A-Za-z0-9_.-]{1,128}(?:/[1-9][0-9]{0,8})?"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class KeyUri:
-    """A key's place: `scheme`, and the attributes of path and query, unescaped."""
+    """A key's place: `scheme`, and the attributes of path and query, unescaped; a service's key is the attribute ``key``."""
 
     scheme: str
     text: str
     path: dict[str, bytes] = field(default_factory=dict)
     query: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def in_service(self) -> bool:
+        """Whether it is in a key service, which knows who asks by itself: there is no PIN."""
+        return self.scheme in _SERVICE_KEYS
 
     def one(self, name: str) -> str:
         """An attribute of the path as text, "" where it is absent.
@@ -68,6 +81,9 @@ def parse(text: str) -> KeyUri:
     """
     text = text.strip()
     scheme, _, rest = text.partition(":")
+    if scheme == "sigstore":
+        raise Unusable("a keyless signature has no key that a trust document could enrol",
+                       mend="`countermark oms sign MODEL --sigstore --signature FILE` signs a model with one")  # fmt: skip
     if scheme not in _FORMS:
         raise Unusable(f"{scheme!r:.40} names no kind of key", mend=f"{', '.join(f'{s}:...' for s in _FORMS)}")
     if len(text) > MAX_URI_BYTES or not text.isprintable():
@@ -76,7 +92,14 @@ def parse(text: str) -> KeyUri:
     if not before:
         raise Unusable(f"a {scheme} URI that names nothing", mend="see `countermark key use --help`")
     named, asked = _FORMS[scheme]
-    return KeyUri(scheme, text, _attributes(before, ";", named), _attributes(after, "&", asked))
+    path = _service_key(scheme, before) if scheme in _SERVICE_KEYS else _attributes(before, ";", named)
+    return KeyUri(scheme, text, path, _attributes(after, "&", asked))
+
+
+def _service_key(scheme: str, text: str) -> dict[str, bytes]:
+    if not _SERVICE_KEYS[scheme].fullmatch(text):
+        raise Unusable(f"{text!r:.80} names no key of a service", mend="awskms:alias/NAME, awskms:ARN, hv:NAME")
+    return {"key": text.encode()}
 
 
 def _attributes(text: str, mark: str, known: frozenset[str]) -> dict[str, bytes]:

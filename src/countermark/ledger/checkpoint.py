@@ -67,6 +67,16 @@ def claimed_size(note: bytes) -> int:
     return _tree_head(Note.from_bytes(note).text)[1]
 
 
+def claimed_head(note: bytes) -> tuple[int, str]:
+    """Tree size and root (hex) that a checkpoint claims, without any check of its signature.
+
+    Raises:
+        LedgerRefused: not a checkpoint.
+    """
+    _, size, root = _tree_head(Note.from_bytes(note).text)
+    return size, root.hex()
+
+
 def verify_consistency(old: Checkpoint, new: Checkpoint, proof: Sequence[bytes]) -> Checkpoint:
     """Check that the log only grew from `old` to `new`.
 

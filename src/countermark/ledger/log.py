@@ -2,14 +2,14 @@
 
 Order of one commit, and why a crash between any two steps loses nothing that was promised:
 
-1. tiles and entry bundles are made durable; no checkpoint covers them yet, so nobody trusts them;
-2. the new tree head is signed and checked against the log's own key;
-3. the checkpoint is replaced, atomically and durably: this is the commit;
-4. receipts are given; partial tiles that a full one replaced are dropped.
+1. the new tree head is signed and checked against the log's own key;
+2. the store makes tiles, entry bundles and head durable in one step, only if the head that this writer
+   went on from still stands: this is the commit;
+3. receipts are given; partial tiles that a full one replaced are dropped.
 
-Opening reads the checkpoint and only what it covers. Whatever lies beyond is overwritten by the next
-commit. After a failure in step 2 or 3 it is unknown which checkpoint stands, so the log refuses to
-sign another one until it is reopened: signing on would risk a fork.
+Opening reads the checkpoint and only what it covers. After a failure in step 2 it is unknown which
+checkpoint stands, so the log refuses to sign another one until it is reopened: signing on would risk
+a fork.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from countermark.ledger.reader import LogReader
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.stores.protocol import Object, Store
 from countermark.ledger.tiles import (
-    CHECKPOINT_PATH,
     MAX_ENTRY_BYTES,
     WIDTH,
     bundle_path,
@@ -58,7 +57,7 @@ class Log:
         self._held = contextlib.ExitStack()
         self._groups: GroupCommit[bytes, Receipt] = GroupCommit(self._commit, limit=GROUP_LIMIT, gather_s=GATHER_S)
         self._edge = Edge(0, ())
-        self._tail: list[bytes] = []
+        self._tail = b""  # the unfinished last bundle
         self._checkpoint: Checkpoint | None = None
 
     @classmethod
@@ -79,7 +78,7 @@ class Log:
                 raise LedgerRefused(
                     "there is a log here already", why=f"{key.name!r} will not replace it", mend="open it"
                 )
-            log._publish_head()
+            log._advance(log._edge, [], None)
         return log
 
     @classmethod
@@ -121,7 +120,7 @@ class Log:
             log._recover(checkpoint)
         with log:
             log._key = keys[1]
-            log._publish_head()
+            log._advance(log._edge, [], checkpoint.note)
 
     @property
     def reader(self) -> LogReader:
@@ -167,10 +166,8 @@ class Log:
         Raises:
             Unusable: it could not be written; the head stands as it was or as it is now.
         """
-        checkpoint = with_cosignatures(self.checkpoint, lines)
-        self._publish([(CHECKPOINT_PATH, checkpoint.note)])
-        self._checkpoint = checkpoint
-        return checkpoint
+        before = self.checkpoint
+        return self._commit_head([], with_cosignatures(before, lines), before.note)
 
     def close(self) -> None:
         """Let go of the lock; twice is harmless."""
@@ -184,43 +181,49 @@ class Log:
         self.close()
 
     def _commit(self, leaves: list[bytes]) -> list[Receipt]:
-        start = self.checkpoint.size
+        before = self.checkpoint
         edge, tiles = self._edge.grow([merkle.RFC6962.leaf(leaf) for leaf in leaves])
         bundles, tail = self._bundles(leaves)
         objects = [(tile_path(level, at, len(t.hashes)), t.to_bytes()) for (level, at), t in tiles.items()]
-        self._publish([*objects, *bundles])
-        # Unusable from here until the new head stands, even if this thread is interrupted in between.
-        self._checkpoint, self._edge, self._tail = None, edge, tail
-        checkpoint = self._publish_head()
+        checkpoint = self._advance(edge, [*objects, *bundles], before.note)
+        self._edge, self._tail = edge, tail
         self._tidy([tile_path(*key) for key, tile in tiles.items() if len(tile.hashes) == WIDTH])
         self._tidy([name for name, _ in bundles if not name.rpartition("/")[0].endswith(".p")])
         # A proof of a new leaf runs through tiles that are new themselves or lie on the edge: no reading back.
         near = edge.tiles() | tiles
-        proofs = Tree(edge.size, lambda level, at: near[level, at]).inclusions(start, edge.size)
-        return [Receipt(start + at, proof, checkpoint.note) for at, proof in enumerate(proofs)]
+        proofs = Tree(edge.size, lambda level, at: near[level, at]).inclusions(before.size, edge.size)
+        return [Receipt(before.size + at, proof, checkpoint.note) for at, proof in enumerate(proofs)]
 
-    def _bundles(self, leaves: list[bytes]) -> tuple[list[Object], list[bytes]]:
-        """New or wider bundles, and the entries of the last, unfinished one."""
-        entries, first = self._tail + leaves, self._edge.size // WIDTH
-        parts = [entries[at : at + WIDTH] for at in range(0, len(entries), WIDTH)]
-        objects = [(bundle_path(first + at, len(part)), encode_bundle(part)) for at, part in enumerate(parts)]
-        return objects, parts[-1] if len(parts[-1]) < WIDTH else []
+    def _bundles(self, leaves: list[bytes]) -> tuple[list[Object], bytes]:
+        """New or wider bundles, and the last one where it is unfinished."""
+        first, begun = divmod(self._edge.size, WIDTH)
+        room = WIDTH - begun
+        parts = [self._tail + encode_bundle(leaves[:room])]
+        parts += [encode_bundle(leaves[at : at + WIDTH]) for at in range(room, len(leaves), WIDTH)]
+        last = (begun + len(leaves) - 1) % WIDTH + 1
+        widths = [WIDTH] * (len(parts) - 1) + [last]
+        objects = [(bundle_path(first + at, width), parts[at]) for at, width in enumerate(widths)]
+        return objects, parts[-1] if last < WIDTH else b""
 
-    def _publish_head(self) -> Checkpoint:
-        """Sign and publish the tree that the edge stands for; until that succeeded the log is unusable."""
+    def _advance(self, edge: Edge, objects: Sequence[Object], replaces: bytes | None) -> Checkpoint:
+        """Sign the tree that `edge` stands for, and commit it."""
         self._checkpoint = None
-        checkpoint = issue(self._edge.size, self._edge.root(), self._key, self._sign)
-        self._publish([(CHECKPOINT_PATH, checkpoint.note)])
+        return self._commit_head(objects, issue(edge.size, edge.root(), self._key, self._sign), replaces)
+
+    def _commit_head(self, objects: Sequence[Object], checkpoint: Checkpoint, replaces: bytes | None) -> Checkpoint:
+        """Commit a head; until that succeeded the log is unusable, even if this thread is interrupted in between."""
+        self._checkpoint = None
+        try:
+            self._store.commit(objects, checkpoint.note, replaces)
+        except OSError as error:
+            raise self._unwritable(error) from error
         self._checkpoint = checkpoint
         return checkpoint
 
-    def _publish(self, objects: Sequence[Object]) -> None:
-        try:
-            self._store.publish(objects)
-        except OSError as error:
-            raise Unusable(
-                f"log {self._key.name!r} cannot be written", why=str(error), mend="make room or mend the disc, reopen"
-            ) from error
+    def _unwritable(self, error: OSError) -> Unusable:
+        return Unusable(
+            f"log {self._key.name!r} cannot be written", why=str(error), mend="make room or mend the disc, reopen"
+        )
 
     def _tidy(self, paths: Sequence[str]) -> None:
         for path in paths:
@@ -237,17 +240,18 @@ class Log:
                 why=f"computed root {self._edge.root().hex()}, signed {checkpoint.root.hex()}",
                 mend="restore the folder from a copy; receipts already given stay valid",
             )
-        self._tail = list(self._reader.entries(size - size % WIDTH, size, size=size))
-        if [merkle.RFC6962.leaf(entry) for entry in self._tail] != self._edge.hashes(0):
+        tail = list(self._reader.entries(size - size % WIDTH, size, size=size))
+        if [merkle.RFC6962.leaf(entry) for entry in tail] != self._edge.hashes(0):
             raise LedgerRefused(f"the newest entries of log {checkpoint.origin!r} differ from its tree")
-        # The checkpoint may have been written but not yet be durable when its writer died.
-        self._publish([(CHECKPOINT_PATH, checkpoint.note)])
-        self._checkpoint = checkpoint
+        self._tail, self._checkpoint = encode_bundle(tail), checkpoint
 
     @contextlib.contextmanager
     def _locked(self, wait_s: float) -> Iterator[None]:
         """Take the writer's lock, and keep it after the block unless the block raises."""
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self._store.lock(wait_s))
+            try:
+                stack.enter_context(self._store.lock(wait_s))
+            except OSError as error:
+                raise self._unwritable(error) from error
             yield
             self._held = stack.pop_all()

@@ -13,7 +13,6 @@ from countermark.ledger.receipt import Receipt
 from countermark.ledger.stores.protocol import Store
 from countermark.ledger.tiles import (
     CHECKPOINT_PATH,
-    HASH_BYTES,
     MAX_BUNDLE_BYTES,
     MAX_TILE_BYTES,
     WIDTH,
@@ -81,13 +80,11 @@ class LogReader:
             LedgerRefused: missing or malformed.
         """
         width = tile_width(0, index, size)
-        data = self._read(bundle_path(index, width), MAX_BUNDLE_BYTES)
-        if data is not None:
-            return decode_bundle(data, width)
-        data = self._read(bundle_path(index), MAX_BUNDLE_BYTES)
-        if data is None:
-            raise LedgerRefused(f"entry bundle {bundle_path(index, width)} is missing")
-        return decode_bundle(data, WIDTH)[:width]
+        for wide in self._widths(0, index, width):
+            data = self._read(bundle_path(index, wide), MAX_BUNDLE_BYTES)
+            if data is not None:
+                return decode_bundle(data, wide)[:width]
+        raise LedgerRefused(f"entry bundle {bundle_path(index, width)} is missing")
 
     def receipt(self, index: int, checkpoint: Checkpoint | None = None) -> Receipt:
         """A receipt for entry `index` against `checkpoint` (default: the newest), checked before it is given.
@@ -129,17 +126,23 @@ class LogReader:
             if kept in self._tiles:
                 self._tiles.move_to_end(kept)
                 return self._tiles[kept]
-        data = self._read(tile_path(level, index, width), MAX_TILE_BYTES) if width < WIDTH else None
-        if data is not None:
-            return self._remember(level, index, Tile.from_bytes(data, width))
-        # A partial tile may go once the full one is there.
-        data = self._read(tile_path(level, index), MAX_TILE_BYTES)
-        if data is None:
-            raise LedgerRefused(f"tile {tile_path(level, index, width)} is missing")
-        tile = Tile.from_bytes(data, len(data) // HASH_BYTES)
-        if len(tile.hashes) != WIDTH:
-            raise LedgerRefused(f"tile {tile_path(level, index)} holds {len(tile.hashes)} hashes, not {WIDTH}")
-        return self._remember(level, index, tile)
+        for wide in self._widths(level, index, width):
+            data = self._read(tile_path(level, index, wide), MAX_TILE_BYTES)
+            if data is not None:
+                return self._remember(level, index, Tile.from_bytes(data, wide))
+        raise LedgerRefused(f"tile {tile_path(level, index, width)} is missing")
+
+    def _widths(self, level: int, index: int, width: int) -> Iterator[int]:
+        """Widths in which a tile of `width` may be found, as the beginning of a wider one too.
+
+        A partial one may go once the full one is there; one that came and went between two looks may not be kept.
+        """
+        yield width
+        if width < WIDTH:
+            yield WIDTH
+            newest = tile_width(level, index, self.checkpoint().size)
+            if width < newest:
+                yield newest
 
     def _remember(self, level: int, index: int, tile: Tile) -> Tile:
         """Keep a tile: one of a certain width never changes, in a log that only grows."""

@@ -91,8 +91,18 @@ class Opening:
         Raises:
             StatementRefused: not JSON. LedgerRefused: not an opening of a known version.
         """
-        value = canonical.object_from_bytes(data, what="ledger opening", max_bytes=MAX_OPENING_BYTES)
-        if set(value) != {"version", "nonce", "record"} or value["version"] != 1:
+        return cls.from_json(canonical.object_from_bytes(data, what="ledger opening", max_bytes=MAX_OPENING_BYTES))
+
+    @classmethod
+    def from_json(cls, value: object) -> Opening:
+        """Take an opening from JSON that was parsed strictly, such as a part of a slip.
+
+        Raises:
+            LedgerRefused: not an opening of a known version.
+        """
+        if not isinstance(value, dict) or set(value) != {"version", "nonce", "record"}:
+            raise LedgerRefused("a ledger opening has other fields than version, nonce and record")
+        if type(value["version"]) is not int or value["version"] != 1:
             raise LedgerRefused("this is not a ledger opening of version 1")
         if not _is_digest(value["nonce"]):
             raise LedgerRefused("the opening's nonce is not 32 bytes of lower-case hex")

@@ -93,6 +93,15 @@ class Tile:
         """Args: hashes: 1 to 256 hashes of 32 bytes."""
         self._rows = [list(hashes)]
 
+    def wider(self, hashes: Sequence[bytes]) -> Tile:
+        """A tile of these hashes and more behind them, 256 at most; rows made so far are gone on with, not made anew."""
+        tile = Tile(())
+        tile._rows = [row.copy() for row in self._rows]
+        tile._rows[0] += hashes
+        for below, row in zip(tile._rows, tile._rows[1:], strict=False):
+            row.extend(_parents(below, len(row)))
+        return tile
+
     @classmethod
     def from_bytes(cls, data: bytes, width: int) -> Tile:
         """Parse a tile of `width` hashes.
@@ -116,10 +125,14 @@ class Tile:
     def row(self, height: int) -> list[bytes]:
         """Hashes of the complete subtrees `height` (0 to 8) rows above the stored ones."""
         while len(self._rows) <= height:
-            below = self._rows[-1]
-            pairs = zip(below[::2], below[1::2], strict=False)  # an odd last one has no parent yet
-            self._rows.append([merkle.RFC6962.node(left, right) for left, right in pairs])
+            self._rows.append(_parents(self._rows[-1]))
         return self._rows[height]
+
+
+def _parents(row: list[bytes], first: int = 0) -> list[bytes]:
+    """Parents of a row's hashes from the `first` one on; an odd last hash has none yet."""
+    pairs = zip(row[2 * first :: 2], row[2 * first + 1 :: 2], strict=False)
+    return [merkle.RFC6962.node(left, right) for left, right in pairs]
 
 
 def _index_path(index: int) -> str:

@@ -140,10 +140,16 @@ class Edge:
         rising: list[bytes] = list(leaf_hashes)
         level, first = 0, self.size // WIDTH
         while rising:
-            hashes = [*self.hashes(level), *rising]
-            grown = [Tile(hashes[at : at + WIDTH]) for at in range(0, len(hashes), WIDTH)]
+            grown = self._grown(level, rising)
             tiles |= {(level, first + at): tile for at, tile in enumerate(grown)}
             rising = [tile.row(HEIGHT)[0] for tile in grown if len(tile.hashes) == WIDTH]
             levels.append(grown[-1] if len(grown[-1].hashes) < WIDTH else None)
             level, first = level + 1, first // WIDTH
         return Edge(self.size + len(leaf_hashes), (*levels, *self.levels[level:])), tiles
+
+    def _grown(self, level: int, hashes: list[bytes]) -> list[Tile]:
+        """The tiles of one level that these hashes fill or begin."""
+        edge = self.levels[level] if level < len(self.levels) else None
+        room = WIDTH - len(edge.hashes) if edge else 0
+        first = [edge.wider(hashes[:room])] if edge else []
+        return first + [Tile(hashes[at : at + WIDTH]) for at in range(room, len(hashes), WIDTH)]

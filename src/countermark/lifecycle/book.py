@@ -21,10 +21,10 @@ from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import Opening, fresh_opening
 from countermark.ledger.stores.files import FileStore
 from countermark.ledger.tiles import CHECKPOINT_PATH
-from countermark.lifecycle import entitled
+from countermark.lifecycle import entitled, filed, lookup
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport.slip import Shown, Slip, ledger_note_key, record_for, verify
-from countermark.statement.statement import Statement
+from countermark.workspace.index import Shelf
 
 LOCK_SECONDS = 30.0
 SHOWN_SIZES = "shown-sizes.json"
@@ -80,7 +80,7 @@ def enter(desk: Desk, trust: Trust, envelopes: Sequence[dsse.Envelope]) -> list[
         LedgerRefused, Unusable: the ledger cannot be written.
     """
     with desk.space.lock():
-        waiting = [e for e in envelopes if not _path(desk, e.digest, "tlog-proof").exists()]
+        waiting = [e for e in envelopes if not filed.path(desk, e.digest, "tlog-proof").exists()]
         for envelope in envelopes:
             _refuse_copied(desk, trust, envelope)
         shown = [entitled.counts(verify(Slip(e), trust, desk.now(), logged=False)) for e in waiting]
@@ -90,8 +90,11 @@ def enter(desk: Desk, trust: Trust, envelopes: Sequence[dsse.Envelope]) -> list[
         openings = {s.digest: _opening(desk, s) for s in shown}
         if openings:
             with ledger(desk, trust) as log:
+                before = head_of(log.checkpoint)
                 _append(desk, log, openings)
-        return [slip(desk, e.digest) for e in envelopes]
+                after = head_of(log.checkpoint)
+            lookup.record(desk, before, after, [filed.slip(desk, digest) for digest in openings])
+        return [filed.slip(desk, e.digest) for e in envelopes]
 
 
 def _refuse_copied(desk: Desk, trust: Trust, envelope: dsse.Envelope) -> None:
@@ -100,7 +103,7 @@ def _refuse_copied(desk: Desk, trust: Trust, envelope: dsse.Envelope) -> None:
     Raises:
         StatementRefused: another party's envelope over the same payload is here.
     """
-    path = _path(desk, envelope.digest, "json")
+    path = filed.path(desk, envelope.digest, "json")
     if not path.exists() or (here := path.read_bytes()) == envelope.to_bytes():
         return
     mine, first = (verify(Slip(e), trust, desk.now(), logged=False).party.id
@@ -118,16 +121,16 @@ def _refuse_other(first: str, mine: str) -> None:
 
 def _append(desk: Desk, log: Log, openings: dict[str, Opening]) -> None:
     """Append what a crash did not append already, and keep the receipts."""
-    tried = {d: o.leaf() for d, o in openings.items() if _path(desk, d, "entering").exists()}
+    tried = {d: o.leaf() for d, o in openings.items() if filed.path(desk, d, "entering").exists()}
     known = {d: index for d, leaf in tried.items() if (index := log.reader.find(leaf)) is not None}
     fresh = {d: o.leaf() for d, o in openings.items() if d not in known}
     for digest in fresh:
-        desk.space.disk.write(_path(desk, digest, "entering"), b"")
+        desk.space.disk.write(filed.path(desk, digest, "entering"), b"")
     receipts: dict[str, Receipt] = dict(zip(fresh, log.append(list(fresh.values())), strict=True))
     receipts |= {d: log.reader.receipt(index) for d, index in known.items()}
     for digest, receipt in receipts.items():
-        desk.space.disk.write(_path(desk, digest, "tlog-proof"), receipt.to_bytes())
-        desk.space.disk.unlink(_path(desk, digest, "entering"))
+        desk.space.disk.write(filed.path(desk, digest, "tlog-proof"), receipt.to_bytes())
+        desk.space.disk.unlink(filed.path(desk, digest, "entering"))
 
 
 def tidy(desk: Desk) -> None:
@@ -141,62 +144,55 @@ def tidy(desk: Desk) -> None:
 
 def _opening(desk: Desk, shown: Shown) -> Opening:
     """Keep the envelope, and its opening made once."""
-    path = _path(desk, shown.digest, "opening")
+    path = filed.path(desk, shown.digest, "opening")
     if path.exists():
         return Opening.from_bytes(path.read_bytes())
     opening = fresh_opening(record_for(shown.slip.envelope, shown.statement, shown.party.id))
-    desk.space.disk.write(_path(desk, shown.digest, "json"), shown.slip.envelope.to_bytes())
+    desk.space.disk.write(filed.path(desk, shown.digest, "json"), shown.slip.envelope.to_bytes())
     desk.space.disk.write(path, opening.to_bytes())
     return opening
 
 
-def _path(desk: Desk, digest: str, suffix: str) -> Path:
-    return desk.space.home / "statements" / f"{digest}.{suffix}"
+def entered(desk: Desk, *predicate_types: str, about: str | None = None) -> list[Slip]:
+    """Slips of all statements entered here, of these types, in ledger order.
 
-
-def slip(desk: Desk, digest: str) -> Slip:
-    """The slip of a statement that was entered.
+    Args:
+        about: tree digest; only statements about it.
 
     Raises:
-        NothingToVerify: it is not here.
+        LedgerRefused: the index was changed by others, or a file is not here that was. Unusable: its server cannot be reached.
     """
-    try:
-        envelope = dsse.Envelope.from_bytes(_path(desk, digest, "json").read_bytes())
-        opening = Opening.from_bytes(_path(desk, digest, "opening").read_bytes())
-        receipt = _path(desk, digest, "tlog-proof").read_bytes()
-    except FileNotFoundError as error:
-        raise NothingToVerify(f"statement {digest[:16]} was not entered here") from error
-    return Slip(envelope, opening, receipt)
+    rows = lookup.rows(desk, *map(Shelf.of_type, predicate_types))
+    return [filed.read(desk, row) for row in rows if about in (None, row.subject)]
 
 
-def kept(desk: Desk, envelope: dsse.Envelope) -> Slip:
-    """The envelope as a slip, with opening and receipt where it was entered here."""
-    try:
-        known = slip(desk, envelope.digest)
-    except NothingToVerify:
-        return Slip(envelope)
-    return Slip(envelope, known.opening, known.receipt)
+def every(desk: Desk, start: int = 0) -> list[Slip]:
+    """Slips of all statements entered here, from an entry on, in ledger order.
 
-
-def entered(desk: Desk, *predicate_types: str) -> list[Slip]:
-    """Slips of all statements entered here, of these types, in ledger order."""
-    slips = [slip(desk, p.stem) for p in (desk.space.home / "statements").glob("*.tlog-proof")]
-    wanted = [s for s in slips if Statement.from_bytes(s.envelope.payload).predicate_type in predicate_types]
-    return sorted(wanted, key=lambda s: Receipt.from_bytes(s.receipt or b"").index)
+    Raises:
+        As `entered`.
+    """
+    return [filed.read(desk, row) for row in lookup.every(desk, start)]
 
 
 def find(desk: Desk, which: str) -> Slip:
     """The one statement entered here that `which` names: its entry, or 8 or more first digits of its digest.
 
     Raises:
-        NothingToVerify: none or several answer to it.
+        NothingToVerify: none or several answer to it. Others as `entered`.
     """
-    by_number = which.isdecimal() and len(which) < LEAST_DIGITS
-    slips = [slip(desk, p.stem) for p in (desk.space.home / "statements").glob("*.tlog-proof")]
-    hit = [s for s in slips if (str(s.index()) == which if by_number else s.envelope.digest.startswith(which))]
+    by_number = which.isascii() and which.isdecimal() and len(which) < LEAST_DIGITS
+    shelf = Shelf.of_entry(int(which)) if by_number else Shelf.of_digest(which)
+    rows = lookup.rows(desk, shelf)
+    hit = [row for row in rows if (str(row.entry) == which if by_number else row.statement.startswith(which))]
     if len(hit) != 1 or (len(which) < LEAST_DIGITS and not by_number):
         raise NothingToVerify(f"{len(hit)} statements here answer to {which:.80}", mend="`countermark ledger show`")
-    return hit[0]
+    return filed.read(desk, hit[0])
+
+
+def head_of(checkpoint: Checkpoint) -> filed.Head:
+    """Size and root, as the index keeps them."""
+    return checkpoint.size, checkpoint.root.hex()
 
 
 def refreshed(desk: Desk, trust: Trust, slips: Sequence[Slip]) -> tuple[list[Slip], Checkpoint]:

@@ -1,6 +1,6 @@
 """Care of a ledger: is all of it there and does it hold, what is new since the last look, and receipts made again.
 
-`fsck` changes nothing. `rebuild` makes again what follows from the entries. `monitor` remembers the last head that it saw, and
+`fsck` changes nothing. `rebuild` and `reindex` make again what follows from entries and statements. `monitor` remembers the last head that it saw, and
 raises an alarm where the ledger forgot it, forked, or holds an entry that nobody here entered: whoever has the ledger's
 key besides its keeper shows in nothing else.
 """
@@ -23,9 +23,9 @@ from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import Opening
 from countermark.ledger.stores.files import FileStore
 from countermark.ledger.tiles import CHECKPOINT_PATH
-from countermark.lifecycle import book
+from countermark.lifecycle import book, filed, lookup
 from countermark.lifecycle.desk import Desk, read_file
-from countermark.passport.slip import Slip, key_of_note, ledger_note_key, verify
+from countermark.passport.slip import key_of_note, ledger_note_key, verify
 
 STATE = "monitor.json"
 MAX_STATE_BYTES = 4096
@@ -83,7 +83,7 @@ def _statement(
 ) -> Iterator[Trouble]:
     """Troubles of one statement; its entry goes into `known`. `where` is None in a ledger that does not hold itself."""
     try:
-        slip = book.slip(desk, path.stem)
+        slip = filed.slip(desk, path.stem)
         if slip.envelope.digest != path.stem:
             raise LedgerRefused("it is another statement than its name says", why=slip.envelope.digest)
         shown = verify(slip, trust, desk.now())
@@ -125,6 +125,16 @@ def rebuild(desk: Desk, progress: Progress | None = None) -> tuple[int, list[Tro
                 desk.space.disk.write(receipt, reader.receipt(index, head).to_bytes())
                 made += 1
     return made, lost
+
+
+def reindex(desk: Desk) -> tuple[int, list[Trouble]]:
+    """Make the index of statements anew from their files; returns how many it holds, and what cannot be read.
+
+    Raises:
+        Unusable: it cannot be written.
+    """
+    count, broken = lookup.rebuild(desk)
+    return count, [Trouble(f"statements/{digest}.json", _told(error)) for digest, error in broken]
 
 
 def _good(receipt: Path, index: int) -> bool:
@@ -172,7 +182,7 @@ def monitor(desk: Desk, folder: Path | None = None) -> Watched:
 
 def _unexplained(desk: Desk, trust: Trust, reader: LogReader, start: int, head: Checkpoint) -> Iterator[Trouble]:
     """Entries since the last look that nobody here entered, or whose signer does not count."""
-    slips = {slip.opening.leaf(): slip for slip in _entered(desk) if slip.opening}
+    slips = {slip.opening.leaf(): slip for slip in book.every(desk, start) if slip.opening}
     for index, leaf in enumerate(reader.entries(start, head.size, size=head.size), start):
         if leaf not in slips:
             yield Trouble(f"entry {index}", "nobody here entered it: who else has the ledger's key?")
@@ -181,11 +191,6 @@ def _unexplained(desk: Desk, trust: Trust, reader: LogReader, start: int, head: 
             verify(slips[leaf], trust, desk.now())
         except CountermarkError as error:
             yield Trouble(f"entry {index}", _told(error))
-
-
-def _entered(desk: Desk) -> Iterator[Slip]:
-    for path in _files(desk, "tlog-proof"):
-        yield book.slip(desk, path.stem)
 
 
 def _seen(desk: Desk, trust: Trust) -> Checkpoint | None:

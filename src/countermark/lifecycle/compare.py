@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from countermark.lifecycle import parcel
 KINDS = ("added", "removed", "changed", "relabelled", "moved")
 MOST_PAIRED = 2_000_000
 MAX_HEAD_BYTES = 64 << 20
+Label = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,10 @@ class Change:
     before: str
     now: str
 
-    @property
-    def label(self) -> str:
-        """Its class, by the folder it lies in."""
-        return label_of(self.now or self.before)
+
+def label_of(path: str) -> str:
+    """The class that a path puts a row in: its first folder, "" where there is none."""
+    return path.partition("/")[0] if "/" in path else ""
 
 
 @dataclass(slots=True)
@@ -44,67 +45,56 @@ class Differences:
     """All changes, counted and by class; the list holds no more than was asked for.
 
     Attributes:
+        most: changes to list. label: the class of a path.
         same: rows that are as they were. unpaired: whether there were too many to tell moves from losses.
     """
 
+    most: int = 1000
+    label: Label = label_of
     same: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     by_label: dict[str, Counter[str]] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     unpaired: bool = False
 
-    def add(self, change: Change, most: int) -> None:
+    def add(self, kind: str, before: str, now: str) -> None:
         """Count a change, and keep it while there is room."""
-        self.counts[change.kind] += 1
-        self.by_label.setdefault(change.label, Counter())[change.kind] += 1
-        if len(self.changes) < most:
-            self.changes.append(change)
+        self.counts[kind] += 1
+        self.by_label.setdefault(self.label(now or before), Counter())[kind] += 1
+        if len(self.changes) < self.most:
+            self.changes.append(Change(kind, before, now))
 
 
-def label_of(path: str) -> str:
-    """The class that a path puts a row in: its first folder, "" where there is none."""
-    return path.partition("/")[0] if "/" in path else ""
-
-
-def compare(old: Iterable[TreeEntry], new: Iterable[TreeEntry], *, most: int = 1000) -> Differences:
+def compare(
+    old: Iterable[TreeEntry], new: Iterable[TreeEntry], *, most: int = 1000, paired: int = MOST_PAIRED,
+    label: Label = label_of,
+) -> Differences:  # fmt: skip
     """Compare two trees, each in path order.
 
     Args:
-        most: changes to list; all are counted.
+        most: changes to list; all are counted. paired: entries on one side only that are kept in memory, to tell a move
+            from a loss. label: the class of a path.
 
     Raises:
         StatementRefused: a tree is not in path order.
     """
-    out = Differences()
+    out = Differences(most, label)
     gone, come = list[TreeEntry](), list[TreeEntry]()
     for before, now in _merged(old, new):
-        if before is None or now is None:
-            _sorted_away(out, gone, come, before, now, most)
-        elif (before.root, before.size) == (now.root, now.size):
-            out.same += 1
-        else:
-            out.add(Change("changed", before.path, now.path), most)
-    for change in _paired(gone, come):
-        out.add(change, most)
+        if before is not None and now is not None:
+            if (before.root, before.size) == (now.root, now.size):
+                out.same += 1
+            else:
+                out.add("changed", before.path, now.path)
+        elif len(gone) + len(come) >= paired:
+            out.unpaired = paired > 0
+            out.add("added" if now else "removed", before.path if before else "", now.path if now else "")
+        elif now is not None:
+            come.append(now)
+        elif before is not None:
+            gone.append(before)
+    _pair(out, gone, come)
     return out
-
-
-def _sorted_away(
-    out: Differences,
-    gone: list[TreeEntry],
-    come: list[TreeEntry],
-    before: TreeEntry | None,
-    now: TreeEntry | None,
-    most: int,
-) -> None:
-    """Keep what is on one side only, until there is too much of it."""
-    if len(gone) + len(come) >= MOST_PAIRED:
-        out.unpaired = True
-        out.add(Change("added", "", now.path) if now else Change("removed", before.path if before else "", ""), most)
-    elif now is not None:
-        come.append(now)
-    elif before is not None:
-        gone.append(before)
 
 
 def _merged(old: Iterable[TreeEntry], new: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry | None, TreeEntry | None]]:
@@ -133,7 +123,7 @@ def _ordered(entries: Iterable[TreeEntry]) -> Iterator[TreeEntry]:
         yield entry
 
 
-def _paired(gone: list[TreeEntry], come: list[TreeEntry]) -> Iterator[Change]:
+def _pair(out: Differences, gone: list[TreeEntry], come: list[TreeEntry]) -> None:
     """What went and came with the same content only moved; under another class, it was relabelled."""
     by_content: dict[tuple[bytes, int], list[TreeEntry]] = {}
     for entry in reversed(come):
@@ -143,11 +133,13 @@ def _paired(gone: list[TreeEntry], come: list[TreeEntry]) -> Iterator[Change]:
         if twins := by_content.get((entry.root, entry.size)):
             twin = twins.pop()
             taken.add(twin.path)
-            kind = "moved" if label_of(entry.path) == label_of(twin.path) else "relabelled"
-            yield Change(kind, entry.path, twin.path)
+            kind = "moved" if out.label(entry.path) == out.label(twin.path) else "relabelled"
+            out.add(kind, entry.path, twin.path)
         else:
-            yield Change("removed", entry.path, "")
-    yield from (Change("added", "", entry.path) for entry in come if entry.path not in taken)
+            out.add("removed", entry.path, "")
+    for entry in come:
+        if entry.path not in taken:
+            out.add("added", "", entry.path)
 
 
 @contextmanager

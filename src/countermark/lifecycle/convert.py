@@ -1,6 +1,6 @@
 """Convert: shards of records into a data set that can be delivered, one file a row.
 
-Nothing of a shard's layout is trusted: archives are read strictly, Parquet in a confined child, names and classes are
+Nothing of a shard's layout is trusted: archives are read strictly, tables in a confined child, names and classes are
 those that a tree may hold, and a row that would cover another is refused.
 """
 
@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from countermark.artefact import parquet, records
+from countermark.artefact import records, table_records
 from countermark.artefact.records import Record
+from countermark.artefact.rows import SHARD, files_of
 from countermark.artefact.tree import check_path
 from countermark.errors import CountermarkError, FormatRefused, Unusable
 from countermark.formats.source import FileSource
 from countermark.workspace.disk import Disk
 
 Progress = Callable[[int, int], None]
-TAR, PARQUET = ".tar", ".parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +35,21 @@ class Converted:
         return sum(self.classes.values())
 
 
-def shards(source: Path) -> list[Path]:
-    """Shards in name order: one file, or those of a folder.
-
-    Raises:
-        Unusable: there are none.
-    """
-    found = [source] if source.is_file() else sorted(p for p in source.glob("*") if p.suffix in (TAR, PARQUET))
-    if not found or any(p.suffix not in (TAR, PARQUET) for p in found):
-        raise Unusable(f"{source} holds no shards", mend="name a .tar or .parquet file, or a folder of them")
-    return found
-
-
 def convert(source: Path, target: Path, *, field: str = "label", disk: Disk | None = None,
             progress: Progress | None = None) -> Converted:  # fmt: skip
     """Write the records of `source` as one folder per class into a new folder.
 
     Args:
-        field: JSON member or Parquet column that holds the class. progress: called with (rows, bytes) so far.
+        field: JSON member or column that holds the class. progress: called with (rows, bytes) so far.
 
     Raises:
         Unusable: `target` exists, or cannot be written. FormatRefused, TreeRefused: a shard is malformed or ambiguous;
-        nothing is left then. MissingExtra: Parquet without pyarrow.
+        nothing is left then. MissingExtra: a table without pyarrow.
     """
     if target.exists():
         raise Unusable(f"{target} exists", mend="name a new folder")
     to = disk or Disk()
-    found = shards(source)
+    found = files_of(source)
     stage = target.with_name(f".{target.name}.part")
     if stage.exists():
         to.discard(stage)
@@ -101,7 +89,7 @@ def _write(found: list[Path], stage: Path, to: Disk, field: str, progress: Progr
 def _records(shard: Path, field: str) -> Iterator[Record]:
     with FileSource(shard) as source:
         try:
-            yield from (records.webdataset if shard.suffix == TAR else parquet.records)(source, field)
+            yield from (records.webdataset if shard.suffix == SHARD else table_records.records)(source, field)
         except FormatRefused as error:
             raise FormatRefused(f"{shard.name}: {error.what}", why=error.why, mend=error.mend) from error
 

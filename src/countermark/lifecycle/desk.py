@@ -22,10 +22,12 @@ from countermark.keys.signer import Signer
 from countermark.keys.trust import Signed, Trust, verify_chain
 from countermark.keys.verifier import Use
 from countermark.statement.statement import Context, Statement
+from countermark.workspace.index import Index
 from countermark.workspace.place import Workspace
 
 Clock = Callable[[], datetime]
 Passphrase = Callable[[str], bytes | None]
+OpenIndex = Callable[[Workspace], Index]
 MAX_ENVELOPE_BYTES = 64 << 20
 CHAIN, MARK, MARK_LOCK = "chain.jsonl", "mark.json", "mark.lock"
 
@@ -33,6 +35,13 @@ CHAIN, MARK, MARK_LOCK = "chain.jsonl", "mark.json", "mark.lock"
 def no_passphrase(_key: str) -> bytes | None:
     """The default: keys without a passphrase."""
     return None
+
+
+def embedded(space: Workspace) -> Index:
+    """The default: an index in a file of the workspace."""
+    from countermark.workspace.index_sqlite import SqliteIndex  # who only verifies opens no database
+
+    return SqliteIndex(space.home / "index.sqlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,7 @@ class Desk:
     party: str
     clock: Clock
     passphrase: Passphrase = no_passphrase
+    index: OpenIndex = embedded
 
     def now(self) -> datetime:
         """The clock, in UTC and whole seconds."""

@@ -21,6 +21,7 @@ from countermark.keys.document import (
     Revocation,
     TrustDocument,
     enrolment_bytes,
+    moment,
     prove_possession,
 )
 from countermark.keys.signer import Signer
@@ -67,7 +68,7 @@ class Enrolment:
         if fields.integer("format") != FORMAT:
             raise StatementRefused("enrolment of an unknown format", mend="update Countermark")
         out = cls(
-            fields.text("id", most=64), fields.text("name"), fields.text("organisation"),
+            fields.text("id", most=64), fields.text("name", most=200), fields.text("organisation", most=200),
             tuple(_enrolled(k) for k in fields.items("keys")),
         )  # fmt: skip
         fields.done()
@@ -85,6 +86,8 @@ def _enrolled(value: Any) -> EnrolledKey:
     key = PublicKey.from_json({n: fields.text(n) for n in ("use", "algorithm", "spki")})
     out = EnrolledKey(key, fields.base64("proof"), fields.optional_text("notAfter"))
     fields.done()
+    if out.not_after is not None:
+        moment(out.not_after)
     return out
 
 
@@ -125,14 +128,14 @@ def new_token_key(space: Workspace, use: Use, algorithm: Algorithm, where: KeyUr
 
 
 def use_token_key(space: Workspace, use: Use, where: KeyUri, pin: bytes | None) -> Signer:
-    """Take a key that is in a trusted element already as this party's for one use; an old one is kept aside.
+    """Take a key that is in a trusted element or service already as this party's for one use; an old one is kept aside.
 
     Raises:
         Unusable, SignatureRefused: it cannot be opened, or does not sign. MissingExtra: its library is absent.
     """
-    found = held.in_element(where, use, pin)
+    found, pinned = held.take(where, use, pin)
     found.sign(b"countermark: does this key sign?")
-    _name_key(space, use, where, found)
+    _name_key(space, use, pinned, found)
     return found
 
 

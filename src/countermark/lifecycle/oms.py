@@ -10,9 +10,11 @@ from countermark.artefact.folder import Progress, Wants
 from countermark.artefact.plain import Plan
 from countermark.artefact.profile import Profile
 from countermark.artefact.tree import Tree, TreeEntry, tree_of
-from countermark.errors import TreeRefused
+from countermark.errors import SignatureRefused, TreeRefused
+from countermark.keys import keyless
 from countermark.keys.signer import Signer
 from countermark.statement import oms
+from countermark.statement.oms_keyless import KeylessTrust
 from countermark.statement.oms_resources import FILES, SINGLE_FILE, Serialization, named
 
 Resources = dict[str, str]
@@ -45,6 +47,30 @@ def bundle(
         raise TreeRefused(f"{model.name} changed while it was judged", mend="stop whatever writes to it, release again")
     payload = oms.statement(resources.items(), name=model.name, shard_size=shard_size)
     return oms.sign(payload, sign=signer.sign, spki_pem=signer.public.pem()), len(resources)
+
+
+def keyless_bundle(
+    model: Path, token: bytes, config: bytes | None, *, shard_size: int | None = None, progress: Progress | None = None
+) -> tuple[bytes, oms.Manifest]:
+    """Sign a folder, or a single file, as whom an identity token names; see `keys.keyless` for what is sent where.
+
+    Args:
+        token, config: as `keyless.sign` takes them.
+
+    Returns:
+        the bundle's bytes, and what it says: it was verified, against the services' trust root and the token's identity.
+
+    Raises:
+        As `bundle` and `keyless.sign`; SignatureRefused, TrustRefused: what the services answered does not verify.
+    """
+    keyless.import_library()
+    _, resources = _read(model, Serialization(FILES.hash_type, (), shard_size), None, progress)
+    payload = oms.statement(resources.items(), name=model.name, shard_size=shard_size)
+    made = keyless.sign(payload, token, config)
+    manifest = oms.verify(made.bundle, KeylessTrust(made.identity, made.issuer, made.root))
+    if manifest.resources != dict(resources):
+        raise SignatureRefused("the keyless bundle says something else than was to be signed")
+    return made.bundle, manifest
 
 
 def _read(

@@ -18,7 +18,7 @@ from countermark.artefact.tree import Tree, TreeEntry, compare
 from countermark.errors import CountermarkError, Refusal, SignatureRefused, TreeRefused, TrustRefused, Unusable
 from countermark.keys.document import Party
 from countermark.keys.trust import Trust
-from countermark.lifecycle import book, parcel
+from countermark.lifecycle import book, filed, parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.lifecycle.parcel import Head, Parcel
 from countermark.passport.slip import Slip, verify
@@ -114,7 +114,7 @@ def _clear(desk: Desk, stage: Path) -> None:
 
 def _signer(desk: Desk, trust: Trust, envelope: dsse.Envelope) -> Party:
     """The party that signed, with a key that counts now, or counted when the delivery was entered here."""
-    slip = book.kept(desk, envelope)
+    slip = filed.kept(desk, envelope)
     return verify(slip, trust, desk.now(), logged=slip.receipt is not None).party
 
 
@@ -315,7 +315,7 @@ def _received(desk: Desk, folder: Path) -> Received:
     piece = parcel.parse((folder / PARCEL).read_bytes(), what=folder.name)
     supplier = next(folder.glob("from.*")).name.removeprefix("from.")
     envelope = dsse.Envelope.from_bytes((folder / ANSWER).read_bytes())
-    answer, slip = _reception(envelope), book.slip(desk, envelope.digest)
+    answer, slip = _reception(envelope), filed.slip(desk, envelope.digest)
     return Received(supplier, answer.state, answer.reasons, answer.rows, piece, slip, folder)
 
 

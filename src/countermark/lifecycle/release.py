@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from countermark import canonical
 from countermark.artefact.folder import read_folder
 from countermark.errors import LedgerRefused, Unusable
 from countermark.keys import quorum
 from countermark.keys.trust import Trust
 from countermark.ledger.receipt import Receipt
-from countermark.lifecycle import book, oms, witnessing
+from countermark.lifecycle import book, entitled, oms, withdraw, witnessing
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.gather import Gathered, gather
 from countermark.passport.passport import SUFFIX, Commitment, Passport
-from countermark.passport.slip import Slip, verify
+from countermark.passport.slip import Slip
 from countermark.policy.document import Policy
 from countermark.policy.evaluate import evaluate
 from countermark.policy.verdict import Verdict
@@ -92,6 +93,7 @@ def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, si
         judged = judge(desk, model, policy)
         bundle = oms.bundle(model, desk.signer("oms"), judged=judged.gathered.model)[0] if judged.admitted else b""
         statement = _statement(desk, model.name, judged)
+        desk.space.put(canonical.to_bytes(judged.gathered.evidence))
         slip = _standing(desk, trust, statement) or _enter(desk, trust, statement)
         if judged.admitted and not _have_cosigned(desk, trust):
             raise LedgerRefused(
@@ -125,11 +127,10 @@ def _standing(desk: Desk, trust: Trust, statement: Statement) -> Slip | None:
     Each verdict makes a new head, which has to be cosigned in turn: signing another one would never come to an end.
     """
     entered = book.entered(desk, predicates.TYPE) if quorum.parse(trust.document.quorum).needed else []
-    for slip in entered[-1:]:
-        said = verify(slip, trust, desk.now())
+    for said in entitled.standing(entered[-1:], trust, desk.now()):
         mine = said.party.id == desk.party and said.statement.digest == statement.digest
-        if mine and _gist(said.statement) == _gist(statement):
-            return slip
+        if mine and said.digest not in withdraw.withdrawn(desk) and _gist(said.statement) == _gist(statement):
+            return said.slip
     return None
 
 
@@ -179,8 +180,14 @@ def pack(
         statements=tuple(statements),
         deliveries=tuple(deliveries if auditor else [_opaque(s) for s in deliveries]),
         consistency=book.consistency(desk, trust, sizes),
-        evidence=gathered.evidence if auditor else None,
+        evidence=_judged_evidence(desk, verdict) if auditor else None,
     )
+
+
+def _judged_evidence(desk: Desk, verdict: Slip) -> dict[str, Any]:
+    """What this verdict judged: its digest is in it, and the ledger has grown since where witnesses were waited for."""
+    said = VerdictStatement.from_json(Statement.from_bytes(verdict.envelope.payload).predicate)
+    return canonical.object_from_bytes(desk.space.get(said.evidence), what="evidence")
 
 
 def _opaque(slip: Slip) -> Commitment:

@@ -14,7 +14,7 @@ from countermark.artefact.folder import read_folder
 from countermark.errors import CountermarkError, NothingToVerify, StatementRefused, TrustRefused
 from countermark.keys.document import OWNERS
 from countermark.keys.trust import Trust
-from countermark.lifecycle import book, entitled, parcel
+from countermark.lifecycle import book, entitled, filed, parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport import passport
 from countermark.passport.passport import Passport
@@ -36,11 +36,11 @@ def find(desk: Desk, which: str) -> list[Slip]:
     """
     path = Path(which)
     if path.name.endswith(passport.SUFFIX) and path.is_file():
-        return [book.slip(desk, Passport.from_bytes(read_file(path, passport.MAX_BYTES)).verdict.envelope.digest)]
+        return [filed.slip(desk, Passport.from_bytes(read_file(path, passport.MAX_BYTES)).verdict.envelope.digest)]
     if not path.exists():
         return [book.find(desk, which)]
     digest = read_folder(path).digest
-    verdicts = entitled.standing(book.entered(desk, verdict.TYPE), desk.trust(), desk.now())
+    verdicts = entitled.standing(book.entered(desk, verdict.TYPE, about=digest), desk.trust(), desk.now())
     hit = [shown.slip for shown in verdicts if _admits(shown, digest)]
     if not hit:
         raise NothingToVerify(f"no verdict here admits {path}", mend="`countermark ledger show` lists what was entered")
@@ -51,7 +51,7 @@ def _admits(shown: Shown, digest: str | None = None) -> bool:
     said = shown.statement
     if said.predicate_type != verdict.TYPE or digest not in (None, said.digest):
         return False
-    return bool(VerdictStatement.from_json(said.predicate).verdict["verdict"] == "admitted")
+    return VerdictStatement.from_json(said.predicate).admitted
 
 
 def withdraw(desk: Desk, slips: Sequence[Slip], reason: str, successor: Slip | None = None) -> list[Slip]:
@@ -127,7 +127,7 @@ def withdrawn(desk: Desk) -> dict[str, Withdrawal]:
 
 def entries(desk: Desk) -> set[int]:
     """Ledger entries of what no longer counts."""
-    return {book.slip(desk, digest).index() for digest in withdrawn(desk)}
+    return {filed.slip(desk, digest).index() for digest in withdrawn(desk)}
 
 
 def _held(desk: Desk, trust: Trust, slip: Slip) -> Withdrawal | None:
@@ -135,7 +135,7 @@ def _held(desk: Desk, trust: Trust, slip: Slip) -> Withdrawal | None:
     try:
         shown = verify(slip, trust, desk.now())
         said = Withdrawal.from_json(shown.statement.predicate)
-        return said if may(shown, verify(book.slip(desk, said.statement), trust, desk.now())) else None
+        return said if may(shown, verify(filed.slip(desk, said.statement), trust, desk.now())) else None
     except CountermarkError:
         return None  # its signer was revoked before it, it is malformed, or names nothing that was entered here
 

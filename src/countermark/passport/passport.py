@@ -125,7 +125,9 @@ def _bounded(fields: Fields, name: str) -> list[Any]:
 
 
 def _envelope(value: Any) -> dsse.Envelope:
-    return dsse.Envelope.from_bytes(canonical.to_bytes(value), what="trust document in the passport")
+    if not isinstance(value, dict):
+        raise StatementRefused("a trust document in the passport is not an object")
+    return dsse.Envelope.from_json(value, what="trust document in the passport")
 
 
 def _delivery(value: Any) -> Slip | Commitment:

@@ -66,8 +66,8 @@ class Slip:
         if receipt is not None and not isinstance(receipt, str):
             raise StatementRefused(f"{what}: the receipt is not text")
         out = cls(
-            dsse.Envelope.from_bytes(canonical.to_bytes(fields.object("envelope")), what=what),
-            Opening.from_bytes(canonical.to_bytes(opening)) if opening is not None else None,
+            dsse.Envelope.from_json(fields.object("envelope"), what=what),
+            Opening.from_json(opening) if opening is not None else None,
             receipt.encode() if receipt is not None else None,
         )
         fields.done()

@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from countermark import canonical
 from countermark.artefact.tree import Tree, compare
-from countermark.errors import LedgerRefused, PolicyRefused, StatementRefused, TreeRefused, TrustRefused
+from countermark.errors import LedgerRefused, StatementRefused, TreeRefused, TrustRefused
 from countermark.keys.document import OWNERS, moment
 from countermark.keys.trust import Trust, verify_chain
 from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint, verify_consistency
 from countermark.ledger.receipt import verify as verify_receipt
+from countermark.passport import judged
 from countermark.passport.passport import Commitment, Passport
 from countermark.passport.slip import Shown, Slip, key_of_note, ledger_note_key, verify
 from countermark.passport.witnesses import UNWITNESSED, cosigned
 from countermark.statement.predicates.acts import REVOCATION, Revocations
-from countermark.statement.predicates.verdict import TYPE, VerdictStatement
+from countermark.statement.predicates.verdict import VerdictStatement
 
 NOT_SHOWN = "freshness: not shown"
 
@@ -80,8 +80,8 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
     """Verify a model's papers.
 
     1. the trust chain leads from the pinned fingerprint, and is not older than the mark;
-    2. the verdict is logged, signed by a model owner, and says admitted;
-    3. the policy it applied is one that the trust document names;
+    2. the verdict is logged, signed by a model owner, admits, and no waiver that it rests on has ended;
+    3. the policy it applied is one that the trust document names, and the evidence, where it is here, is what was judged;
     4. the files seen are exactly those the verdict is about;
     5. every statement that the verdict rests on is here, signed and logged;
     6. all receipts lead to one ledger head, which extends the one remembered and the checkpoint carried along;
@@ -92,10 +92,8 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
         TrustRefused, SignatureRefused, StatementRefused, LedgerRefused, TreeRefused, PolicyRefused: a step fails.
     """
     trust = verify_chain(passport.trust, pin.fingerprint, now, least_version=pin.version)
-    verdict, head = _verdict(passport, trust, now)
-    policy = canonical.sha256_hex(passport.policy)
-    if policy != verdict.verdict.get("policy", {}).get("digest") or policy not in trust.document.policies:
-        raise PolicyRefused("the passport's policy is not one that the trust document names", why=f"policy {policy}")
+    verdict, head = judged.verdict(passport, trust, now)
+    judged.follows(passport, verdict, trust)
     if pin.model not in ("", head.statement.name):
         raise TreeRefused(
             f"these are the papers of {head.statement.name!r:.80}, not of {pin.model!r:.80}",
@@ -111,18 +109,6 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
     words = cosigned([c for _, c in entries], trust, now)
     fresh_until = _fresh(pin.snapshot, trust, {i for i, _ in entries}, now) if pin.snapshot else None
     return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, words)
-
-
-def _verdict(passport: Passport, trust: Trust, now: datetime) -> tuple[VerdictStatement, Shown]:
-    head = verify(passport.verdict, trust, now)
-    if head.statement.predicate_type != TYPE:
-        raise StatementRefused("the passport's verdict is another kind of statement")
-    if "model-owner" not in head.party.roles:
-        raise TrustRefused(f"the verdict is signed by {head.party.id}, who owns no model")
-    verdict = VerdictStatement.from_json(head.statement.predicate)
-    if verdict.verdict["verdict"] != "admitted":
-        raise PolicyRefused("the verdict on this model is: refused", mend="ask its owner for a released model")
-    return verdict, head
 
 
 def _same_files(expected: Tree, seen: Tree, subject: str) -> None:

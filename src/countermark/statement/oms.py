@@ -3,8 +3,8 @@
 Sources: ossf/model-signing-spec v1.0; the reference implementation `model-signing` 1.1 where the two
 differ: resources are ordered by path components and a single file is called ``"."``. Written bundles
 are verified by the reference. Reading is stricter than the reference: every signature counts, names
-cannot leave the model, nothing is left out because the signer said so, and what this module cannot
-verify (keyless bundles) is Inconclusive, never accepted.
+cannot leave the model, nothing is left out because the signer said so, and a keyless bundle that
+nobody could verify is Inconclusive, never accepted.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from countermark import canonical, dsse
 from countermark.errors import Inconclusive, StatementRefused, TreeRefused
+from countermark.statement.oms_keyless import MEDIA_TYPES, Keyless, KeylessTrust
 from countermark.statement.oms_keys import CertificateTrust, Endorser, KeyTrust, key_hint
 from countermark.statement.oms_resources import (
     FILES,
@@ -47,6 +48,7 @@ class Manifest:
         serialization: how the resources were named and hashed.
         resources: digest in hex by relative POSIX path, or by ``path:start:end`` in shards, in the signed order.
         signer: hex SHA-256 of the verifying key's SubjectPublicKeyInfo DER.
+        keyless: whose identity stands for that key, and when it signed; None where the verifier named a key or a root.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Manifest:
     serialization: Serialization
     resources: Mapping[str, str]
     signer: str
+    keyless: Keyless | None = None
 
     def compare(self, files: Mapping[str, str], *, exclude: Collection[str] = ()) -> Manifest:
         """Check that `files` are the signed ones, all of them and no others.
@@ -155,28 +158,40 @@ def sign(payload: bytes, *, sign: Callable[[bytes], bytes], spki_pem: bytes) -> 
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def verify(bundle: bytes, trust: KeyTrust | CertificateTrust, *, legacy: bool = False) -> Manifest:
+def verify(bundle: bytes, trust: KeyTrust | CertificateTrust | KeylessTrust, *, legacy: bool = False) -> Manifest:
     """Verify a bundle and give what it says; comparing with files is `Manifest.compare`.
 
-    1. the bundle is strict JSON of the one media type, with one kind of verification material;
-    2. the key is the verifier's own, or a certificate that chains to the verifier's root;
+    1. the bundle is strict JSON of a media type that fits, with one kind of verification material;
+    2. the key is the verifier's own, of a certificate that chains to the verifier's root, or of one that was issued to the
+       identity that the verifier expects and logged while it was valid;
     3. every signature of the envelope verifies with it;
     4. the payload is an in-toto statement with the OMS predicate;
     5. every resource is well named and hashed, none twice, and together they give the subject's digest.
 
     Args:
-        trust: the verifier's key, or roots and time.
+        trust: the verifier's key, or roots and time, or an identity.
         legacy: also take the format of release 0.2.0, whose signature encoding and predicate differ.
 
     Raises:
-        StatementRefused: malformed. SignatureRefused: the key or a signature does not hold.
-        Inconclusive: keyless (Sigstore) bundles, which cannot be verified here.
+        StatementRefused: malformed. SignatureRefused: the key or a signature does not hold. TrustRefused: another identity.
+        Inconclusive: a keyless (Sigstore) bundle, and no identity is expected. MissingExtra: or its package is absent.
     """
     value = canonical.object_from_bytes(bundle, what="OMS bundle", max_bytes=MAX_BUNDLE_BYTES)
-    material = _material(value)
+    keyless = isinstance(trust, KeylessTrust)
+    material = _material(value, MEDIA_TYPES if keyless else frozenset({MEDIA_TYPE}))
     envelope = _envelope(value["dsseEnvelope"])
+    if isinstance(trust, KeylessTrust):
+        endorser, told = trust.accept(value, envelope)
+        return replace(_manifest(_content(envelope, old=False), endorser), keyless=told)
+    _refuse_unlooked_at(material)
     endorser = trust.accept(material)
     old = _verify_signatures(envelope, endorser, legacy=legacy)
+    content = _content(envelope, old=old)
+    return _legacy_manifest(content, endorser) if old else _manifest(content, endorser)
+
+
+def _content(envelope: dsse.Envelope, *, old: bool) -> dict[str, Any]:
+    """The statement in the payload, of the predicate type that belongs to the encoding it was signed in."""
     content = canonical.object_from_bytes(envelope.payload, what="OMS statement", max_bytes=MAX_BUNDLE_BYTES)
     if content.get("_type") != STATEMENT_TYPE:
         raise StatementRefused(f"the OMS payload is of type {content.get('_type')!r}", why=f"expected {STATEMENT_TYPE}")
@@ -185,11 +200,12 @@ def verify(bundle: bytes, trust: KeyTrust | CertificateTrust, *, legacy: bool = 
         raise StatementRefused(
             f"predicate type {kind!r} does not belong in this bundle", why=f"expected {PREDICATE_TYPE}"
         )
-    return _legacy_manifest(content, endorser) if old else _manifest(content, endorser)
+    return content
 
 
-def _material(value: dict[str, Any]) -> dict[str, Any]:
-    if set(value) != {"mediaType", "verificationMaterial", "dsseEnvelope"} or value["mediaType"] != MEDIA_TYPE:
+def _material(value: dict[str, Any], media_types: Collection[str]) -> dict[str, Any]:
+    fits = isinstance(value.get("mediaType"), str) and value["mediaType"] in media_types
+    if set(value) != {"mediaType", "verificationMaterial", "dsseEnvelope"} or not fits:
         raise StatementRefused("this is not a Sigstore bundle v0.3 with a DSSE envelope", why=f"fields {sorted(value)}")
     material = value["verificationMaterial"]
     kinds = {"publicKey", "x509CertificateChain", "certificate"}
@@ -197,13 +213,19 @@ def _material(value: dict[str, Any]) -> dict[str, Any]:
         raise StatementRefused("an OMS bundle needs one of public key, certificate chain and certificate")
     if not isinstance(value["dsseEnvelope"], dict):
         raise StatementRefused("the OMS bundle's envelope is not an object")
-    if "certificate" in material:
-        if not isinstance(material.get("tlogEntries"), list) or not material["tlogEntries"]:
-            raise StatementRefused("a keyless OMS bundle without transparency log entries")
-        raise Inconclusive(
-            "a keyless OMS bundle cannot be verified here", why="it needs Sigstore's roots", mend="model_signing verify"
-        )
     return material
+
+
+def _refuse_unlooked_at(material: dict[str, Any]) -> None:
+    """A keyless bundle says nothing about a key or a root of the verifier's."""
+    if "certificate" not in material:
+        return
+    if not isinstance(material.get("tlogEntries"), list) or not material["tlogEntries"]:
+        raise StatementRefused("a keyless OMS bundle without transparency log entries")
+    raise Inconclusive(
+        "a keyless OMS bundle is verified by who signed it", why="whom to expect is not said",
+        mend="`countermark oms verify --identity NAME --identity-provider ISSUER`, with 'countermark[sigstore]' installed",
+    )  # fmt: skip
 
 
 def _envelope(value: dict[str, Any]) -> dsse.Envelope:

@@ -136,7 +136,16 @@ class CertificateTrust:
             ) from error
         if not _may_sign(leaf):
             raise SignatureRefused("the certificate of the OMS bundle is not for signing")
-        return Endorser(_ec_key(leaf.public_key()))
+        return endorser_of(leaf)
+
+
+def endorser_of(certificate: x509.Certificate) -> Endorser:
+    """The key of a certificate.
+
+    Raises:
+        SignatureRefused: it is not on P-256, P-384 or P-521.
+    """
+    return Endorser(_ec_key(certificate.public_key()))
 
 
 def key_hint(key: ec.EllipticCurvePublicKey) -> str:

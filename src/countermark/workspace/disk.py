@@ -28,7 +28,7 @@ _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 class Disk:
     """Writes that are whole and durable when a call returns, or did not happen.
 
-    Guarantees: `write` replaces atomically; `add` leaves a file that is durable only after `settle`; `folder` and `move` are durable; `discard` takes a folder away in one step. After any of them
+    Guarantees: `write` and `pour` replace atomically; `add` leaves a file that is durable only after `settle`; `folder` and `move` are durable; `discard` takes a folder away in one step. After any of them
     fails the old content is still there.
     """
 
@@ -50,6 +50,27 @@ class Disk:
             with contextlib.suppress(OSError):
                 self._unlink(temporary)
             raise _unusable(path, error) from error
+
+    def pour(self, path: Path, pieces: Iterable[bytes], *, mode: int = PRIVATE) -> None:
+        """Like `write`, for more than memory should hold.
+
+        Raises:
+            Unusable: as `write`; and whatever `pieces` raises, after which nothing is left.
+        """
+        temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+        try:
+            self._fill(temporary, b"", mode)
+            for piece in pieces:
+                self._extend(temporary, piece)
+            self._sync_files([temporary])
+            self._rename(temporary, path)
+            self._sync_folder(path.parent)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                self._unlink(temporary)
+            if isinstance(error, OSError):
+                raise _unusable(path, error) from error
+            raise
 
     def add(self, path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
         """Create a file inside a folder that is still being staged; `settle` makes it durable.
@@ -171,6 +192,12 @@ class Disk:
     def _fill(self, path: Path, data: bytes, mode: int) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), mode)
         with os.fdopen(descriptor, "wb", buffering=0) as file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+
+    def _extend(self, path: Path, data: bytes) -> None:
+        with path.open("ab", buffering=0) as file:
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]

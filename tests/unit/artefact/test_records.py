@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countermark.artefact import parquet, pointer, records
+from countermark.artefact import pointer, records, table_records
 from countermark.errors import CountermarkError, FormatRefused, TreeRefused, Unusable
 from countermark.formats import tar
 from countermark.formats.source import Memory
@@ -171,7 +171,7 @@ def test_bytes_that_are_no_table_are_refused(tmp_path: Path) -> None:
         bad = bytearray(good)
         bad[at] ^= 0xFF
         try:
-            for record in parquet.records(Memory(bytes(bad))):
+            for record in table_records.records(Memory(bytes(bad))):
                 assert record.data
         except CountermarkError:
             continue

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from countermark import canonical
 from countermark.canonical import Fields
@@ -124,3 +127,32 @@ def test_every_refusal_says_what_and_is_one_of_ours() -> None:
         canonical.object_from_bytes(b"[]", what="slip")
     assert caught.value.what == "slip is not a JSON object"
     assert caught.value.exit_code == 1
+
+
+def test_looking_for_depth_keeps_nothing_for_each_string() -> None:
+    """It once kept forty bytes for each string that it skipped: gigabytes, of a document that is not large."""
+    data = b"[" * 65 + b'"' * 4_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(StatementRefused, match="nested deeper"):
+            canonical.from_bytes(data)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@given(st.text('[]{}"\\\\a ', max_size=300).map(lambda text: "[" * 60 + "!" + text))
+def test_depth_is_counted_outside_strings_only(text: str) -> None:
+    depth = deepest = 0
+    inside = escaped = False
+    for char in text:
+        if inside:
+            inside, escaped = escaped or char != '"', char == "\\" and not escaped
+        elif char == '"':
+            inside = True
+        elif char in "[]{}":
+            depth += 1 if char in "[{" else -1
+            deepest = max(deepest, depth)
+    with pytest.raises(StatementRefused) as refused:
+        canonical.from_bytes(text.encode())
+    assert ("nested deeper" in refused.value.what) == (deepest > canonical.MAX_DEPTH)

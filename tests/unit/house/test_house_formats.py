@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from core_evidence import good, judged
 from core_world import OWNER, SUPPLIER, private_key
 
 from countermark import canonical
-from countermark.artefact import recipe
+from countermark.artefact import recipe, row_list
 from countermark.artefact.proof import TreeProof
 from countermark.artefact.tree import TreeEntry, bytes_root, tree_of
 from countermark.assess.assess import assess
@@ -80,10 +81,19 @@ def test_report() -> None:
     assert fields("report") == set(Report(evidence, verdict, assess(evidence, verdict)).to_json())
 
 
-@pytest.mark.parametrize("name", ["ledger", "passport", "report", "recipe", "contract", "quorum", "cosignature"])
+@pytest.mark.parametrize(
+    "name", ["ledger", "passport", "report", "recipe", "contract", "quorum", "cosignature", "rows"]
+)
 def test_a_page_says_its_version_or_source(name: str) -> None:
     text = (PAGES / f"{name}.md").read_text()
     assert "c2sp.org" in text or re.search(r"`format`? (?:= )?1|`format = 1`", text)
+
+
+def test_rows() -> None:
+    text = io.BytesIO(example("rows"))
+    heading = row_list.check(text)
+    assert (heading.id, heading.rows, [row.id for row in row_list.lines(text)]) == ("key", 1, ["a"])
+    assert fields("rows") >= set(canonical.object_from_bytes(heading.line())) - {"format"}
 
 
 def test_tree_proof() -> None:

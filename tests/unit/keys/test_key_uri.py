@@ -55,9 +55,37 @@ def test_text_that_is_none() -> None:
         parse("pkcs11:object=%ff").one("object")
 
 
+def test_a_key_of_a_service_is_named_as_the_service_names_it() -> None:
+    arn = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    for text, key in (
+        ("awskms:alias/acme/one", "alias/acme/one"),
+        (f"awskms:{arn}", arn),
+        ("hv:acme.one/12", "acme.one/12"),
+    ):
+        uri = parse(f"{text}?spki=AAAA")
+        assert (uri.one("key"), uri.asked("spki"), uri.in_service, uri.pin_file()) == (key, "AAAA", True, None)
+    assert not parse("pkcs11:token=a").in_service
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["awskms:", "awskms:a b", "awskms:key;token=x", "awskms:nobody:secret@alias", "awskms:alias/a?token=x", "awskms:a?spki=",
+     "awskms:a?pin-source=file:p", "hv:", "hv:a/b/1", "hv:a/0", "hv:a/x", "hv:a%2f1", "hv:a?token=x", "gcpkms:a", "azurekms:a"],
+)  # fmt: skip
+def test_services_take_no_credentials_and_no_other_forms(text: str) -> None:
+    with pytest.raises(Unusable):
+        parse(text)
+
+
+def test_a_keyless_signature_is_no_key() -> None:
+    with pytest.raises(Unusable, match="no key that a trust document could enrol") as caught:
+        parse("sigstore:")
+    assert "oms sign" in caught.value.mend
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
-    for whole in (text, f"pkcs11:{text}", f"pkcs11:object=a?{text}", f"tpm:{text}"):
+    for whole in (text, f"pkcs11:{text}", f"pkcs11:object=a?{text}", f"tpm:{text}", f"awskms:{text}", f"hv:a?{text}"):
         try:
             parse(whole)
         except Unusable:

@@ -299,3 +299,22 @@ def test_a_ledger_key_is_the_operators(chain: tuple[dsse.Envelope, ...], tmp_pat
     moved = replace(trust, document=replace(trust.document, ledger_operator=SUPPLIER))
     with pytest.raises(TrustRefused, match="no ledger key"):
         moved.ledger_key()
+
+
+def test_a_strangers_version_is_refused_before_its_keys_are_tried_or_proved(chain: tuple[dsse.Envelope, ...]) -> None:
+    """Two hundred thousand keys fit into one, each with a proof: minutes, for a document that nobody signed."""
+    following = next_version(chain)
+    unproved = [replace(p, keys=tuple(replace(k, proof=bytes(64)) for k in p.keys)) for p in following.parties]
+    forged = replace(following, parties=tuple(unproved))
+    with pytest.raises(TrustRefused, match="not signed by the owners of version 2"):
+        verify_chain((*chain, root_signed(forged, STRANGER)), chain[0].digest, NOW)
+    with pytest.raises(SignatureRefused, match="no proof of possession"):
+        verify_chain((*chain, root_signed(forged, OWNER, SECOND)), chain[0].digest, NOW)
+
+
+@pytest.mark.parametrize("parties", [[{}] * 10_001, [{"keys": [{}] * 5_001}] * 2])
+def test_a_document_of_too_many_keys_is_refused_before_one_is_read(
+    chain: tuple[dsse.Envelope, ...], parties: list[object]
+) -> None:
+    with pytest.raises(StatementRefused, match="parties and"):
+        TrustDocument.from_bytes(changed(chain[-1], parties=parties))

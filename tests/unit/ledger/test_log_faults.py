@@ -15,6 +15,7 @@ import pytest
 from countermark.errors import LedgerRefused, Unusable
 from countermark.ledger import Checkpoint, Log, LogReader, NoteKey, audit, verify, verify_consistency
 from countermark.ledger.stores.files import FileStore
+from countermark.ledger.stores.journal import PAGE
 from countermark.ledger.stores.memory import MemoryStore
 from countermark.ledger.stores.power_loss import ForgetfulDisk, PowerLostError
 from countermark.ledger.stores.protocol import Store
@@ -42,12 +43,16 @@ class Life:
         with contextlib.suppress(LedgerRefused):
             self.seen.append(LogReader(store, self.key).checkpoint())
 
-    def append(self, log: Log, store: Store, count: int) -> None:
+    def append(self, log: Log, store: Store, count: int, *, reader: Store | None = None) -> None:
         leaves = [b"leaf %d" % (self.number + n) for n in range(count)]
         self.number += count  # numbers of a failed append are never used again
         receipts = log.append(leaves)
         self.given += [(leaves[at], receipts[at].to_bytes()) for at in {0, count - 1}]
         self.see(store)
+        if reader is not None:  # who has no lock sees at once what was reported, with all that it needs
+            self.see(reader)
+            assert self.seen[-1] == log.checkpoint
+            assert LogReader(reader, self.key).receipt(receipts[-1].index, self.seen[-1]) == receipts[-1]
 
     def check(self, store: Store) -> None:
         reader = LogReader(store, self.key)
@@ -92,7 +97,7 @@ def test_a_log_that_may_have_signed_does_not_sign_again(key: NoteKey, sign: Sign
     store, life = MemoryStore(), Life(key, sign)
     with life.open(store) as log:
         life.append(log, store, 1)
-        store.fail(store.writes + 2, "kept")  # one tile, one bundle, then the checkpoint
+        store.fail(store.writes, "kept")
         with pytest.raises(Unusable, match="cannot be written"):
             log.append([b"unknown fate"])
         life.see(store)
@@ -106,52 +111,100 @@ def test_a_log_that_may_have_signed_does_not_sign_again(key: NoteKey, sign: Sign
     life.check(store)
 
 
-def _run_until_power_goes(disk: ForgetfulDisk, life: Life) -> bool:
-    store = FileStore(disk)
+JOURNALS = pytest.mark.parametrize(
+    "size", [pytest.param(2 * PAGE, id="none-fits"), pytest.param(10 * PAGE, id="some-fit"), 64 * PAGE]
+)
+
+
+def _run_until_power_goes(disk: ForgetfulDisk, life: Life, size: int) -> bool:
+    store, reader = FileStore(disk, journal_bytes=size), FileStore(disk)
     with contextlib.suppress(PowerLostError):
-        with life.open(store) as log:
-            for count in BATCHES:
-                life.append(log, store, count)
+        for batches in (BATCHES[:3], BATCHES[3:]):
+            with life.open(store) as log:
+                for count in batches:
+                    life.append(log, store, count, reader=reader)
         return False
     return True
 
 
-def _operations(key: NoteKey, sign: Sign) -> int:
+def _operations(key: NoteKey, sign: Sign, size: int) -> int:
     disk = ForgetfulDisk()
-    assert not _run_until_power_goes(disk, Life(key, sign))
+    assert not _run_until_power_goes(disk, Life(key, sign), size)
     return disk.operations
 
 
+@JOURNALS
 @pytest.mark.parametrize("kept", [0.0, 0.5, 1.0])
-def test_power_goes_after_every_operation(key: NoteKey, sign: Sign, kept: float) -> None:
-    for stop in range(_operations(key, sign)):
+def test_power_goes_after_every_operation(key: NoteKey, sign: Sign, kept: float, size: int) -> None:
+    for stop in range(_operations(key, sign, size)):
         disk, life = ForgetfulDisk(stop_at=stop), Life(key, sign)
-        assert _run_until_power_goes(disk, life)
+        assert _run_until_power_goes(disk, life, size)
         life.seen = _durable_only(life)
         after = disk.lose_power(random.Random(stop), kept=kept)
-        store = FileStore(after)
+        if life.given:
+            life.check(FileStore(after))  # already before a writer comes, whoever reads finds all that was reported
+            _bare_files_are_whole(after, key)
+        store = FileStore(after, journal_bytes=size)
         with life.open(store) as log:
             life.append(log, store, 2)
         life.check(store)
+        _bare_files_are_whole(after, key)
+
+
+def _bare_files_are_whole(disk: ForgetfulDisk, key: NoteKey) -> None:
+    """What a web server would show, which knows nothing of journals, is a log that holds."""
+
+    class Bare:
+        def read(self, name: str, limit: int) -> bytes | None:
+            return disk.read(name, limit)
+
+    audit(Bare(), key)  # type: ignore[arg-type]
 
 
 def _durable_only(life: Life) -> list[Checkpoint]:
     """Checkpoints that a reader may hold the log to after power loss: those that some receipt rests on.
 
-    One that was read between its rename and the fsync of its folder was never given to anybody.
+    One that was read between its writing and its fsync was never given to anybody.
     """
     given = {verify(leaf, receipt, life.key).checkpoint.size for leaf, receipt in life.given}
     return [checkpoint for checkpoint in life.seen if checkpoint.size in given]
 
 
-def test_the_forgetful_disc_would_notice_a_missing_fsync(key: NoteKey, sign: Sign) -> None:
-    """The instrument works: without the folder fsync, receipts are lost."""
+@JOURNALS
+@pytest.mark.parametrize("fate", ["lost", "kept"])
+def test_every_operation_of_the_disc_fails(key: NoteKey, sign: Sign, fate: str, size: int) -> None:
+    """Each write, fsync, rename and removal raises once, undone or done: the log is reopened, and power may go too."""
+    for at in range(_operations(key, sign, size)):
+        disk, life = ForgetfulDisk(), Life(key, sign)
+        disk.fail(at, fate)  # type: ignore[arg-type]
+        store, left = FileStore(disk, journal_bytes=size), list(BATCHES)
+        while left:
+            with contextlib.suppress(Unusable), life.open(store) as log:
+                while left:
+                    life.see(FileStore(disk))
+                    with contextlib.suppress(Unusable):
+                        life.append(log, store, left[0])
+                        left.pop(0)
+                    _ = log.checkpoint
+        life.check(FileStore(disk))
+        life.check(FileStore(disk.lose_power(random.Random(at), kept=0.5)))
+
+
+@pytest.mark.parametrize("forgotten", ["names", "journal"])
+def test_the_forgetful_disc_would_notice_a_missing_fsync(key: NoteKey, sign: Sign, forgotten: str) -> None:
+    """The instrument works: without the folder fsync, or that of the journal, receipts are lost."""
 
     class Careless(ForgetfulDisk):
         def sync_folder(self, name: str) -> None:
-            pass
+            if forgotten != "names":
+                super().sync_folder(name)
+
+        def patch(self, name: str, at: int, data: bytes, *, durable: bool) -> None:
+            super().patch(name, at, data, durable=durable and forgotten != "journal")
 
     disk, life = Careless(), Life(key, sign)
-    assert not _run_until_power_goes(disk, life)
-    with pytest.raises(LedgerRefused):
-        life.check(FileStore(disk.lose_power(random.Random(1), kept=0.0)))
+    store = FileStore(disk)
+    with life.open(store) as log:
+        life.append(log, store, 2)
+        with pytest.raises(LedgerRefused):
+            life.check(FileStore(disk.lose_power(random.Random(1), kept=0.0)))

@@ -13,7 +13,7 @@ from countermark.errors import LedgerRefused
 from countermark.ledger.log import Log
 from countermark.ledger.record import LEAF_BYTES
 from countermark.ledger.stores.files import FileStore
-from countermark.lifecycle import acts, book, care
+from countermark.lifecycle import acts, book, care, filed
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import receive
 from countermark.passport.slip import ledger_note_key
@@ -81,14 +81,14 @@ def test_one_flipped_bit_in_a_statement_is_named(small: World, suffix: str) -> N
 def test_lost_files_are_named_and_receipts_made_again(small: World) -> None:
     desk = small[OWNER]
     statements = home(desk) / "statements"
-    before = {p.name: book.slip(desk, p.stem).index() for p in statements.glob("*.tlog-proof")}
+    before = {p.name: filed.slip(desk, p.stem).index() for p in statements.glob("*.tlog-proof")}
     first, second, *_ = sorted(statements.glob("*.tlog-proof"))
     first.unlink()
     second.write_bytes(b"nothing")
     assert len(care.fsck(desk)[1]) == 4  # two statements, and the two entries that they explained
     assert care.rebuild(desk) == (2, [])
     assert care.fsck(desk)[1] == []
-    assert before == {p.name: book.slip(desk, p.stem).index() for p in statements.glob("*.tlog-proof")}
+    assert before == {p.name: filed.slip(desk, p.stem).index() for p in statements.glob("*.tlog-proof")}
     sorted(statements.glob("*.json"))[0].unlink()
     assert next(t.where for t in care.fsck(desk)[1]).startswith("entry ")
 

@@ -63,9 +63,9 @@ def test_lists_out_of_order_are_refused() -> None:
             compare.compare(old, new)
 
 
-def test_too_many_to_pair_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "MOST_PAIRED", 2)
-    seen = compare.compare(entries({f"a/{n}": n for n in range(5)}), entries({f"b/{n}": n for n in range(5)}))
+def test_too_many_to_pair_is_said() -> None:
+    old, new = entries({f"a/{n}": n for n in range(5)}), entries({f"b/{n}": n for n in range(5)})
+    seen = compare.compare(old, new, paired=2)
     assert seen.unpaired and sum(seen.counts[k] for k in ("added", "relabelled")) == 5
 
 

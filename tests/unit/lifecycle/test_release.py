@@ -10,9 +10,10 @@ import pytest
 import small_release
 from core_world import OWNER, SUPPLIER, World
 
-from countermark.errors import StatementRefused, TreeRefused, Unusable
+from countermark.errors import LedgerRefused, StatementRefused, TreeRefused, Unusable
+from countermark.keys.cosigner import ED25519, CosignerKey
 from countermark.ledger.receipt import Receipt
-from countermark.lifecycle import book, release
+from countermark.lifecycle import book, enrol, release, withdraw, witnessing
 from countermark.lifecycle.verify import pinned, verify_model
 from countermark.passport.passport import Passport
 from countermark.statement.predicates import verdict
@@ -77,3 +78,46 @@ def test_a_passport_that_repeats_a_statement_is_refused_before_it_is_verified_ag
     papers.write_bytes(replace(passport, statements=(passport.verdict, passport.verdict)).to_bytes())
     with pytest.raises(StatementRefused, match="a statement twice"):
         verify_model(folder, papers, pinned(small[SUPPLIER]), small.clock())
+
+
+def watched(world: World) -> None:
+    """A supplier witnesses the ledger, and is asked by files."""
+    enrol.new_key(world[SUPPLIER].space, "witness", "ed25519", None)
+    fresh = enrol.enrolment(world[SUPPLIER]).keys
+    world.amend(lambda d: d.with_party(replace(d.party(SUPPLIER), keys=fresh)))
+    trust = world[OWNER].trust()
+    line = CosignerKey(witnessing.name(trust, SUPPLIER), ED25519, world[SUPPLIER].signer("witness").public.raw()).vkey()
+    world.amend(lambda d: replace(d, quorum=f"witness acme {line}\nquorum acme\n"))
+
+
+def cosigned(world: World) -> None:
+    """The ledger's head is carried to the witness, and its answer back."""
+    desk, trust = world[OWNER], world[OWNER].trust()
+    asked = witnessing.request(desk, trust, witnessing.seen(world[SUPPLIER], world[SUPPLIER].trust()).size)
+    assert witnessing.ask(desk, trust, [witnessing.answer(world[SUPPLIER], asked.to_bytes()).body]).enough
+
+
+def test_evidence_in_papers_is_what_the_verdict_judged_even_where_witnesses_were_waited_for(
+    small: World, model: Path
+) -> None:
+    watched(small)
+    cosigned(small)
+    with pytest.raises(LedgerRefused, match="not cosigned"):
+        release.release(small[OWNER], model, small_release.POLICY)
+    cosigned(small)
+    papers = release.release(small[OWNER], model, small_release.POLICY, auditor=True).passport
+    assert papers is not None and verdicts(small) == 1
+    reader = small[SUPPLIER]
+    assert verify_model(model, papers, pinned(reader), reader.now()).state == "admitted, witnessed"
+
+
+def test_a_verdict_that_was_withdrawn_is_not_taken_up_again(small: World, model: Path) -> None:
+    watched(small)
+    cosigned(small)
+    with pytest.raises(LedgerRefused, match="not cosigned"):
+        release.release(small[OWNER], model, small_release.POLICY)
+    withdraw.withdraw(small[OWNER], book.entered(small[OWNER], verdict.TYPE), "a backdoor was found")
+    cosigned(small)
+    with pytest.raises(LedgerRefused, match="not cosigned"):  # a verdict of its own, that waits in turn
+        release.release(small[OWNER], model, small_release.POLICY)
+    assert verdicts(small) == 2

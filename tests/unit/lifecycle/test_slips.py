@@ -11,7 +11,7 @@ from core_world import OTHER, OWNER, SUPPLIER, World
 from countermark import canonical, dsse
 from countermark.errors import LedgerRefused, StatementRefused, TrustRefused
 from countermark.keys.signer import sign_envelope
-from countermark.lifecycle import book
+from countermark.lifecycle import filed
 from countermark.lifecycle.receive import receive
 from countermark.passport.slip import Slip, addressed_to, verify
 
@@ -52,14 +52,14 @@ def test_an_empty_receipt_is_refused_where_none_is_needed(world: World, slip: Sl
 
 
 def test_a_receipt_of_another_entry_is_refused(world: World, slip: Slip) -> None:
-    first = book.slip(world[OWNER], receive(world[OWNER], world.root / SUPPLIER / "parts").parcel.envelope.digest)
+    first = filed.slip(world[OWNER], receive(world[OWNER], world.root / SUPPLIER / "parts").parcel.envelope.digest)
     swapped = replace(slip, receipt=first.receipt)
     with pytest.raises(LedgerRefused):
         verify(swapped, world[SUPPLIER].trust(), world.clock())
 
 
 def test_an_opening_of_another_statement_is_refused(world: World, slip: Slip) -> None:
-    first = book.slip(world[OWNER], receive(world[OWNER], world.root / SUPPLIER / "parts").parcel.envelope.digest)
+    first = filed.slip(world[OWNER], receive(world[OWNER], world.root / SUPPLIER / "parts").parcel.envelope.digest)
     swapped = replace(slip, opening=first.opening, receipt=first.receipt)
     with pytest.raises(LedgerRefused, match="about another statement"):
         verify(swapped, world[SUPPLIER].trust(), world.clock())

@@ -12,7 +12,7 @@ from core_world import OTHER, OWNER, SECOND, SUPPLIER, World, private_key
 from countermark.errors import LedgerRefused, NothingToVerify, StatementRefused, TrustRefused, Unusable
 from countermark.keys.signer import sign_envelope
 from countermark.ledger.record import LEAF_BYTES, open_leaf
-from countermark.lifecycle import acts, book, rows, withdraw
+from countermark.lifecycle import acts, book, filed, rows, withdraw
 from countermark.lifecycle.gather import gather
 from countermark.lifecycle.receive import receive
 from countermark.lifecycle.release import judge
@@ -153,7 +153,7 @@ def test_a_supplier_withdraws_its_own_delivery_by_a_file_and_nobody_elses(small:
     desk = small[OWNER]
     book.enter(desk, desk.trust(), [withdraw.request(small[SUPPLIER], folder, "the wrong camera")])
     assert withdraw.withdrawn(desk)[piece.envelope.digest].reason == "the wrong camera"
-    assert withdraw.entries(desk) == {book.slip(desk, piece.envelope.digest).index()}
+    assert withdraw.entries(desk) == {filed.slip(desk, piece.envelope.digest).index()}
 
 
 def test_another_partys_copy_of_the_same_words_is_refused_by_name(small: World) -> None:

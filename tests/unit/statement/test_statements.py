@@ -18,6 +18,10 @@ from countermark.statement.predicates.verdict import VerdictStatement
 from countermark.statement.statement import Context, Statement, predicate_type
 
 CONTEXT = Context("a" * 64, "acme", "2026-11-23T10:00:00Z", 3, "b" * 64)
+VERDICT = {
+    "format": 1, "verdict": "admitted", "subject": "1" * 64, "evidence": "2" * 64,
+    "policy": {"name": "default", "digest": "3" * 64}, "rules": [{"id": "in-scope", "ok": True, "waived": None}],
+}  # fmt: skip
 PREDICATES: list[Any] = [
     Delivery(CONTEXT, "metadata", {"nut": 3}, 10, None),
     Reception(CONTEXT, "c" * 64, "refused", ("why",), 3),
@@ -27,7 +31,7 @@ PREDICATES: list[Any] = [
     Waiver(CONTEXT, "data/label-flip", "2026-12-01T00:00:00Z", "known"),
     Revocations(CONTEXT, 7, "e" * 64, 1, (1, 2), "2026-12-01T00:00:00Z"),
     Checked(CONTEXT, {"data/contract": {"outcome": "passed"}}, {"rows": 3}),
-    VerdictStatement(CONTEXT, {"verdict": "admitted"}, ("f" * 64,), ()),
+    VerdictStatement(CONTEXT, VERDICT, ("f" * 64,), ()),
 ]
 
 
@@ -95,7 +99,10 @@ def test_a_statement_without_a_context_stands_nowhere() -> None:
         (Delivery, {"layout": "odd"}), (Delivery, {"classes": {"nut": 0}}), (Delivery, {"classes": {"n\u202e": 1}}),
         (Reception, {"state": "maybe"}), (Decision, {"action": "burn"}), (Decision, {"label": None}),
         (Decision, {"action": "accept"}), (Checked, {"checks": {"c": {"outcome": "fine"}}}), (Checked, {"checks": {"c": 1}}),
-        (VerdictStatement, {"verdict": {"verdict": "perhaps"}}),
+        (VerdictStatement, {"verdict": VERDICT | {"verdict": "perhaps"}}),
+        (VerdictStatement, {"verdict": VERDICT | {"format": 2}}),
+        (VerdictStatement, {"verdict": VERDICT | {"policy": None}}),
+        (VerdictStatement, {"verdict": VERDICT | {"rules": [{"id": "in-scope", "ok": False}]}}),
     ],
     ids=lambda v: v.__name__ if isinstance(v, type) else str(v),
 )  # fmt: skip

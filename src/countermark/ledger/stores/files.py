@@ -1,37 +1,52 @@
-"""A ledger in a folder: the tlog-tiles paths as plain files, ready to be served by any web server."""
+"""A ledger in a folder: the tlog-tiles paths as plain files, ready to be served by any web server.
+
+A commit is one record appended to a journal of fixed size and one fdatasync. Its objects and its head reach
+their own files later: when the journal is full, when the lock is left, or when the next writer finds it. The
+files by themselves are a log that is whole at every moment, with the head as it was when they were written
+last; a reader of this class looks into the journal too, and so sees every commit that was reported, at once
+and after a crash. What serves the bare files may lag behind while a writer holds the lock.
+
+Commits too large for the journal, and the first one, go straight to their files.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import os
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from countermark.ledger.note import MAX_NOTE_BYTES
+from countermark.ledger.stores import journal
 from countermark.ledger.stores.disk import Disk, OsDisk
-from countermark.ledger.stores.protocol import Object
+from countermark.ledger.stores.journal import Journal
+from countermark.ledger.stores.placing import Placing
+from countermark.ledger.stores.protocol import HEAD, Object
+from countermark.ledger.stores.writer import Writer
 
+JOURNAL_BYTES = 2 << 20
+MAX_JOURNAL_BYTES = 16 << 20
 _LOCK = ".lock"
-_SCRATCH = ".writing"
 _THREADS = 4
-_MANY = 16
+_LOOKS = 20
+_PAUSE_S = 0.005
 
 
 class FileStore:
-    """`Store` over a folder.
+    """`Store` over a folder, for one thread at a time that holds its lock, and any number of readers."""
 
-    An object is written under a scratch name, fsynced, renamed to its name, and the folder that holds
-    the name is fsynced; a new folder's own name is fsynced too. Scratch files of a process that died
-    are removed by the next holder of the lock.
-    """
+    def __init__(self, disk: Disk, *, threads: int = 1, journal_bytes: int = JOURNAL_BYTES) -> None:
+        """Take a disc.
 
-    def __init__(self, disk: Disk, *, threads: int = 1) -> None:
-        """Take a disc; more than one thread only where it may be used by several."""
+        Args:
+            threads: more than one only where the disc may be used by several.
+            journal_bytes: size of a new journal, whole pages, at most `MAX_JOURNAL_BYTES`.
+        """
         self._disk = disk
         self._threads = threads
-        self._known: set[str] = {"."}
-        self._numbers = itertools.count()
+        self._journal_bytes = journal_bytes
+        self._writer: Writer | None = None
+        self._seen: dict[str, bytes] | None = None
 
     @classmethod
     def at(cls, folder: Path) -> FileStore:
@@ -51,52 +66,71 @@ class FileStore:
         return cls(OsDisk(folder))
 
     def read(self, name: str, limit: int) -> bytes | None:
-        """As `Store.read`."""
-        return self._disk.read(name, limit)
+        """As `Store.read`; a reader looks into the journal whenever it reads the head."""
+        if self._writer is not None:
+            data = self._writer.read(name, limit)
+        else:
+            if name == HEAD or self._seen is None:
+                self._seen = self._look()
+            data = self._seen[name] if name in self._seen else self._disk.read(name, limit)
+        if data is not None and len(data) > limit:
+            raise OSError(f"{name} is {len(data)} bytes; the limit is {limit}")
+        return data
 
-    def publish(self, objects: Sequence[Object]) -> None:
-        """As `Store.publish`."""
-        touched: set[str] = set()
-        self._folder(_SCRATCH, touched)
-        moves = [(f"{_SCRATCH}/{os.getpid()}-{next(self._numbers)}", name) for name, _ in objects]
-        self._write([scratch for scratch, _ in moves], [data for _, data in objects])
-        for scratch, name in moves:
-            folder = os.path.dirname(name) or "."
-            self._folder(folder, touched)
-            self._disk.rename(scratch, name)
-            touched.add(folder)
-        for folder in sorted(touched):
-            self._disk.sync_folder(folder)
+    def commit(self, objects: Sequence[Object], head: bytes, replaces: bytes | None) -> None:
+        """As `Store.commit`."""
+        self._held().commit(objects, head, replaces)
 
     def discard(self, folder: str) -> None:
         """As `Store.discard`."""
-        self._known.discard(folder)
-        self._disk.empty_folder(folder)
-        self._disk.remove_folder(folder)
+        self._held().discard(folder)
 
     @contextlib.contextmanager
     def lock(self, wait_s: float) -> Iterator[None]:
-        """As `Store.lock`."""
-        with self._disk.lock(_LOCK, wait_s):
-            self._disk.empty_folder(_SCRATCH)
-            yield
+        """As `Store.lock`. The journal is locked beside the lock file, so that removing that one admits nobody."""
+        with self._disk.lock(_LOCK, wait_s), self._disk.lock(journal.NAME, wait_s):
+            placing = Placing(self._disk, self._threads)  # anew: after a failure nothing is known to be durable
+            placing.sweep()
+            self._writer = Writer(self._disk, placing, self._journal_bytes, *self._found())
+            try:
+                self._writer.settle()
+                yield
+                self._writer.leave()
+            finally:
+                self._writer = self._seen = None
 
-    def _write(self, names: list[str], contents: list[bytes]) -> None:
-        """Write and fsync the files; a disc takes many at once in less time than one after the other."""
-        if self._threads == 1 or len(names) < _MANY:
-            for name, data in zip(names, contents, strict=True):
-                self._disk.write(name, data)
-        else:
-            with ThreadPoolExecutor(self._threads) as pool:
-                list(pool.map(self._disk.write, names, contents))
+    def _held(self) -> Writer:
+        if self._writer is None:
+            raise OSError("the ledger's lock is not held")
+        return self._writer
 
-    def _folder(self, name: str, touched: set[str]) -> None:
-        """Make a folder and those above it; note for syncing whatever got a new name."""
-        if name in self._known:
-            return
-        parent = os.path.dirname(name) or "."
-        self._folder(parent, touched)
-        self._disk.make_folder(name)
-        # Also where it stood already: whoever made it may have died before its name was durable.
-        touched.add(parent)
-        self._known.add(name)
+    def _found(self) -> tuple[bytes | None, Journal]:
+        """The head in its file, and the journal beside it."""
+        head, data = self._disk.read(HEAD, MAX_NOTE_BYTES), None
+        # Only its owner may read a journal, because whoever can open it can lock it: others see the files alone.
+        with contextlib.suppress(PermissionError):
+            data = self._disk.read(journal.NAME, MAX_JOURNAL_BYTES)
+        return head, Journal.from_bytes(data or b"")
+
+    def _look(self) -> dict[str, bytes]:
+        """What only the journal holds. A writer may be at work meanwhile; then a second look shows it whole.
+
+        Raises:
+            OSError: the journal is damaged, or of another state than the folder.
+        """
+        for look in range(_LOOKS):
+            try:
+                head, found = self._found()
+                return _overlay(found, head)
+            except OSError:
+                if look + 1 == _LOOKS:
+                    raise
+            time.sleep(_PAUSE_S)
+        raise AssertionError("not reached")
+
+
+def _overlay(found: Journal, head: bytes | None) -> dict[str, bytes]:
+    pending = found.pending(head)
+    # The whole run, not only what is pending: readers of a slightly older head find its partial tiles here.
+    objects = {name: data for record in found.run for name, data in record.objects} if pending else {}
+    return objects | ({HEAD: pending[-1].head} if pending else {})

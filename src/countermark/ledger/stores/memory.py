@@ -1,4 +1,4 @@
-"""The memory twin of the file store: the same guarantees, and failures on command.
+"""The memory twin of the stores: the same guarantees, and failures on command.
 
 Tests make every single write fail twice: once lost, once kept although it was reported to fail.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from countermark.errors import Unusable
-from countermark.ledger.stores.protocol import Object
+from countermark.ledger.stores.protocol import HEAD, Object, head_moved
 
 Fate = Literal["lost", "kept"]
 
@@ -21,7 +21,7 @@ class MemoryStore:
 
     Attributes:
         objects: what is stored, by name; tests may look and tamper.
-        writes: number of object writes and folder removals asked for so far.
+        writes: number of commits and folder removals asked for so far.
     """
 
     def __init__(self) -> None:
@@ -45,14 +45,15 @@ class MemoryStore:
             raise OSError(f"{name} is {len(data)} bytes; the limit is {limit}")
         return data
 
-    def publish(self, objects: Sequence[Object]) -> None:
-        """As `Store.publish`; a failing write leaves the ones before it stored and the ones after it not."""
-        for name, data in objects:
-            fate = self._count()
-            if fate != "lost":
-                self.objects[name] = data
-            if fate is not None:
-                raise OSError(f"write of {name} fails on command ({fate})")
+    def commit(self, objects: Sequence[Object], head: bytes, replaces: bytes | None) -> None:
+        """As `Store.commit`."""
+        if self.objects.get(HEAD) != replaces:
+            raise head_moved("the head is not the one that this writer saw last")
+        fate = self._count()
+        if fate != "lost":
+            self.objects |= dict(objects) | {HEAD: head}
+        if fate is not None:
+            raise OSError(f"a commit fails on command ({fate})")
 
     def discard(self, folder: str) -> None:
         """As `Store.discard`."""

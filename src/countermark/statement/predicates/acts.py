@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from countermark.canonical import Fields
+from countermark.keys.document import moment
 from countermark.keys.verifier import PublicKey
 from countermark.statement.statement import Context, predicate_type
 
@@ -69,6 +70,7 @@ class Waiver:
             fields.text("reason"),
         )
         fields.done()
+        moment(out.until), moment(out.context.time)
         return out
 
 
@@ -115,6 +117,7 @@ class Revocations:
             fields.text("nextUpdate"),
         )
         fields.done()
+        moment(out.next_update)
         return out
 
 

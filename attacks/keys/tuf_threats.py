@@ -1,6 +1,6 @@
 """The threats that TUF lists, by name, against the trust document and the passport.
 
-    python attacks/keys/tuf.py
+    python attacks/keys/tuf_threats.py
 
 Source: The Update Framework 1.0.33, section 1.5.2 "Goals to protect against specific attacks", and Samuel et al.,
 "Survivable Key Compromise in Software Update Systems" (CCS 2010). The ordinary side believes what a file says of itself

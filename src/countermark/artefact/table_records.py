@@ -1,9 +1,8 @@
-"""Records of Parquet tables: a column of pictures and one of classes. pyarrow runs in a confined child."""
+"""Records of Parquet and Arrow tables: a picture and a class, or a name and a label. pyarrow runs in a confined child."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from countermark.artefact.records import MOST_RECORD_BYTES, Record, class_name
@@ -13,18 +12,9 @@ from countermark.sandbox.limits import ChildFailed, Limits
 from countermark.sandbox.pipe import Child
 from countermark.sandbox.task import Source
 
-_TASKS = "countermark.formats._parquet_task"
-_AT_ONCE = 256
+_TASKS = "countermark.formats._records_task"
 _LIMITS = Limits(memory_bytes=4 << 30, cpu_seconds=120, wall_seconds=300.0)
 _SUFFIXES = {"jpeg": "jpg"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    groups: tuple[int, ...]
-    label: str
-    picture: str
-    names: tuple[str, ...]
 
 
 def records(source: Source, field: str = "label") -> Iterator[Record]:
@@ -38,41 +28,49 @@ def records(source: Source, field: str = "label") -> Iterator[Record]:
         MissingExtra: pyarrow is absent. ChildFailed: the child died on it.
     """
     with Child(_LIMITS) as child:
-        table = _look(child, source, field)
+        said = child.ask(f"{_TASKS}:begin_pictures", {"field": field}, sources=[source]).json.get("names")
+        names = tuple(map(str, said)) if isinstance(said, list) else ()
         at = 0
-        for group, count in enumerate(table.groups):
-            for first in range(0, count, _AT_ONCE):
-                for label, data in _slice(child, source, table, group, first, min(_AT_ONCE, count - first)):
-                    yield Record(f"{at:08d}", _class(label, table.names), _suffix(data, at), data)
-                    at += 1
+        while some := list(_pictures(child, source)):
+            for label, data in some:
+                yield Record(f"{at:08d}", _class(label, names), _suffix(data, at), data)
+                at += 1
 
 
-def _look(child: Child, source: Source, field: str) -> _Table:
-    said = child.ask(f"{_TASKS}:look", {"field": field}, sources=[source]).json
-    match said:
-        case {"groups": list(groups), "label": str(label), "picture": str(picture), "names": names} if all(
-            type(g) is int and g >= 0 for g in groups
-        ):
-            return _Table(tuple(groups), label, picture, tuple(names) if isinstance(names, list) else ())
-    raise ChildFailed("the confined reader described no table")
-
-
-def _slice(
-    child: Child, source: Source, table: _Table, group: int, first: int, count: int
-) -> Iterator[tuple[Any, bytes]]:
-    asked = {"group": group, "first": first, "count": count, "label": table.label, "picture": table.picture}
-    reply = child.ask(f"{_TASKS}:rows", asked, sources=[source])
+def _pictures(child: Child, source: Source) -> Iterator[tuple[Any, bytes]]:
+    reply = child.ask(f"{_TASKS}:more_pictures", {}, sources=[source])
     labels, lengths = reply.json.get("labels"), reply.json.get("lengths")
     if (
-        not isinstance(labels, list) or not isinstance(lengths, list) or not len(labels) == len(lengths) == count
-        or not all(type(n) is int and 0 < n <= MOST_RECORD_BYTES for n in lengths)
+        not isinstance(labels, list) or not isinstance(lengths, list) or len(labels) != len(lengths)
+        or not all(type(n) is int and n > 0 for n in lengths)
         or len(reply.arrays) != 1 or len(reply.arrays[0].data) != sum(lengths)
     ):  # fmt: skip
-        raise ChildFailed("the confined reader answered with other rows than it was asked for")
+        raise ChildFailed("the confined reader answered with no rows")
     at = 0
     for label, length in zip(labels, lengths, strict=True):
+        if length > MOST_RECORD_BYTES:
+            raise FormatRefused(f"a picture has {length} bytes; the limit is {MOST_RECORD_BYTES}")
         yield label, bytes(reply.arrays[0].data[at : at + length])
         at += length
+
+
+def texts(source: Source, first: str, second: str) -> Iterator[tuple[object, object]]:
+    """The values of two columns of text in row order, as they stand there: a null is None.
+
+    Raises:
+        As `records`.
+    """
+    with Child(_LIMITS) as child:
+        child.ask(f"{_TASKS}:begin_texts", {"columns": [first, second]}, sources=[source])
+        while True:
+            said = child.ask(f"{_TASKS}:more_texts", {}, sources=[source]).json
+            match said:
+                case {"first": list(ones), "second": list(others)} if len(ones) == len(others):
+                    if not ones:
+                        return
+                    yield from zip(ones, others, strict=True)
+                case _:
+                    raise ChildFailed("the confined reader answered with no rows")
 
 
 def _class(value: Any, names: tuple[str, ...]) -> str:

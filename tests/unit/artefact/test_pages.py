@@ -1,0 +1,95 @@
+"""Memory for large files: the same bytes and roots whatever pages carry them, and dear pages are given up."""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from countermark.artefact import _pages, _private
+from countermark.artefact._pages import PIECE_BYTES, Pages
+from countermark.artefact.profile import SHA256
+from countermark.artefact.tree import CHUNK_BYTES, bytes_root
+
+SIZE = 6 * CHUNK_BYTES + PIECE_BYTES + 4097
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pages") / "file"
+    path.write_bytes(os.urandom(SIZE))
+    return path
+
+
+def filled(file: Path, pages: Pages) -> list[int | None]:
+    """Fill all chunks in order; which advice each was given."""
+    given: list[int | None] = []
+    real = pages._advise
+
+    def advised(advice: int | None, at: int, count: int) -> None:
+        if advice != _pages._POPULATE_WRITE:
+            given.append(advice)
+        real(advice, at, count)
+
+    pages._advise = advised  # type: ignore[method-assign]
+    with open(file, "rb") as opened:
+        for at in range(0, SIZE, CHUNK_BYTES):
+            got = sum(map(len, pages.pieces(opened.fileno(), at, min(CHUNK_BYTES, SIZE - at))))
+            assert got == min(CHUNK_BYTES, SIZE - at)
+    assert pages.view == file.read_bytes()
+    return given
+
+
+def clock(monkeypatch: pytest.MonkeyPatch, small: int, huge: int, pages: Pages) -> None:
+    """Each reading of a piece costs that many nanoseconds, by the kind of its pages."""
+    now, calls = 0, itertools.count()
+
+    def told() -> int:
+        nonlocal now
+        first = pages._small_cost == 0 or pages._dear >= _pages._PATIENCE
+        now += (small if first else huge) if next(calls) % 2 else 0
+        return now
+
+    monkeypatch.setattr(time, "thread_time_ns", told)
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="this platform has no huge pages to ask for")
+def test_huge_pages_stay_where_they_are_cheap(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = Pages(SIZE)
+    clock(monkeypatch, 1000, 300, pages)
+    assert filled(file, pages) == [mmap.MADV_NOHUGEPAGE] + [mmap.MADV_HUGEPAGE] * 6
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="this platform has no huge pages to ask for")
+def test_huge_pages_are_given_up_where_they_are_dear(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = Pages(SIZE)
+    clock(monkeypatch, 1000, 8000, pages)
+    huge = [mmap.MADV_HUGEPAGE] * _pages._PATIENCE
+    assert filled(file, pages) == [mmap.MADV_NOHUGEPAGE, *huge] + [mmap.MADV_NOHUGEPAGE] * 3
+
+
+def test_where_no_advice_is_taken_the_bytes_are_the_same(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for advice in (None, 9999):
+        for name in ("_SMALL", "_HUGE", "_POPULATE_WRITE"):
+            monkeypatch.setattr(_pages, name, advice)
+        assert set(filled(file, Pages(SIZE))) <= {advice}
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_root_is_that_of_the_bytes(file: Path, threads: int) -> None:
+    with open(file, "rb") as opened:
+        view, root = _private.anonymous(opened.fileno(), SIZE, SHA256, threads)
+    assert view == file.read_bytes() and root == bytes_root(file.read_bytes())
+
+
+def test_a_file_that_ends_early_has_another_root(file: Path) -> None:
+    with open(file, "rb") as opened:
+        for longer in (1, PIECE_BYTES, CHUNK_BYTES * 2):
+            view, root = _private.anonymous(opened.fileno(), SIZE + longer, SHA256, 2)
+            assert root != bytes_root(bytes(view)) and root != bytes_root(file.read_bytes() + bytes(longer))
+        pieces = list(Pages(SIZE).pieces(opened.fileno(), SIZE - 10, CHUNK_BYTES // 2))
+    assert [len(piece) for piece in pieces] == [10]

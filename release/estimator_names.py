@@ -196,7 +196,12 @@ def lines(root: str) -> Iterator[str]:
     for module in modules(root):
         for name, value in vars(module).items():
             home = getattr(value, "__module__", None) or module.__name__
-            if inspect.isclass(value) and home.startswith(root) and value.__qualname__ == name and not _never(name, value):
+            if (
+                inspect.isclass(value)
+                and home.startswith(root)
+                and value.__qualname__ == name
+                and not _never(name, value)
+            ):
                 called = (home, name) in CALLED or not value.__flags__ & HEAP_TYPE
                 roles = "reduce,newobj,build,reference" if called else "newobj,build,reference"
                 yield f"{home}\t{name}\t{roles}\tany"

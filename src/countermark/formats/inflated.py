@@ -83,7 +83,11 @@ class Inflated:
                 self._check(made, at)
                 yield piece
         if engine.unused_data or at != self._source.size:
-            raise Malformed("compressed-tail", f"bytes after the end of the {self._kind} stream", offset=at - len(engine.unused_data))
+            raise Malformed(
+                "compressed-tail",
+                f"bytes after the end of the {self._kind} stream",
+                offset=at - len(engine.unused_data),
+            )
 
     def _inflate(self, engine: Any, data: bytes) -> Iterator[bytes]:
         """Pieces of bounded size, whatever the input is."""
@@ -95,7 +99,9 @@ class Inflated:
                     return
         except (zlib.error, OSError, EOFError, lzma.LZMAError) as error:
             if "emory" in str(error):
-                raise Unaccounted("compressed-memory", f"a {self._kind} stream that needs more memory than is given") from error
+                raise Unaccounted(
+                    "compressed-memory", f"a {self._kind} stream that needs more memory than is given"
+                ) from error
             raise Malformed("compressed-damaged", f"the {self._kind} stream is damaged", why=str(error)) from error
 
     def _check(self, made: int, read: int) -> None:

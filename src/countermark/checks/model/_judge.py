@@ -60,7 +60,9 @@ class PickleJudge:
             return Made(None)
         self.names[function.full].add(role)
         if role in ("inst", "obj"):
-            self._refuse(role, f"calls {function.full} by {role.upper()}, an opcode that no pickler has written since 1998", at)
+            self._refuse(
+                role, f"calls {function.full} by {role.upper()}, an opcode that no pickler has written since 1998", at
+            )
         elif function.entry is not None:
             self._check_call(role, function, args, at)
         return Made(function, args, self._facts(function, args))
@@ -70,7 +72,11 @@ class PickleJudge:
         if wanted not in function.entry.roles:
             self._refuse("role", f"{function.full} is used in {role.upper()}, which it is not listed for", at)
         elif wanted == "reduce" and not fits(function.entry.arguments, args):
-            self._refuse("arguments", f"{function.full} is called with {v.kind(args)} of another shape than it is listed with", at)
+            self._refuse(
+                "arguments",
+                f"{function.full} is called with {v.kind(args)} of another shape than it is listed with",
+                at,
+            )
         for name in named_in(args):
             if name.entry is not None and "reference" not in name.entry.roles and "newobj" not in name.entry.roles:
                 self._refuse("role", f"{name.full} is handed to {function.full}", at)
@@ -83,9 +89,8 @@ class PickleJudge:
         """As `Judge.build`: attributes are set on made objects only, never on a class or a function."""
         if not isinstance(target, Made):
             self._refuse("build", f"sets attributes of {v.kind(target)}", at)
-        elif target.of is not None and target.of.entry is not None and "build" not in target.of.entry.roles:
-            if not _is_array(target):
-                self._refuse("build", f"sets the state of {v.kind(target)}", at)
+        elif not _takes_state(target):
+            self._refuse("build", f"sets the state of {v.kind(target)}", at)
         if isinstance(target, Made):
             target.state = state
         return after
@@ -111,5 +116,8 @@ class PickleJudge:
             )  # fmt: skip
 
 
-def _is_array(target: Made) -> bool:
-    return target.of is not None and target.of.full.endswith("multiarray._reconstruct")
+def _takes_state(target: Made) -> bool:
+    """Whether the list says so; an array is made by a function and takes its own. Of unlisted names nothing is known anyway."""
+    if target.of is None or target.of.entry is None:
+        return True
+    return "build" in target.of.entry.roles or target.of.full.endswith("multiarray._reconstruct")

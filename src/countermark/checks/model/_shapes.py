@@ -31,7 +31,9 @@ def _factory(args: Value) -> bool:
 
 def _latin1(args: Value) -> bool:
     """`_codecs.encode(text, "latin1")`: other codecs import modules of their name."""
-    return isinstance(args, tuple) and len(args) == 2 and v.is_kind(args[0], v.TEXT) and args[1] in ("latin1", "latin-1")
+    return (
+        isinstance(args, tuple) and len(args) == 2 and v.is_kind(args[0], v.TEXT) and args[1] in ("latin1", "latin-1")
+    )
 
 
 def _array(args: Value) -> bool:
@@ -57,7 +59,12 @@ def _tensor(args: Value) -> bool:
 
 
 def _numbers(value: Value) -> list[int] | None:
-    if isinstance(value, Made) and value.of is not None and value.of.full == "torch.Size" and isinstance(value.args, tuple):
+    if (
+        isinstance(value, Made)
+        and value.of is not None
+        and value.of.full == "torch.Size"
+        and isinstance(value.args, tuple)
+    ):
         value = value.args[0] if value.args else ()
     if not isinstance(value, tuple):
         return None

@@ -51,7 +51,13 @@ class TorchJudge(PickleJudge):
         if isinstance(id, tuple) and len(id) in (5, 6) and id[0] == "storage" and isinstance(id[1], Name):
             kind, key, count = id[1], id[2], number(id[4])
             width = torch_layout.ELEMENT_BYTES.get(kind.qualname)
-            if kind.entry is not None and width and isinstance(key, str) and count is not None and isinstance(id[3], str):
+            if (
+                kind.entry is not None
+                and width
+                and isinstance(key, str)
+                and count is not None
+                and isinstance(id[3], str)
+            ):
                 return self._storage(kind, Storage(key, count, width), at)
         if isinstance(id, tuple) and len(id) == 4 and id[0] == "module" and isinstance(id[1], Name):
             return id[1]  # a class with the text of its source, which loaders compare and do not run
@@ -112,12 +118,22 @@ class JoblibJudge(PickleJudge):
 
 def _element(dtype: Value) -> tuple[str, int]:
     """Kind and bytes of one element, as far as `numpy.dtype`'s argument tells; ("", 0) where it does not."""
-    if not isinstance(dtype, Made) or not isinstance(dtype.args, tuple) or not dtype.args or not isinstance(dtype.args[0], str):
+    if (
+        not isinstance(dtype, Made)
+        or not isinstance(dtype.args, tuple)
+        or not dtype.args
+        or not isinstance(dtype.args[0], str)
+    ):
         return "", 0
     match = _DTYPE.fullmatch(dtype.args[0])
     if match is None:
         return "", 0
-    structured = match[1] == "V" and isinstance(dtype.state, tuple) and len(dtype.state) > 4 and not v.is_kind(dtype.state[4], v.NONE)
+    structured = (
+        match[1] == "V"
+        and isinstance(dtype.state, tuple)
+        and len(dtype.state) > 4
+        and not v.is_kind(dtype.state[4], v.NONE)
+    )
     return match[1], 0 if structured else int(match[2] or 1) * (4 if match[1] == "U" else 1)
 
 

@@ -53,7 +53,9 @@ def _answer(kind: str, judge: PickleJudge, left: list[str]) -> Look:
         unknown = f"names {', '.join(list(judge.doubts)[:_FEW])}, which no list has" if judge.doubts else ""
         beside = f"{len(left)} members that are not read: {', '.join(left[:_FEW])}" if left else ""
         return Look(ID, kind, "unproven", "; ".join(filter(None, (unknown, beside))), counts=counts)
-    return Look(ID, kind, "proven", f"{len(judge.names)} names, all listed; loads without running other code", counts=counts)
+    return Look(
+        ID, kind, "proven", f"{len(judge.names)} names, all listed; loads without running other code", counts=counts
+    )
 
 
 def _follow(source: Source, kind: str, judge: PickleJudge) -> list[str]:

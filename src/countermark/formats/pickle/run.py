@@ -30,15 +30,16 @@ def follow(machine: Machine, at: int = 0) -> int:
             raise wrong("opcode", f"{code:02x} is no opcode", at)
 
 
-def _common(machine: Machine, at: int) -> int:
+def _common(machine: Machine, at: int) -> int:  # noqa: PLR0912, PLR0915 - one branch per opcode, see below
     """Run what only moves values about, up to an opcode that takes more, the end of the window or of the frame.
 
-    One loop with everything in local names: a file of 50 MB holds twenty million of these.
+    One loop with everything in local names: a file of 50 MB holds twenty million of these. It keeps away from the end of a
+    window that is not the file's: no argument may be read from beyond.
     """
     stack, marks, memo, captures = machine.stack, machine.marks, machine.memo, machine.captures
     pushed, step = ops.KEPT if captures else ops.PUSHED, ops.STEP
     base, data = machine.window(at)
-    pos, end = at - base, len(data) - MARGIN
+    pos, end = at - base, len(data) - MARGIN * (2 if base + len(data) - MARGIN < machine.source.size else 1)
     if machine.frame_end:
         end = min(end, machine.frame_end - base)
     try:
@@ -83,22 +84,12 @@ def _common(machine: Machine, at: int) -> int:
             elif code == 0x71 and data[pos + 1] == len(memo):  # BINPUT
                 memo.append(stack[-1])
                 pos += 2
-            elif code == 0x72 and int.from_bytes(data[pos + 1 : pos + 5], "little") == len(memo):  # LONG_BINPUT
-                memo.append(stack[-1])
-                pos += 5
             elif code == 0x6A:  # LONG_BINGET
                 value = memo[int.from_bytes(data[pos + 1 : pos + 5], "little")]
                 if value is v.UNSET:
                     break
                 stack.append(value)
                 pos += 5
-            elif code == 0x4D:  # BININT2
-                stack.append(-1 - data[pos + 1] - (data[pos + 2] << 8))
-                pos += 3
-            elif code == 0x86 and len(stack) - (marks[-1] if marks else 0) > 1:  # TUPLE2
-                value = stack.pop()
-                stack[-1] = (stack[-1], value)
-                pos += 1
             else:
                 break
     except (IndexError, UnicodeDecodeError):

@@ -16,7 +16,9 @@ from countermark.formats.pickle.values import Captured, Listed, Made, Name, Valu
 
 Step = Callable[[Machine, int, int], int]
 _INTEGER = re.compile(rb"[ \t\r\f\v]*[-+]?[0-9]{1,4300}[ \t\r\f\v]*")
-_FLOAT = re.compile(rb"[-+]?(?:[0-9]{1,400}\.?[0-9]{0,400}(?:[eE][-+]?[0-9]{1,9})?|\.[0-9]{1,400}(?:[eE][-+]?[0-9]{1,9})?|inf|nan)")
+_FLOAT = re.compile(
+    rb"[-+]?(?:[0-9]{1,400}\.?[0-9]{0,400}(?:[eE][-+]?[0-9]{1,9})?|\.[0-9]{1,400}(?:[eE][-+]?[0-9]{1,9})?|inf|nan)"
+)
 _MOST_LONG = 1 << 20
 _CAPTURED = 64
 
@@ -46,7 +48,9 @@ def _counted(machine: Machine, at: int, code: int) -> int:
     after = machine.reach(at + 1 + width, count)
     value: Value = kind
     if kind == v.TEXT and count <= v.KEPT_TEXT:
-        value = _decoded(machine.source.read(at + 1 + width, count), "utf-8" if code in (0x58, 0x8C, 0x8D) else "latin-1", at)
+        value = _decoded(
+            machine.source.read(at + 1 + width, count), "utf-8" if code in (0x58, 0x8C, 0x8D) else "latin-1", at
+        )
     machine.stack.append(value)
     return after
 

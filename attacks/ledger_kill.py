@@ -1,11 +1,12 @@
 """Kill a process that appends to a ledger, at random moments, and check what it left behind.
 
     python attacks/ledger_kill.py --times 200 --seed 1
+    python attacks/ledger_kill.py --times 50 --bucket
 
 A child appends and prints every receipt it was given, with the checkpoint; the parent kills it with
 SIGKILL after a random time, then checks: every receipt ever printed verifies and its leaf stands at its
-index; the log opens; every checkpoint ever printed is a prefix of the newest one. One folder lives
-through all the kills. Exit code 0 when everything held, 1 with the first thing that did not.
+index; the log opens; every checkpoint ever printed is a prefix of the newest one. One folder, or with
+``--bucket`` one bucket of an S3 server on loopback, lives through all the kills. Exit code 0 when everything held, 1 with the first thing that did not.
 """
 
 from __future__ import annotations
@@ -20,19 +21,31 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent / "core"))
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from countermark.ledger import Checkpoint, Log, NoteKey, audit, verify, verify_checkpoint, verify_consistency
+from countermark.ledger import Checkpoint, Log, LogReader, NoteKey, audit, verify, verify_checkpoint, verify_consistency
 from countermark.ledger.stores.files import FileStore
+from countermark.ledger.stores.protocol import Store
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 KEY = NoteKey("example.org/killed", PRIVATE.public_key().public_bytes_raw())
+URL = "s3://evidence/killed"
 
 
-def append_for_ever(folder: Path) -> None:
+def store_at(place: str) -> Store:
+    """The store in a folder, or at a URL."""
+    if "://" not in place:
+        return FileStore.at(Path(place))
+    from countermark.ledger.stores.objects import ObjectStore
+
+    return ObjectStore.at(place)
+
+
+def append_for_ever(place: str) -> None:
     """The child: append groups of 1 to 300 leaves and print leaf and receipt of each first and last one."""
-    store, chance = FileStore.at(folder), random.Random(os.getpid())
-    begin = Log.open if (folder / "checkpoint").exists() else Log.create
+    store, chance = store_at(place), random.Random(os.getpid())
+    begin = Log.open if LogReader(store, KEY).exists() else Log.create
     with begin(store, KEY, PRIVATE.sign, wait_s=10.0) as log:
         print("open", flush=True)
         while True:
@@ -42,14 +55,17 @@ def append_for_ever(folder: Path) -> None:
                 print(leaf.hex(), receipt.to_bytes().hex(), flush=True)
 
 
-def kill_once(folder: Path, chance: random.Random) -> list[tuple[bytes, bytes]]:
-    """Run a child for 0 to 60 ms after it opened the log (or kill it while it opens), return what it printed."""
-    command = [sys.executable, __file__, "--child", str(folder)]
+def kill_once(place: str, chance: random.Random) -> list[tuple[bytes, bytes]]:
+    """Run a child for 0 to 60 ms after it opened the log (or kill it while it opens), return what it printed.
+
+    Requests to a bucket take longer than writes to a disc, so there it is ten times as long.
+    """
+    command = [sys.executable, __file__, "--child", place]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         if chance.random() < 0.9:
             child.stdout.readline()
-            time.sleep(chance.random() * 0.06)
+            time.sleep(chance.random() * (0.6 if "://" in place else 0.06))
         else:
             time.sleep(chance.random() * 0.3)
         child.send_signal(signal.SIGKILL)
@@ -67,9 +83,9 @@ def _whole(parts: list[bytes]) -> tuple[bytes, bytes] | None:
     return bytes.fromhex(parts[0].decode()), bytes.fromhex(parts[1].decode())
 
 
-def check(folder: Path, given: list[tuple[bytes, bytes]], seen: list[Checkpoint]) -> Checkpoint:
+def check(place: str, given: list[tuple[bytes, bytes]], seen: list[Checkpoint]) -> Checkpoint:
     """Open the log as its next writer would, and hold it to everything it ever promised."""
-    store = FileStore.at(folder)
+    store = store_at(place)
     with Log.open(store, KEY, PRIVATE.sign, wait_s=10.0) as log:
         head = log.checkpoint
         for leaf, receipt in given:
@@ -83,19 +99,19 @@ def check(folder: Path, given: list[tuple[bytes, bytes]], seen: list[Checkpoint]
     return head
 
 
-def run(folder: Path, times: int, seed: int) -> tuple[int, int]:
+def run(place: str, times: int, seed: int) -> tuple[int, int]:
     """Kill `times` children. Returns (entries in the log, receipts checked)."""
     chance, seen, receipts = random.Random(seed), [], 0
-    Log.create(FileStore.at(folder), KEY, PRIVATE.sign).close()
+    Log.create(store_at(place), KEY, PRIVATE.sign).close()
     for turn in range(times):
-        given = kill_once(folder, chance)
+        given = kill_once(place, chance)
         receipts += len(given)
-        head = check(folder, given, seen)
-        assert verify_checkpoint((folder / "checkpoint").read_bytes(), KEY) == head
+        head = check(place, given, seen)
+        assert verify_checkpoint(store_at(place).read("checkpoint", 1 << 20) or b"", KEY) == head
         seen = seen[-200:] + seen[:: max(1, len(seen) // 200)]
         if (turn + 1) % 20 == 0:
             print(f"{turn + 1} kills, {head.size} entries, {receipts} receipts hold", file=sys.stderr)
-    return audit(FileStore.reading(folder), KEY).checkpoint.size, receipts
+    return audit(store_at(place), KEY).checkpoint.size, receipts
 
 
 def main() -> int:
@@ -103,12 +119,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--times", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--bucket", action="store_true", help="in an object store (needs moto)")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         append_for_ever(options.child)
-    with tempfile.TemporaryDirectory() as folder:
-        size, receipts = run(Path(folder) / "ledger", options.times, options.seed)
+    if options.bucket:
+        from bucket import server
+
+        with server() as place:
+            os.environ.update(place.environment)
+            size, receipts = run(URL, options.times, options.seed)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            size, receipts = run(str(Path(folder) / "ledger"), options.times, options.seed)
     print(
         f"{options.times} kills, seed {options.seed}: {receipts} receipts and {size} entries hold, no history was rewritten"
     )

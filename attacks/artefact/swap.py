@@ -4,20 +4,24 @@
 
 Ordinary code verifies a folder and then gives the path to its loader; whoever may write there wins every time.
 A handle gives out the bytes that it hashed, or refuses. The last attack never stops: another process swaps the
-file to and fro as fast as it can while both sides verify and load.
+file to and fro as fast as it can while both sides verify and load. Loaders that take a whole folder get one that exists
+only in their own mount namespace; one such child loads again and again while the folder outside is swapped.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +32,9 @@ from countermark.artefact.handle import Handle, open_verified
 from countermark.artefact.tree import Tree
 from countermark.errors import CountermarkError
 from countermark.runtime.load import load
+from countermark.runtime.mounted import run
+from countermark.runtime.torch_tensors import from_handle
+from countermark.sandbox.bubblewrap import find
 
 FILE = "weights.safetensors"
 GOOD = safetensors.numpy.save({"w": np.full(64, 1, np.float32)})
@@ -146,6 +153,67 @@ def by_view(target: Target, meanwhile: Callable[[], None]) -> str:
     return _held(target, lambda: None, read)
 
 
+def by_torch(target: Target, meanwhile: Callable[[], None]) -> str:
+    """As `by_view`, with PyTorch tensors."""
+
+    def read(handle: Handle) -> float:
+        tensors = from_handle(handle, FILE)
+        meanwhile()
+        return float(tensors["w"][0])
+
+    return _held(target, lambda: None, read)
+
+
+LOADER = """
+import json, os, sys
+from collections import Counter
+folder, count, seen = "/model", int(sys.argv[1]), Counter()
+for number in range(count):
+    try:
+        open(os.path.join(folder, sys.argv[2]), "r+b")
+        seen["WROTE TO THE FOLDER"] += 1
+    except OSError:
+        pass
+    with open(os.path.join(folder, sys.argv[2]), "rb") as file:
+        seen[file.read().hex()] += 1
+    if number == 0:
+        open("ready", "w").close()
+json.dump(seen, open("seen", "w"))
+"""
+
+
+def in_mount(target: Target, output: Path, loads: int) -> Counter[str]:
+    """A child that takes a folder loads from it again and again while the folder outside is swapped in every way."""
+    stop, swaps = threading.Event(), 0
+
+    def swapping_outside() -> None:
+        nonlocal swaps
+        while not (output / "ready").exists() and not stop.wait(0.001):
+            pass
+        while not stop.is_set():
+            for swap in SWAPS.values():
+                target.restore()
+                swap(target)
+                swaps += 1
+                folder_back(target)
+
+    target.restore()
+    attacker = threading.Thread(target=swapping_outside)
+    with open_verified(target.folder, target.signed) as handle:
+        attacker.start()
+        try:
+            done = run(handle, ["python", "-I", "-c", LOADER, str(loads), FILE], output)
+        finally:
+            stop.set()
+            attacker.join()
+            target.restore()
+    if done.returncode != 0 or not swaps:
+        raise SystemExit(f"the child ended with {done.returncode} after {swaps} swaps: {done.finished.stderr[-500:]}")
+    told = {GOOD.hex(): _told(1.0), EVIL.hex(): _told(666.0)}
+    seen = json.loads((output / "seen").read_text())
+    return Counter({told.get(what, what[:40]): count for what, count in seen.items()})
+
+
 def _held(target: Target, meanwhile: Callable[[], None], read: Callable[[Handle], float]) -> str:
     try:
         with open_verified(target.folder, target.signed) as handle:
@@ -160,6 +228,8 @@ def _told(number: float) -> str:
 
 
 SIDES = {"verify, then load": naive, "handle": by_handle, "sealed path": by_path, "view": by_view}
+if find_spec("torch"):
+    SIDES["torch"] = by_torch
 
 
 def rounds(target: Target, side: str, swap: str, count: int) -> Counter[str]:
@@ -216,6 +286,13 @@ def main() -> int:
                 bad = sum(n for what, n in seen.items() if what not in ("refused", _told(1.0)))
                 lost += bad if side != "verify, then load" else 0
                 print(f"{side:<18} {swap:<12} {', '.join(f'{n} {what}' for what, n in seen.most_common())}")
+        if find() is None:
+            print("private mount: skipped, bubblewrap is not installed")
+        else:
+            (Path(place) / "out").mkdir()
+            seen = in_mount(target, Path(place) / "out", count)
+            lost += sum(n for what, n in seen.items() if what != _told(1.0))
+            print(f"{'private mount':<18} {'all':<12} {', '.join(f'{n} {what}' for what, n in seen.most_common())}")
     return 1 if lost else 0
 
 

@@ -9,7 +9,9 @@ the word "admitted" takes it. Exit code 0 when Countermark refused every one.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -25,7 +27,7 @@ from countermark.ledger.log import Log
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import fresh_opening
 from countermark.lifecycle import book
-from countermark.lifecycle.verify import pinned, verify_model
+from countermark.lifecycle.verify import pinned, verify_delivery, verify_model
 from countermark.passport.passport import Passport
 from countermark.passport.slip import Slip, record_for
 from countermark.statement.statement import Statement
@@ -107,6 +109,26 @@ def attacks(root: Path) -> list[Attack]:
     return out
 
 
+def a_terabyte(root: Path) -> list[Attack]:
+    """A file of the model, or of a delivery, that grew to a terabyte and takes no room: hours for whoever hashes it first."""
+    world = small_release.make(root / "terabyte")
+    model, papers = small_release.model(world, "wanted")
+    parts, _ = world.delivered(world.parts("more"))
+    os.truncate(model / "weights.bin", 1 << 40)
+    os.truncate(parts / "nut" / "0.png", 1 << 40)
+    desk = world[SUPPLIER]
+    return [
+        Attack("a model of a terabyte", lambda: _hashed(model / "weights.bin"),
+               lambda: verify_model(model, papers, pinned(desk), desk.now())),
+        Attack("a delivery of a terabyte", lambda: _hashed(parts / "nut" / "0.png"), lambda: verify_delivery(parts, desk)),
+    ]  # fmt: skip
+
+
+def _hashed(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        sys.exit(report(attacks(Path(folder))))
+        sys.exit(report([*attacks(Path(folder)), *a_terabyte(Path(folder))]))

@@ -30,6 +30,7 @@ from countermark import dsse
 from countermark.errors import TrustRefused
 from countermark.keys.document import PAYLOAD_TYPE, EnrolledKey, TrustDocument, enrolment_bytes
 from countermark.keys.signer import sign_envelope
+from countermark.keys.verifier import Use
 from countermark.ledger import asking
 from countermark.lifecycle import acts, book, enrol, verify
 from countermark.lifecycle.desk import Desk, chain_bytes, read_chain
@@ -148,14 +149,46 @@ def fast_forward_of_the_ledger(world: World) -> Attack:
     return Attack("fast-forward, ledger", lambda: believes_itself(far), lambda: reader_opens(reader, model, far))
 
 
+def fast_forward_of_revocations(world: World) -> Attack:
+    """Stolen statement and ledger keys of an owner make a revocation snapshot a thousand entries ahead of all real ones.
+
+    The reader keeps it, as the keys count. Once the owners replaced them it is refused, and must not stand in the way.
+    """
+    small_release.model(world, "wanted")
+    far, reader = far_snapshot(world), world[SUPPLIER]
+    pin_snapshot(reader, far)
+    replace_key(world, "ledger")
+    replace_key(world, "statement")
+    enrol.pin(reader, world.fingerprint, world.chain)
+    return Attack("fast-forward, revocations", lambda: json.loads(far.read_bytes())["receipt"].split("\n")[1],
+                  lambda: pin_snapshot(reader, far))  # fmt: skip
+
+
+def far_snapshot(world: World, more: int = 1000) -> Path:
+    """Made by a thief from a copy of the owner's workspace."""
+    home = world.root / "snapshot-thief"
+    shutil.copytree(world[OWNER].space.home, home / ".countermark")
+    thief = replace(world[OWNER], space=Workspace(home))
+    with book.ledger(thief, thief.trust()) as log:
+        log.append([bytes(33)] * more)
+    file = world.root / "far-revocations.json"
+    file.write_bytes(acts.snapshot(thief).to_bytes())
+    return file
+
+
 def replace_ledger_key(world: World) -> None:
     """The owners replace the ledger's key, as docs/how-to/rotate-the-ledger-key.md tells."""
+    replace_key(world, "ledger")
+
+
+def replace_key(world: World, use: Use) -> None:
+    """The owners replace a key of the one who keeps the ledger; what it signed beyond the real ledger is disowned."""
     desk = world[OWNER]
-    old = desk.signer("ledger").public
+    old = desk.signer(use).public
     with book.ledger(desk, desk.trust()) as log:
         size = log.checkpoint.size
     enrol.revoke(desk, OWNER, key_id=old.id, reason="stolen", from_leaf=size)
-    fresh = enrol.new_key(desk.space, "ledger", "ed25519", None)
+    fresh = enrol.new_key(desk.space, use, "ed25519", None)
     key = EnrolledKey(fresh.public, fresh.sign(enrolment_bytes(OWNER, fresh.public)))
     party = enrol.draft(desk).party(OWNER)
     enrol.save_draft(desk, enrol.draft(desk).with_party(replace(party, keys=(*party.keys, key))))
@@ -328,6 +361,7 @@ def _signatures(file: Path) -> str:
 
 THREATS = (
     old_papers_after_a_revocation, arbitrary_installation, endless_data, extraneous_dependencies, fast_forward_of_trust, fast_forward_of_the_ledger,
+    fast_forward_of_revocations,
     indefinite_freeze, freeze_of_revocations, malicious_mirror, mix_and_match, rollback_of_trust, rollback_of_a_model,
     slow_retrieval, wrong_software, key_compromise_below_threshold, rotation_by_new_keys_alone,
     rotation_by_old_keys_alone,

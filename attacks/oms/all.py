@@ -1,4 +1,4 @@
-"""Every weakness W1 to W12, one line each: what the reference says and what Countermark says.
+"""Every weakness W1 to W13, one line each: what the reference says and what Countermark says.
 
     python attacks/oms/all.py
 

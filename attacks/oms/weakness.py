@@ -58,6 +58,16 @@ def reference(place: Path, act: str, *options: str) -> str:
     return told(subprocess.run(command, check=False, capture_output=True, text=True, timeout=60))
 
 
+def by_certificate(place: Path, root: Path) -> str:
+    """``verify certificate`` of ``place/model`` with ``place/model.sig`` under a root, PEM."""
+    if not REFERENCE.exists():
+        return ABSENT
+    command = [REFERENCE, "verify", "certificate", place / "model", "--signature", place / "model.sig"]
+    return told(
+        subprocess.run([*command, "--certificate_chain", root], check=False, capture_output=True, text=True, timeout=60)
+    )
+
+
 def library(place: Path, code: str, *words: str) -> str:
     """Python code in the reference's own environment, given ``place`` and words."""
     if not REFERENCE.exists():

@@ -38,6 +38,7 @@ class Settings:
         to: party that deliveries go to. contract, policy: files, relative to the workspace's root.
         passphrase_file: file with the passphrase of this party's keys.
         index: URL of a PostgreSQL server that keeps the index of statements; without one it is a file of the workspace.
+        ledger: URL of the object store that the ledger is kept in; without one it is a folder of the workspace.
     """
 
     to: str = ""
@@ -45,6 +46,7 @@ class Settings:
     policy: str = ""
     passphrase_file: str = ""
     index: str = ""
+    ledger: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def desk_of(space: Workspace, passphrase_file: Path | None, ask: Ask | None = No
 
     said = settings(space.root)
     file = passphrase_file or (space.root / said.passphrase_file if said.passphrase_file else None)
-    return Desk(space, space.party()["id"], clock, _passphrase(space, file, ask), _index(said.index))
+    return Desk(space, space.party()["id"], clock, _passphrase(space, file, ask), _index(said.index), said.ledger)
 
 
 def _index(url: str) -> OpenIndex:

@@ -47,7 +47,7 @@ class Hashing:
 
     leaf_prefix: bytes
     node_prefix: bytes
-    new: Callable[[bytes], HashState]
+    new: Callable[[bytes | memoryview], HashState]
 
     def leaf(self, data: bytes | memoryview) -> bytes:
         """Hash of one leaf's data; large data is not copied."""

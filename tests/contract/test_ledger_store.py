@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bucket import BUCKET, server
+from obstore.store import MemoryStore as InMemory
 
 from countermark.errors import LedgerRefused, Unusable
 from countermark.ledger.stores.files import FileStore
 from countermark.ledger.stores.memory import MemoryStore
+from countermark.ledger.stores.objects import ObjectStore
 from countermark.ledger.stores.power_loss import ForgetfulDisk
 from countermark.ledger.stores.protocol import Store
 
 Reopen = Callable[[], Store]
+LOCKED = ["files", "memory", "forgetful disc"]
+locked = pytest.mark.parametrize("reopen", LOCKED, indirect=True)
 
 
-@pytest.fixture(params=["files", "memory", "forgetful disc"])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
+@pytest.fixture(params=[*LOCKED, "objects", "s3"])
+def reopen(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reopen]:
     """Gives another store object for the same place, where the place outlives the object."""
-    if request.param == "files":
-        return lambda: FileStore.at(tmp_path / "store")
-    if request.param == "memory":
-        memory = MemoryStore()
-        return lambda: memory
-    disk = ForgetfulDisk()
-    return lambda: FileStore(disk)
+    match request.param:
+        case "files":
+            yield lambda: FileStore.at(tmp_path / "store")
+        case "memory":
+            memory = MemoryStore()
+            yield lambda: memory
+        case "forgetful disc":
+            disk = ForgetfulDisk()
+            yield lambda: FileStore(disk)
+        case "objects":
+            bucket = InMemory()
+            yield lambda: ObjectStore(bucket)
+        case "s3":
+            with server() as place:
+                for name, value in place.environment.items():
+                    monkeypatch.setenv(name, value)
+                yield lambda: ObjectStore.at(f"s3://{BUCKET}/ledger")
 
 
 def commit(store: Store, head: bytes, replaces: bytes | None, *objects: tuple[str, bytes]) -> None:
@@ -90,6 +106,18 @@ def test_a_commit_replaces_only_the_head_that_it_names(reopen: Reopen) -> None:
     assert reopen().read("checkpoint", 100) == b"third"
 
 
+def test_of_two_that_go_on_from_one_head_one_is_refused(reopen: Reopen) -> None:
+    """Where the place has a lock, the second does not even get in."""
+    commit(reopen(), b"first", None)
+    one, two = reopen(), reopen()
+    with one.lock(0.0), contextlib.suppress(Unusable), two.lock(0.0):
+        one.commit([("tile/0/000.p/1", b"1")], b"second", b"first")
+        with pytest.raises(LedgerRefused, match="another writer"):
+            two.commit([("tile/0/000.p/1", b"x")], b"fork", b"first")
+        assert reopen().read("tile/0/000.p/1", 9) == b"1"
+    assert reopen().read("checkpoint", 9) in (b"first", b"second")
+
+
 def test_an_object_over_the_limit_is_not_read(reopen: Reopen) -> None:
     store = reopen()
     commit(store, b"12345", None)
@@ -126,6 +154,7 @@ def test_discard_takes_one_folder_and_nothing_else(reopen: Reopen, at_once: bool
     assert reopen().read("tile/0/000.p/3", 9) == b"and again"
 
 
+@locked
 def test_one_holder_of_the_lock(reopen: Reopen) -> None:
     with reopen().lock(0.0), pytest.raises(Unusable, match="another"), reopen().lock(0.0):
         pytest.fail("two holders")
@@ -133,6 +162,7 @@ def test_one_holder_of_the_lock(reopen: Reopen) -> None:
         pass
 
 
+@locked
 def test_a_lock_is_let_go_when_its_block_raises(reopen: Reopen) -> None:
     with pytest.raises(ZeroDivisionError), reopen().lock(0.0):
         raise ZeroDivisionError

@@ -73,11 +73,11 @@ def world(tmp_path: Path) -> World:
 
 
 def mount_small(place: Path) -> bool:
-    """A file system of one megabyte at `place`, where this user may mount one."""
+    """A file system of four megabytes at `place`, where this user may mount one."""
     place.mkdir()
     if os.geteuid() != 0 or not shutil.which("mount"):
         return False
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -88,7 +88,7 @@ def test_a_full_disk_is_said_and_loses_nothing(world: World, tmp_path: Path) -> 
     try:
         first, kept = world.delivered(world.parts("first"))
         folder = world.parts("second", each=5)
-        (folder / "nut" / "large.png").write_bytes(os.urandom(1500 << 10))
+        (folder / "nut" / "large.png").write_bytes(os.urandom(3500 << 10))
         _, piece = world.delivered(folder)
         root = small / OWNER
         shutil.copytree(world.root / OWNER, root)
@@ -100,7 +100,7 @@ def test_a_full_disk_is_said_and_loses_nothing(world: World, tmp_path: Path) -> 
         nothing_half(desk, [kept])
         assert [r.state for r in received(desk)] == ["admitted"]
         assert list((root / ".countermark" / "incoming").iterdir()) == [], "the half copy does not keep the disk full"
-        subprocess.run(["mount", "-o", "remount,size=8m", str(small)], check=True)
+        subprocess.run(["mount", "-o", "remount,size=16m", str(small)], check=True)
         whole_again(desk, [first, folder], [kept, piece])
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)

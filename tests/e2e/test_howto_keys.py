@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import small_release
+from plain_web import web
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -143,13 +144,17 @@ def test_oms_bundles(shell, tmp_path: Path) -> None:
 
 def test_a_ledger_is_looked_after(project) -> None:
     delivered(project)
-    said = run_page(project, "look-after-a-ledger.md", {})
-    assert said[0].startswith("whole: 2 entries") and said[-1] == "made again: 0 receipts"
+    with web(project.here / "manufacturer" / ".countermark" / "ledger") as url:
+        said = run_page(project, "look-after-a-ledger.md", {"http://127.0.0.1:8000": url})
+    assert (
+        said[0].startswith("whole: 2 entries") and said[-1] == "made again: 0 receipts, and the index of 2 statements"
+    )
     assert said[1:3] == ["2 entries, 2 new; the history only grew"] * 2
+    assert said[3:5] == ["2 entries, 0 new; the history only grew", "one history: the same head"]
     receipts = sorted((project.here / "manufacturer" / ".countermark" / "statements").glob("*.tlog-proof"))
     receipts[0].unlink()
     assert "does not hold" in project("ledger", "fsck", at="manufacturer", exit=1).last
-    assert project("ledger", "rebuild-index", at="manufacturer").last == "made again: 1 receipt"
+    assert project("ledger", "rebuild-index", at="manufacturer").last.startswith("made again: 1 receipt,")
     assert project("ledger", "fsck", "--json", at="manufacturer").json()["troubles"] == []
 
 
@@ -169,3 +174,28 @@ def test_two_deliveries_are_compared(project) -> None:
     told = project("diff", before, "photos", "--csv", "changes.csv", at="acme", exit=1)
     assert told.last == "1 changed, 1 relabelled; 2 as they were"
     assert len((project.here / "acme" / "changes.csv").read_text().splitlines()) == 3
+
+
+def test_tables_shards_and_croissant(project) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    import tarfile
+
+    from pyarrow import parquet
+
+    photos = sorted((project.here / "acme" / "photos").rglob("*.png"))
+    made = arrow.table({"image": [p.read_bytes() for p in photos], "part": [p.parent.name for p in photos]})
+    parquet.write_table(made, project.here / "acme" / "march.parquet")
+    parquet.write_table(made.rename_columns(["image", "label"]), project.here / "acme" / "april.parquet")
+    folders(project, "acme/shards")
+    with tarfile.open(project.here / "acme" / "shards" / "0.tar", "w") as shard:
+        for number, photo in enumerate(photos):
+            (project.here / "acme" / "label").write_text(photo.parent.name)
+            shard.add(photo, f"{number}.png")
+            shard.add(project.here / "acme" / "label", f"{number}.cls")
+    said = run_page(project, "tables-and-shards.md", {})
+    assert said[0].startswith("would be signed: 4 rows of 2 classes") and said[1].startswith("signed: 4 rows")
+    assert said[2] == said[3] == "written: 4 rows of 2 classes from 1 shard"
+    assert project("receive", "../acme/april.parquet", at="manufacturer").last.startswith("1 admitted (4 rows)")
+    assert said[-1] == "alike: 4 rows"
+    project("deliver", "photos-of-march", at="acme")
+    assert project("receive", "../acme/photos-of-march", at="manufacturer").last.startswith("1 admitted (4 rows)")

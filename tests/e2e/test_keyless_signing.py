@@ -166,8 +166,12 @@ def test_what_is_no_configuration(service: Service, model: Path, config: str) ->
     assert not service.asked
 
 
-def test_without_the_extra(service: Service, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra(shell, service: Service, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay_out(service, shell.here)
+    (shell.here / "model.sig").write_bytes(signed(service, model)[0])
     monkeypatch.setitem(sys.modules, "sigstore", None)
+    said = shell("oms", "verify", "model", "--signature", "model.sig", "--trust-root", "root.json", *WHO, exit=3)
+    assert "countermark[sigstore]" in said.err
     with pytest.raises(MissingExtra, match=r"countermark\[sigstore\]"):
         signed(service, model)
 

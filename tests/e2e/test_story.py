@@ -389,7 +389,7 @@ def test_a_release_under_a_quorum_needs_its_witnesses_and_then_says_so(told: Tol
     assert done.judged.verdict.headline == "admitted" and done.passport is not None
     pin = verify.pinned(plant)
     seen = verify.verify_model(model, done.passport, pin, plant.now())
-    assert seen.witnessed.startswith(f"witnessed by {REVIEWER}, {RISK} until ")
+    assert seen.witnessed.startswith(f"witnessed by {REVIEWER}, {RISK} at ")
     assert seen.state == "admitted, witnessed"
     stripped = re.sub(rb"(\xe2\x80\x94 \S+/risk-office \S+?)\\n", b"", done.passport.read_bytes())
     assert stripped != done.passport.read_bytes()

@@ -21,7 +21,12 @@ def test_ordinary_code_loses(tmp_path: Path, kind: str) -> None:
     assert seen == ({"broke: SafetensorError": 10} if kind == "truncate" else {WON: 10})
 
 
-@pytest.mark.parametrize("side", ["handle", "sealed path", "view"])
+NEEDS_TORCH = pytest.param(
+    "torch", marks=pytest.mark.skipif("torch" not in swap.SIDES, reason="PyTorch is not installed")
+)
+
+
+@pytest.mark.parametrize("side", ["handle", "sealed path", "view", NEEDS_TORCH])
 def test_a_handle_never_does(tmp_path: Path, side: str) -> None:
     target = swap.make(tmp_path)
     for kind in swap.SWAPS:
@@ -37,3 +42,10 @@ def test_a_handle_never_does(tmp_path: Path, side: str) -> None:
 def test_nor_while_another_process_swaps_for_ever(tmp_path: Path, side: str) -> None:
     seen = swap.race(swap.make(tmp_path), side, 500)
     assert set(seen) <= HOLDS and sum(seen.values()) == 500
+
+
+@pytest.mark.skipif(swap.find() is None, reason="bubblewrap is not installed")
+def test_nor_does_a_loader_that_takes_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    seen = swap.in_mount(swap.make(tmp_path), tmp_path / "out", ROUNDS)
+    assert seen == {"loaded what was signed": ROUNDS}

@@ -171,7 +171,18 @@ def test_a_bundle_of_the_second_generation_is_dated_by_its_timestamp(tmp_path: P
 
 @needs_openssl
 @pytest.mark.parametrize(
-    "name", ["other-signature", "unknown-authority", "no-authority", "expired", "other-body", "cut", "no-stamp"]
+    "name",
+    [
+        "other-signature",
+        "unknown-authority",
+        "no-authority",
+        "expired",
+        "other-body",
+        "cut",
+        "no-stamp",
+        "one-of-two",
+        "time-without-a-promise",
+    ],
 )
 def test_a_timestamp_that_proves_nothing_is_refused(name: str) -> None:
     here, stamper = World(), Stamper()
@@ -190,6 +201,11 @@ def test_a_timestamp_that_proves_nothing_is_refused(name: str) -> None:
     elif name == "cut":
         stamps = material["timestampVerificationData"]["rfc3161Timestamps"]
         stamps[0]["signedTimestamp"] = stamps[0]["signedTimestamp"][:400]
+    elif name == "one-of-two":
+        more = keyless_timestamp.b64(stamper.stamp(b"another signature"))
+        material["timestampVerificationData"]["rfc3161Timestamps"].append({"signedTimestamp": more})
+    elif name == "time-without-a-promise":
+        material["tlogEntries"][0]["integratedTime"] = str(int(NOW.timestamp()))
     elif name == "no-stamp":
         del material["timestampVerificationData"]
     with pytest.raises(Refusal):

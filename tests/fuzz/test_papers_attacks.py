@@ -34,6 +34,13 @@ def test_a_verdict_that_does_not_follow_is_refused(tmp_path: Path) -> None:
         assert shown.naive == "took it: 'admitted'"
 
 
+def test_a_file_of_another_size_than_signed_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    for attack in hostile_papers.a_terabyte(tmp_path):
+        shown = show(attack)
+        assert shown.naive.startswith("leaked Stalled"), shown.naive
+        assert shown.refusal is not None and "became 1099511627776" in shown.refusal.what, shown.refusal
+
+
 def test_a_waiver_counts_for_a_reader_until_it_ends(world: World, tmp_path: Path) -> None:
     model, papers = small_release.model(world, "wanted")
     until = (world.clock() + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from core_world import OWNER, SECOND, SUPPLIER, World
 from countermark.errors import LedgerRefused, TrustRefused
 from countermark.lifecycle import acts, book, enrol
 from countermark.lifecycle.release import release
-from countermark.lifecycle.verify import pinned, remember, verify_model
+from countermark.lifecycle.verify import pin_snapshot, pinned, remember, verify_model
+from countermark.workspace.place import Workspace
 
 
 @pytest.fixture
@@ -44,6 +46,36 @@ def test_a_reader_recovers_from_a_fast_forward_when_the_owners_replace_the_key(w
     done = tuf_threats.reader_opens(reader, model, small_release.released(world, model))
     assert reader.mark().size == done.checkpoint.size < far
     assert reader.mark().ledger == world[OWNER].trust().ledger_key().id
+
+
+def test_a_reader_recovers_from_a_fast_forward_of_revocations(world: World, tmp_path: Path) -> None:
+    """What a thief handed out stood in the way of every real snapshot, for ever: the reader could not even replace it."""
+    model, _ = small_release.model(world, "wanted")
+    reader, real = world[SUPPLIER], tmp_path / "real.json"
+    pin_snapshot(reader, tuf_threats.far_snapshot(world))
+    real.write_bytes(acts.snapshot(world[OWNER]).to_bytes())
+    with pytest.raises(TrustRefused, match="older than the one kept"):
+        pin_snapshot(reader, real)
+    tuf_threats.replace_key(world, "ledger")
+    tuf_threats.replace_key(world, "statement")
+    enrol.pin(reader, world.fingerprint, world.chain)
+    real.write_bytes(acts.snapshot(world[OWNER]).to_bytes())
+    until = pin_snapshot(reader, real)
+    newest = small_release.released(world, model)
+    assert verify_model(model, newest, pinned(reader), reader.now()).fresh_until == until
+
+
+def test_a_snapshot_of_another_history_is_not_kept(world: World, tmp_path: Path) -> None:
+    shutil.copytree(world[OWNER].space.home, tmp_path / "fork" / ".countermark")
+    fork = replace(world[OWNER], space=Workspace(tmp_path / "fork"))
+    model, papers = small_release.model(world, "wanted")
+    reader, file = world[SUPPLIER], tmp_path / "revocations.json"
+    tuf_threats.reader_opens(reader, model, papers)
+    file.write_bytes(acts.snapshot(fork).to_bytes())
+    with pytest.raises(TrustRefused, match="another ledger of 3 entries"):
+        pin_snapshot(reader, file)
+    file.write_bytes(acts.snapshot(world[OWNER]).to_bytes())
+    assert pin_snapshot(reader, file)
 
 
 def test_an_honest_head_is_not_forgotten_with_its_key(world: World) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from countermark import merkle
-from countermark.artefact import folder
 from countermark.artefact._pages import Pages, filled
+from countermark.artefact.buffer import leaf_at
 from countermark.artefact.profile import Profile
 from countermark.artefact.tree import CHUNK_BYTES, bytes_root
 from countermark.errors import Unusable
@@ -68,9 +68,8 @@ def part(descriptor: int, start: int, stop: int) -> memoryview:
 
 
 def streamed(descriptor: int, size: int, profile: Profile, threads: int) -> bytes:
-    """Chunk root of a file that nobody here will use: one window of each thread is in memory."""
-    leaf = profile.chunks.leaf
-    return _root(size, lambda at, _: leaf(folder.window(descriptor, at)), profile, threads)
+    """Chunk root of a file that nobody here will use: one piece of each thread is in memory."""
+    return _root(size, lambda at, count: leaf_at(descriptor, at, at + count, profile.chunks), profile, threads)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from countermark.artefact import _private, folder, walk
+from countermark.artefact import _private, reading, walk
 from countermark.artefact.profile import SHA256, Profile
 from countermark.artefact.tree import CHUNK_BYTES, Tree, TreeEntry, compare
 from countermark.errors import TreeRefused, Unusable
@@ -93,6 +93,10 @@ class Handle:
         """Bytes of a file, as they were signed."""
         return self._entry(path).size
 
+    def executable(self, path: str) -> bool:
+        """Whether a file was signed as one that can be run."""
+        return self._entry(path).executable
+
     def view(self, path: str) -> memoryview:
         """The verified bytes, read-only, in private memory that lives as long as somebody looks at it.
 
@@ -148,16 +152,27 @@ class Handle:
         """A path, for loaders that take nothing else: a file in memory that nobody can change, gone afterwards.
 
         Hashed after it was sealed. It is one file: a loader that wants its neighbours too, or a certain ending, does not
-        find them, and must be given bytes.
+        find them, and must be given bytes, or the whole folder by `runtime.mounted`.
 
         Raises:
             As `view`; Unusable: this platform has no sealed files in memory.
+        """
+        with self.sealed_file(path) as descriptor:
+            yield f"/proc/self/fd/{descriptor}"
+
+    @contextlib.contextmanager
+    def sealed_file(self, path: str) -> Iterator[int]:
+        """As `sealed`, by its descriptor, which stands at the beginning of the file.
+
+        Raises:
+            As `sealed`.
         """
         entry = self._entry(path)
         with _private.sealed(path.rpartition("/")[2], self._filler(entry), entry.size) as (descriptor, data):
             root = _private.chunk_root(data, self._profile, self._threads)
             self._hold(entry._replace(root=root))
-            yield f"/proc/self/fd/{descriptor}"
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            yield descriptor
 
     def check_rest(self) -> None:
         """Hash the files that nobody asked for, without keeping them: afterwards the whole tree was seen.
@@ -205,16 +220,9 @@ class Handle:
     def _open(self, path: str) -> Iterator[tuple[int, TreeEntry]]:
         """A descriptor, and what its status tells of the file; its size is the signed one."""
         expected = self._entry(path)
-        with contextlib.ExitStack() as opened:
-            above = self._root
-            *folders, name = path.split("/")
-            if not self._end.alive:
-                raise Unusable(f"the handle to {self._name} was closed before {path} was read")
-            for part in folders:
-                above = walk.open_at(path, part, above, walk.OPEN_DIR)
-                opened.callback(os.close, above)
-            descriptor = walk.open_at(path, name, above, folder.OPEN_FILE)
-            opened.callback(os.close, descriptor)
+        if not self._end.alive:
+            raise Unusable(f"the handle to {self._name} was closed before {path} was read")
+        with walk.opened(self._root, path, reading.OPEN_FILE) as descriptor:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 walk.refuse_special(path, False)

@@ -1,6 +1,6 @@
 """Plain hashes of files, as formats of others want them: whole or in pieces, beside the tree digest where it is wanted.
 
-Each file is read once, 4 MiB at a time, so that no file is ever whole in memory; several are read at once.
+Each file is read once, a piece at a time, so that no file is ever whole in memory; several are read at once.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import Any
 
 from countermark import merkle
 from countermark.artefact import walk
-from countermark.artefact.folder import OPEN_FILE, Progress, Wants, refuse_changed, window
+from countermark.artefact.buffer import mine
+from countermark.artefact.folder import Progress
 from countermark.artefact.profile import Profile
+from countermark.artefact.reading import OPEN_FILE, SMALL_BYTES, Wants, refuse_changed
 from countermark.artefact.tree import CHUNK_BYTES, TreeEntry, bytes_root
 from countermark.errors import StatementRefused
 
-SMALL_BYTES = 64 << 10  # handing a smaller file to a thread costs more than hashing it
 AHEAD = 16
 Work = Callable[[int, str, os.stat_result], "Plain"]
 
@@ -119,25 +120,26 @@ def _closing(work: Work, descriptor: int, path: str, status: os.stat_result) -> 
 
 
 def _hashed(plan: Plan, new: Callable[..., Any], descriptor: int, path: str, before: os.stat_result) -> Plain:
-    size = before.st_size
-    if size <= SMALL_BYTES and (plan.piece is None or size <= plan.piece):
-        data = os.read(descriptor, size + 1)
+    size, one = before.st_size, plan.piece is None or before.st_size <= plan.piece
+    data = os.read(descriptor, size + 1) if one and size <= SMALL_BYTES else b""
+    if one and len(data) == size:
         digests: tuple[str, ...] = (new(data).hexdigest(),)
         root = bytes_root(data, plan.profile) if plan.profile else b""
     else:
-        digests, root = _in_windows(plan, new, descriptor, size)
+        digests, root = _in_pieces(plan, new, descriptor, size)
     refuse_changed(path, before, os.fstat(descriptor))
     return Plain(TreeEntry(path, size, before.st_mode & stat.S_IXUSR != 0, root), digests)
 
 
-def _in_windows(plan: Plan, new: Callable[..., Any], descriptor: int, size: int) -> tuple[tuple[str, ...], bytes]:
-    """Digests and chunk root of a file, 4 MiB of it in memory."""
+def _in_pieces(plan: Plan, new: Callable[..., Any], descriptor: int, size: int) -> tuple[tuple[str, ...], bytes]:
+    """Digests and chunk root of a file, a piece of it in memory."""
     pieces, leaves = _Pieces(new, plan.piece), []
     for at in range(0, size, CHUNK_BYTES):
-        data = window(descriptor, at)
-        pieces.take(data)
+        passing = pieces.passing(mine().pieces(descriptor, at, min(at + CHUNK_BYTES, size)))
         if plan.profile:
-            leaves.append(plan.profile.chunks.leaf(data))
+            leaves.append(plan.profile.chunks.leaf_of(passing))
+        else:
+            deque(passing, maxlen=0)
     return pieces.digests(), merkle.root(leaves, plan.profile.chunks) if plan.profile else b""
 
 
@@ -148,8 +150,12 @@ class _Pieces:
         self._new, self._size, self._room = new, size, size
         self._state, self._done = new(), list[str]()
 
-    def take(self, data: bytes) -> None:
-        rest = memoryview(data)
+    def passing(self, data: Iterator[memoryview]) -> Iterator[memoryview]:
+        for piece in data:
+            self._take(piece)
+            yield piece
+
+    def _take(self, rest: memoryview) -> None:
         while rest:
             if self._room == 0:
                 self._done.append(self._state.hexdigest())

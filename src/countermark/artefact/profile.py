@@ -31,7 +31,7 @@ class Profile:
     name: str
     byte: bytes
     digest_name: str
-    new: Callable[[bytes], HashState]
+    new: Callable[[bytes | memoryview], HashState]
     chunks: Hashing
     files: Hashing
 
@@ -40,7 +40,7 @@ class Profile:
         return self.chunks.empty()
 
 
-def _made(name: str, byte: bytes, digest_name: str, new: Callable[[bytes], HashState]) -> Profile:
+def _made(name: str, byte: bytes, digest_name: str, new: Callable[[bytes | memoryview], HashState]) -> Profile:
     return Profile(name, byte, digest_name, new, Hashing(*CHUNK_PREFIXES, new), Hashing(*FILE_PREFIXES, new))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from countermark import canonical
 from countermark.artefact.folder import Progress
@@ -93,6 +93,19 @@ def rows_of(source: Source, *, shard: bool, id_column: str | None = None) -> Ite
         child.ask(f"{_TASKS}:begin", {"shard": shard, "id": id_column}, sources=[source])
         while some := _unpacked(child.ask(f"{_TASKS}:more", {}, sources=[source])):
             yield from some
+
+
+def columns_of(source: Source) -> dict[str, Any]:
+    """Columns of a table and their types, as docs/reference/formats/rows.md spells them.
+
+    Raises:
+        As `rows`.
+    """
+    with Child(LIMITS) as child:
+        said = child.ask(f"{_TASKS}:columns", {}, sources=[source]).json.get("columns")
+    if not isinstance(said, dict):
+        raise ChildFailed("the confined reader answered with no columns")
+    return said
 
 
 def _unpacked(reply: Reply) -> list[Row]:

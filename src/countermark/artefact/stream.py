@@ -14,8 +14,9 @@ from typing import IO
 
 from countermark import merkle
 from countermark.artefact import folder, tree, walk
-from countermark.artefact.folder import Known, Progress, Reader
+from countermark.artefact.folder import Progress
 from countermark.artefact.profile import SHA256, Profile
+from countermark.artefact.reading import Known, Reader
 from countermark.artefact.spill import Sorter
 from countermark.artefact.tree import MAX_FILES, TreeEntry
 from countermark.errors import StatementRefused, TreeRefused

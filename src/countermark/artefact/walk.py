@@ -7,6 +7,7 @@ most one run of a `Sorter`, so that ten million files in one folder are walked l
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -99,6 +100,24 @@ def open_at(path: str, name: str, parent: int, flags: int) -> int:
         return os.open(name, flags, dir_fd=parent)
     except OSError as error:
         raise Unusable(f"cannot read {path}", why=str(error), mend="check its permissions") from error
+
+
+@contextlib.contextmanager
+def opened(root: int, path: str, flags: int) -> Iterator[int]:
+    """Open a file below the directory `root`, following no link on the way.
+
+    Raises:
+        Unusable: it cannot be opened.
+    """
+    with contextlib.ExitStack() as held:
+        above = root
+        *folders, name = path.split("/")
+        for part in folders:
+            above = open_at(path, part, above, OPEN_DIR)
+            held.callback(os.close, above)
+        descriptor = open_at(path, name, above, flags)
+        held.callback(os.close, descriptor)
+        yield descriptor
 
 
 def _below(descriptor: int, prefix: str, depth: int) -> Iterator[Place]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from countermark.assess.look import Fact, Look, fact, interval, share
+from countermark.policy.gates import out_of_the_data
 from countermark.policy.shape import table, tables, text
 
 ROBUST, WEAK = 0.5, 0.9
@@ -33,7 +34,7 @@ def poisoning(look: Look) -> Fact:
     """All rows were screened, and what was found is out; never more than partly: checks see what they look for."""
     data = [c for c in table(look.one("screening").get("checks")) if c.startswith("data/")]
     named = [text(n.get("supplier")) for n in tables(look.one("screening").get("named"))]
-    aside = sum(len(q["rows"]) for q in look.many("quarantines") if isinstance(q.get("rows"), list))
+    aside = len(out_of_the_data(look.evidence))
     if not data or not look.holds("signed/screening", "screening-complete"):
         return fact("not shown", "no screening covers all admitted rows")
     if not look.holds(*data):

@@ -50,7 +50,8 @@ COMMANDS: dict[str, Entry] = {
     "proof": Entry(KEPT, "That one file, or some of its bytes, belongs to a tree digest."),
     "demo": Entry(TOOLS, "The case studies, end to end, on this machine."),
     "doctor": Entry(TOOLS, "What is missing here, and how to install it."),
-    "convert": Entry(TOOLS, "Turn shards (WebDataset, Parquet) into a folder to deliver."),
+    "convert": Entry(TOOLS, "Turn shards (tar, Parquet, Arrow) into a folder to deliver."),
+    "croissant": Entry(TOOLS, "Croissant documents about data sets, out and in."),
     "digest": Entry(TOOLS, "Print the tree digest of a folder or file."),
     "diff": Entry(TOOLS, "What changed between two deliveries, row by row."),
 }

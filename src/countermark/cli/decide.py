@@ -8,6 +8,7 @@ import click
 
 from countermark.cli._answer import Answer
 from countermark.cli._command import command, with_desk
+from countermark.cli._show import count
 from countermark.errors import Unusable
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ def decide(rows: tuple[str, ...], action: str | None, relabel: str | None, desk:
     if (action is None) == (relabel is None):
         raise Unusable("one decision is needed", mend="--accept, --relabel CLASS, --reject or --undo")
     slip, _ = review.newest_screening(desk)
+    keeping.must_exist(desk, rows, relabel)
     done = keeping.decide(desk, rows, action or "relabel", label=relabel, dataset=review.subject(slip))
     told = action or f"relabel to {relabel}"
-    return Answer(f"decided: {told}, {len(rows)} rows",
+    return Answer(f"decided: {told}, {count(len(rows), 'row')}",
                   facts={"rows": sorted(rows), "action": action or "relabel", "label": relabel,
                          "statement": done.envelope.digest})  # fmt: skip

@@ -41,7 +41,8 @@ def deliver(
 ) -> Answer:  # fmt: skip
     """Sign a folder of training data for its receiver.
 
-    FOLDER holds one folder per class, or files with metadata.csv or metadata.jsonl (file_name, label). The signed
+    FOLDER holds one folder per class, or files with metadata.csv, .jsonl or .parquet (file_name, label); or it is, or holds
+    nothing but, Parquet, Arrow or WebDataset files of pictures with a column or member `label`. The signed
     FOLDER.cmdelivery is written beside it; hand over both. A .dvc pointer stands for the data it names, once its MD5
     was compared.
     """

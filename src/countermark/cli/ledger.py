@@ -11,8 +11,10 @@ from countermark.cli._answer import FINE, FOUND, Answer, Pairs, Table
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._progress import Bar
 from countermark.cli._show import View, count, safe
+from countermark.errors import Refusal
 
 if TYPE_CHECKING:
+    from countermark.keys.trust import Trust
     from countermark.lifecycle.care import Trouble
     from countermark.lifecycle.desk import Desk
     from countermark.passport.slip import Slip
@@ -77,13 +79,21 @@ def show(desk: Desk) -> Answer:
     trust = desk.trust(expired=True)
     with book.ledger(desk, trust) as log:
         head = log.checkpoint
-    entries = [_entry(slip) for slip in book.every(desk)]
-    rows = [(e["index"], e["type"], e["name"], e["time"], e["statement"][:16]) for e in entries]
+    entries = [_entry(slip) | {"signer": _signer(slip, trust, desk)} for slip in book.every(desk)]
+    rows = [(e["index"], e["type"], e["signer"], e["name"], e["time"], e["statement"][:16]) for e in entries]
     facts = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
     return Answer(
         f"{head.size} entries; {_witnesses(desk)}", facts=facts | {"entries": entries},
-        body=[Table(("entry", "type", "about", "claimed time", "statement"), rows), "", Pairs(list(facts.items()))],
+        body=[Table(("entry", "type", "signed by", "about", "claimed time", "statement"), rows), "", Pairs(list(facts.items()))],
     )  # fmt: skip
+
+
+def _signer(slip: Slip, trust: Trust, desk: Desk) -> str:
+    """Whose key verifies it; the entries were verified when they came."""
+    try:
+        return trust.verify(slip.envelope, "statement", desk.now(), leaf=slip.index()).party.id
+    except Refusal:
+        return "nobody who counts"
 
 
 def _entry(slip: Slip) -> dict[str, Any]:
@@ -190,14 +200,12 @@ def check(seen: tuple[Path, ...], desk: Desk, view: View) -> Answer:
     Do so before a restored ledger is written to: refused where somebody saw more of it, or another history.
     """
     from countermark.ledger.audit import audit
-    from countermark.ledger.stores.files import FileStore
+    from countermark.lifecycle import ledger_place
     from countermark.passport.slip import ledger_note_key
 
     key = ledger_note_key(desk.trust(expired=True))
     with Bar(view) as bar:
-        done = audit(
-            FileStore.reading(desk.space.home / "ledger"), key, progress=lambda n, of: bar.tick("entries", n, of)
-        )
+        done = audit(ledger_place.reading(desk), key, progress=lambda n, of: bar.tick("entries", n, of))
     head = done.checkpoint
     if seen:
         from countermark.lifecycle.restore import refuse_older
@@ -246,31 +254,87 @@ def rebuild_index(desk: Desk, view: View) -> Answer:
 @command("monitor", group=ledger, examples=[
     "countermark ledger monitor",
     "countermark ledger monitor --every 3600",
+    "countermark ledger monitor https://ledger.example/parts --every 3600",
     "countermark ledger monitor /srv/ledger",
 ])  # fmt: skip
-@click.argument("folder", required=False, type=PATH)
+@click.argument("where", required=False, metavar="[FOLDER|URL]")
 @click.option("--every", type=click.IntRange(1), metavar="SECONDS", help="Look again and again, until an alarm.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
+              help="Patience with each file of a URL.")  # fmt: skip
+@click.option(
+    "--allow-http", is_flag=True, help="Take http:// from another machine: others on the way see that you look."
+)
 @with_view
 @with_desk
-def monitor(folder: Path | None, every: int | None, desk: Desk, view: View) -> Answer:
+def monitor(where: str | None, every: int | None, seconds: float, allow_http: bool, desk: Desk, view: View) -> Answer:
     """Look what is new since the last look, and raise an alarm (exit code 1) where the ledger forgot, forked, or holds an
     entry that nobody here entered.
 
-    FOLDER is another party's ledger (tlog-tiles), of which only the history is watched. The last look is remembered in the
-    workspace; it moves on only where there is no alarm.
+    FOLDER or URL is the ledger as somebody else serves it (tlog-tiles), of which only the history is watched. The last look is
+    remembered in the workspace; it moves on only where there is no alarm. Evidence of a fork is kept: `ledger fork FILE`.
     """
     import time
 
+    from countermark.errors import Unusable
     from countermark.lifecycle import care
 
     while True:
-        done = care.monitor(desk, folder)
-        told = f"{done.head.size} entries, {done.head.size - done.before} new; the history only grew"
-        if every is None or done.alarms:
-            return _troubles(told, "alarm", done.head.size, list(done.alarms))
-        if not view.json and not view.quiet:
-            click.echo(safe(told))
+        try:
+            done = care.monitor(desk, where, clear=allow_http, seconds=seconds)
+        except Unusable as error:
+            if every is None:
+                raise
+            click.echo(safe(f"not seen: {error.what}: {error.why}"), err=True)
+        else:
+            told = f"{done.head.size} entries, {done.head.size - done.before} new; the history only grew"
+            if every is None or done.alarms:
+                return _troubles(told, "alarm", done.head.size, list(done.alarms))
+            if not view.json and not view.quiet:
+                click.echo(safe(told))
         time.sleep(every)
+
+
+@command("compare", group=ledger, examples=[
+    "countermark ledger compare https://ledger.example/parts head-of-acme.checkpoint",
+    "countermark ledger compare model.cmpass photos.cmanswer",
+])  # fmt: skip
+@click.argument("first", metavar="VIEW")
+@click.argument("second", metavar="VIEW")
+@click.option(
+    "--allow-http", is_flag=True, help="Take http:// from another machine: others on the way see that you look."
+)
+@with_desk
+def compare(first: str, second: str, allow_http: bool, desk: Desk) -> Answer:
+    """Compare what two parties were shown of the ledger: one history, or two (exit code 1)?
+
+    A VIEW is a folder or URL of the ledger, or a file that carries one of its heads: checkpoint, slip, answer or passport. Two
+    histories are evidence against the ledger's keeper, whose key signed both: it is kept, and `ledger fork FILE` checks it anywhere.
+    """
+    from countermark.lifecycle import care, views
+
+    trust = desk.trust(expired=True)
+    done = care.compared(desk, *(views.read(trust, where, clear=allow_http) for where in (first, second)))
+    heads = [(v.name, v.head.size, v.head.root.hex()) for v in (done.earlier, done.later)]
+    return Answer(
+        f"one history: {done.later.name} has {done.more} entries more" if done.more else "one history: the same head",
+        facts={"views": [{"view": v, "size": s, "root": r} for v, s, r in heads], "more": done.more},
+        body=[Table(("view", "entries", "root"), heads)],
+    )  # fmt: skip
+
+
+@command("fork", group=ledger, examples=["countermark ledger fork 3f9a12c07d5e8b21.json"])
+@click.argument("file", type=PATH)
+@with_desk
+def fork(file: Path, desk: Desk) -> Answer:
+    """Check evidence that the ledger showed two histories; exit code 1 where it did, for that is an alarm."""
+    from countermark.lifecycle import views
+
+    earlier, later = views.read_fork(desk.trust(expired=True), file)
+    heads = [(h.size, h.root.hex()) for h in (earlier, later)]
+    return Answer(
+        f"proven: the ledger's key signed two histories, of {earlier.size} and {later.size} entries", FOUND,
+        {"heads": [{"size": s, "root": r} for s, r in heads]}, [Table(("entries", "root"), heads)],
+    )  # fmt: skip
 
 
 def _troubles(fine: str, word: str, size: int, troubles: list[Trouble]) -> Answer:

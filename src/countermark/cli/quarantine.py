@@ -8,6 +8,7 @@ import click
 
 from countermark.cli._answer import Answer
 from countermark.cli._command import command, with_desk
+from countermark.cli._show import count
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
@@ -27,9 +28,12 @@ def quarantine(rows: tuple[str, ...], from_screening: bool, reason: str, desk: D
     from countermark.lifecycle import rows as keeping
 
     slip, said = review.newest_screening(desk)
+    if rows:
+        keeping.must_exist(desk, rows)
     chosen = sorted({*rows, *(said.facts.get("flagged", []) if from_screening else [])})
     screening = slip.envelope.digest if from_screening else None
     done = keeping.quarantine(desk, chosen, reason=reason, screening=screening, dataset=review.subject(slip))
     return Answer(
-        f"set aside: {len(chosen)} rows", facts={"rows": chosen, "statement": done.envelope.digest, "reason": reason}
+        f"set aside: {count(len(chosen), 'row')}",
+        facts={"rows": chosen, "statement": done.envelope.digest, "reason": reason},
     )

@@ -35,7 +35,8 @@ def recall(rows: tuple[str, ...], supplier: str | None, desk: Desk) -> Answer:
         raise click.UsageError("name ROWS or --supplier")
     found = stage.recall(desk, supplier=supplier, row_ids=rows)
     released = [m for m in found.models if m.released]
-    what = f"{count(len(found.rows), 'row')} reached {count(len(found.models), 'model')}, {len(released)} released"
+    reached = len({row for model in found.models for row in model.rows})
+    what = f"{reached} of {count(len(found.rows), 'row')} reached {count(len(found.models), 'model')}, {len(released)} released"
     return Answer(
         what if found.models else f"{count(len(found.rows), 'row')} reached no model",
         FOUND if found.models else FINE,

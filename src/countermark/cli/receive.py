@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def receive(
     from countermark.lifecycle.contract import Contract, Door
 
     if listing:
-        return _listed(stage.received(desk))
+        return _listed(desk, stage.received(desk))
     if not folders:
         raise Unusable("no folder was named", mend="`countermark receive DIR`, or --list")
     if answer is not None and len(folders) > 1:
@@ -103,7 +104,14 @@ def _told(answers: list[tuple[Path, Received]], examined: bool) -> Answer:
     )
 
 
-def _listed(every: list[Received]) -> Answer:
+def _listed(desk: Desk, every: list[Received]) -> Answer:
+    from countermark.lifecycle.rows import ended
+
+    admitted = {one.parcel.envelope.digest: one for one in every if one.state == "admitted" and one.parcel}
+    over = ended(desk, admitted) if admitted else {}
+    every = [
+        replace(one, state=over.get(one.parcel.envelope.digest, one.state)) if one.parcel else one for one in every
+    ]
     rows = [
         (
             one.supplier, one.parcel.delivery.context.sequence if one.parcel else "", one.state, one.rows,
@@ -113,7 +121,8 @@ def _listed(every: list[Received]) -> Answer:
     ]  # fmt: skip
     return Answer(
         f"{sum(one.state == 'admitted' for one in every)} admitted, "
-        f"{sum(one.state == 'refused' for one in every)} refused",
+        f"{sum(one.state == 'refused' for one in every)} refused"
+        + (f", {len(over)} withdrawn or replaced" if over else ""),
         facts={"deliveries": [_facts(one) for one in every]},
         body=[Table(("supplier", "delivery", "state", "rows", "first reason"), rows)] if rows else [],
     )

@@ -31,16 +31,18 @@ def trial(
 ) -> Answer:  # fmt: skip
     """Attack a model as a stranger with queries could: evasion (Square) and extraction.
 
-    MODEL holds model.onnx and labels.json. A trial measures; only a policy judges what it measured.
+    MODEL holds model.onnx, which takes pictures (n, height, width, 3) and gives a score per class, and labels.json, the
+    class names in score order. The shipped policy asks for extraction by 300 queries, which takes 500 test pictures. A
+    trial measures; only a policy judges what it measured.
     """
     from countermark.lifecycle import trial as stage
     from countermark.trials.target import Budget
 
     desk = sitting(workspace, passphrase_file) if out is not None else None
     with Bar(view) as bar:
-        pictures, classes = stage.read_pictures(images)
         budget = Budget(queries, seconds) if queries else None
         with stage.read_model(model) as read:
+            pictures, classes = stage.read_pictures(images, stage.picture_size(read.network.input_shape))
             tried = stage.attempt(read, pictures, classes, seed=seed, budget=budget,
                                   progress=lambda what: bar.tick(what, 0))  # fmt: skip
     if desk is not None and out is not None:
@@ -49,14 +51,14 @@ def trial(
         (r.id, m.name, f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}" if m.low is not None and m.high is not None else "")
         for r in tried.results for m in r.outcome.measures
     ]  # fmt: skip
-    cut = [r.id for r in tried.results if not r.completed]
+    cut = [f"{r.id}: {getattr(r.outcome, 'reason', 'ended by its budget')}" for r in tried.results if not r.completed]
     body = [
         Table(("trial", "measure", "value", "95 % interval"), rows), "",
         *(f"{r.id}: seed {r.seed}, {r.used} of {r.budget.queries} queries" for r in tried.results),
         *([f"written: {out}"] if out else []),
     ]  # fmt: skip
     return Answer(
-        f"inconclusive: {', '.join(cut)} ended by its budget" if cut else "measured: every trial ran to its end; a policy judges",
+        f"inconclusive: {'; '.join(cut)}" if cut else "measured: every trial ran to its end; a policy judges",
         INCONCLUSIVE if cut else FINE,
         {"model": tried.digest, "trials": {r.id: r.to_json() for r in tried.results}, "signed": str(out) if out else None},
         body,

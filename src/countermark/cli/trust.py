@@ -12,7 +12,7 @@ from countermark.cli._answer import Answer, Pairs
 from countermark.cli._command import PATH, command, with_desk
 from countermark.cli._show import count
 from countermark.cli.party import drafted
-from countermark.errors import Unusable
+from countermark.errors import TrustRefused, Unusable
 
 if TYPE_CHECKING:
     from countermark.keys.document import Party
@@ -90,7 +90,15 @@ def sign(file: Path | None, out: Path | None, desk: Desk) -> Answer:
     return Answer(
         f"published: fingerprint {mark.fingerprint}",
         facts=facts | {"fingerprint": mark.fingerprint},
-        body=["tell the fingerprint to every party over another channel than the file (`countermark trust export`)"],
+        body=[_what_now(desk.trust().document.version)],
+    )
+
+
+def _what_now(version: int) -> str:
+    if version == 1:
+        return "tell the fingerprint to every party over another channel than the file (`countermark trust export`)"
+    return (
+        f"version {version}; the fingerprint is as before: every party pins the new file (`countermark trust export`)"
     )
 
 
@@ -119,8 +127,13 @@ def show(desk: Desk) -> Answer:
 @with_desk
 def export(file: Path, desk: Desk) -> Answer:
     """Write all versions into a file that other parties pin."""
+    from countermark.lifecycle import enrol
     from countermark.lifecycle.desk import chain_bytes
 
+    if not desk.pinned() and (desk.space.home / "trust" / enrol.DRAFT).exists():
+        raise TrustRefused(
+            "nothing is published yet", mend="as many owners as the threshold says run `countermark trust sign`"
+        )
     newest = desk.trust(expired=True)
     desk.space.disk.write(file, chain_bytes(newest.envelopes), mode=0o644)
     return Answer(
@@ -143,10 +156,10 @@ def pin(fingerprint: str, file: Path, revocations: Path | None, desk: Desk) -> A
     Without the owners' newest revocation snapshot, verifying shows integrity only and exits with 3.
     """
     from countermark.lifecycle import enrol
-    from countermark.lifecycle.verify import pin_snapshot
+    from countermark.lifecycle.verify import fresh_until, pin_snapshot
 
     newest = enrol.pin(desk, fingerprint.lower(), file)
-    until = pin_snapshot(desk, revocations) if revocations else None
+    until = pin_snapshot(desk, revocations) if revocations else fresh_until(desk)
     fresh = f"revocations known until {until}" if until else "no revocation snapshot: freshness is not shown"
     return Answer(
         f"pinned: {newest.document.project}, version {newest.document.version}; {fresh}",

@@ -16,6 +16,7 @@ from countermark.errors import NothingToVerify, TrustRefused, Unusable
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
+    from countermark.passport.slip import Slip
     from countermark.passport.verify import Pin, Verified
 
 PASSPORT, ANSWERS = ".cmpass", (".cmanswer", ".slip.json")
@@ -48,11 +49,16 @@ def verify(
 ) -> Answer:  # fmt: skip
     """Verify a model against its passport, a folder against its delivery, or an answer that you were handed.
 
-    Offline. 0: it holds and is fresh. 1: refused, naming the file. 3: nobody signed it, or whether it was revoked
-    meanwhile is not shown.
+    Offline. 0: it holds, and a model is fresh. 1: refused, naming the file. 3: nobody signed it, or whether a model
+    was revoked meanwhile is not shown.
     """
     if not os.path.lexists(path):
         raise Unusable(f"there is no {path}", mend="check the path")
+    if revocations is not None and not fingerprint:  # never pass over a snapshot that may revoke what is verified
+        raise Unusable(
+            "--revocations goes with --fingerprint", why="a workspace goes by the snapshot that it keeps",
+            mend="`countermark trust pin FINGERPRINT --trust FILE --revocations FILE` keeps this one",
+        )  # fmt: skip
     beside = path.with_name(path.name + PASSPORT)
     papers = passport or (beside if beside.is_file() else None)
     desk = compose.desk_if_any(workspace)
@@ -74,19 +80,24 @@ def _note(file: Path | None) -> bytes | None:
 
 
 def _pin(desk: Desk | None, fingerprint: str | None, revocations: Path | None) -> Pin:
-    from countermark.lifecycle.desk import read_file
     from countermark.lifecycle.verify import pinned
-    from countermark.passport.slip import Slip
     from countermark.passport.verify import Pin
 
     if fingerprint:
-        return Pin(fingerprint.lower(), snapshot=Slip.from_bytes(read_file(revocations)) if revocations else None)
+        return Pin(fingerprint.lower(), snapshot=_snapshot(revocations) if revocations else None)
     if desk is not None and desk.pinned():
         return pinned(desk)
     raise NothingToVerify(
         "nobody is trusted here, so the papers show nothing", why="no project is pinned, and no --fingerprint was named",
         mend="`countermark init NAME`, then `countermark trust pin FINGERPRINT --trust FILE`; or --fingerprint HEX",
     )  # fmt: skip
+
+
+def _snapshot(file: Path) -> Slip:
+    from countermark.lifecycle.desk import read_file
+    from countermark.passport.slip import Slip
+
+    return Slip.from_bytes(read_file(file), what=file.name)
 
 
 def _model(path: Path, papers: Path, pin: Pin, desk: Desk | None, only: tuple[str, ...]) -> Answer:
@@ -105,7 +116,7 @@ def _model(path: Path, papers: Path, pin: Pin, desk: Desk | None, only: tuple[st
     return Answer(_words(path, done, waived) + _part(only), FINE if done.fresh_until else INCONCLUSIVE, facts, [Pairs([
         ("model", done.digest), ("project", f"{done.trust.document.project}, trust version {done.trust.document.version}"),
         ("policy", f"{policy['name']}, {policy['digest']}"), ("statements", f"{len(done.shown)} verified"),
-        ("ledger", f"{done.checkpoint.size} entries"), ("witnesses", done.witnessed), ("freshness", done.freshness),
+        ("ledger", f"{done.checkpoint.size} entries"), ("witnesses", done.witnessed), ("freshness", done.freshness.removeprefix("freshness: ")),
     ])])  # fmt: skip
 
 
@@ -134,18 +145,20 @@ def _delivery(path: Path, desk: Desk | None, only: tuple[str, ...]) -> Answer:
 
 def _statement(path: Path, desk: Desk | None) -> Answer:
     """A statement with its receipt, as the ledger's keeper handed it out."""
-    from countermark.lifecycle.verify import read_slip
+    from countermark.lifecycle.verify import fresh_until, read_slip
     from countermark.passport.witnesses import UNWITNESSED, told
     from countermark.statement.predicates import reception
 
     shown = read_slip(desk, path, logged=True)
     seen = told(shown.checkpoint, desk.trust(), desk.now()) if desk and shown.checkpoint else UNWITNESSED
+    until = fresh_until(desk, shown) if desk else None
     kind = shown.statement.predicate_type.removeprefix("urn:countermark:predicate:")
     size = shown.checkpoint.size if shown.checkpoint else 0
     facts: dict[str, Any] = {"signer": shown.party.id, "type": kind, "statement": shown.digest, "index": shown.index,
-                             "size": size, "subject": shown.statement.digest, "witnessed": seen}  # fmt: skip
+                             "size": size, "subject": shown.statement.digest, "witnessed": seen, "fresh_until": until}  # fmt: skip
     body: list[Any] = [Pairs([("signed by", shown.party.id), ("type", kind), ("about", shown.statement.name),
-                              ("ledger", f"entry {shown.index} of {size}"), ("witnesses", seen)])]  # fmt: skip
+                              ("ledger", f"entry {shown.index} of {size}"), ("witnesses", seen),
+                              ("freshness", f"shown until {until}" if until else "not shown")])]  # fmt: skip
     if shown.statement.predicate_type != reception.TYPE:
         return Answer(f"verified: {kind} by {shown.party.id}, entry {shown.index}", facts=facts, body=body)
     if "data-owner" not in shown.party.roles:

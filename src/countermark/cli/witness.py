@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from countermark.cli._answer import FOUND, Answer, Pairs, Verbatim
+from countermark.cli._answer import FOUND, Answer, Pairs
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._show import View, safe
 from countermark.errors import MissingExtra
@@ -32,8 +32,8 @@ def key(url: str, desk: Desk) -> Answer:
 
     made = witnessing.key_of(desk, desk.trust())
     line = f"witness {desk.party} {made.vkey()} {url}".rstrip()
-    return Answer(f"the witness of {desk.party}", facts={"name": made.name, "vkey": made.vkey(), "line": line},
-                  body=[Verbatim([line])])  # fmt: skip
+    # The line comes last, and alone: `>> witnesses.txt` then collects what a quorum file takes.
+    return Answer(line, facts={"name": made.name, "vkey": made.vkey(), "line": line})
 
 
 @command("show", group=witness, examples=["countermark witness show"])

@@ -39,6 +39,12 @@ _now = _Reading(iter(()))
 
 
 @task
+def columns(job: Job) -> Answer:
+    """Columns of a table, and their types in the words of the format."""
+    return Answer({"columns": canonical.object_from_bytes(schema_text(_tables.opened(job.sources[0]).schema))})
+
+
+@task
 def begin(job: Job) -> Answer:
     """Open the source. Request: ``shard`` (whether it is a tar), ``id`` (column, or null for places)."""
     source, id_column = job.sources[0], job.request["id"]

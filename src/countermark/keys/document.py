@@ -256,7 +256,8 @@ class TrustDocument:
             if party.id == party_id:
                 return party
         raise TrustRefused(
-            f"{party_id!r} is not a party of {self.project}", mend="`countermark party add` its enrolment, then sign"
+            f"{party_id!r} is not a party of {self.project}",
+            mend="`countermark party list` names those that are; an owner adds others by `countermark party add`",
         )
 
     def with_party(self, party: Party) -> TrustDocument:

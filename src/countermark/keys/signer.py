@@ -120,7 +120,8 @@ def load(path: Path, use: Use, passphrase: bytes | None = None) -> FileSigner:
         raise SignatureRefused(f"{path.name}: {needed}", mend="use --passphrase-file or answer the prompt") from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise SignatureRefused(
-            f"{path.name} is not a key, or the passphrase is wrong", mend="`countermark key new` makes one"
+            f"{path.name} does not open: the passphrase is wrong, or this is no key",
+            mend="try the passphrase again; where it is lost, `countermark key new` makes a key, which the owners enrol",
         ) from error
     if isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey):
         return FileSigner(key, use)
@@ -137,7 +138,9 @@ def read_private(path: Path) -> bytes:
     try:
         descriptor = os.open(path, flags)
     except OSError as error:
-        raise Unusable(f"cannot read the key {path}", why=str(error), mend="`countermark init` makes keys") from error
+        raise Unusable(
+            f"cannot read the key {path}", why=error.strerror or "", mend=f"`countermark key new {path.stem}` makes one"
+        ) from error
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):

@@ -9,8 +9,7 @@ from countermark import merkle
 from countermark.errors import LedgerRefused
 from countermark.ledger.checkpoint import Checkpoint
 from countermark.ledger.note import NoteKey
-from countermark.ledger.reader import LogReader
-from countermark.ledger.stores.protocol import Store
+from countermark.ledger.reader import LogReader, Readable
 from countermark.ledger.tiles import WIDTH, Tile, tile_path
 from countermark.ledger.tree import Edge, TileKey
 
@@ -23,7 +22,7 @@ class Audited:
     tiles: int
 
 
-def audit(store: Store, key: NoteKey, *, progress: Callable[[int, int], None] | None = None) -> Audited:
+def audit(store: Readable, key: NoteKey, *, progress: Callable[[int, int], None] | None = None) -> Audited:
     """Read a log from its first entry to its newest checkpoint and recompute everything.
 
     1. the checkpoint is signed by `key`; 2. every entry bundle is whole; 3. every tile that the tree

@@ -30,16 +30,18 @@ from countermark.ledger.stores.protocol import Object, Store
 from countermark.ledger.tiles import (
     MAX_ENTRY_BYTES,
     WIDTH,
+    Tile,
     bundle_path,
     encode_bundle,
     partials_folder,
     tile_path,
 )
-from countermark.ledger.tree import Edge, Tree
+from countermark.ledger.tree import Edge, TileKey, Tree
 
 Sign = Callable[[bytes], bytes]
 GROUP_LIMIT = 1000
 GATHER_S = 0.002
+_NONE = Tile(())
 
 
 class Log:
@@ -186,9 +188,8 @@ class Log:
         bundles, tail = self._bundles(leaves)
         objects = [(tile_path(level, at, len(t.hashes)), t.to_bytes()) for (level, at), t in tiles.items()]
         checkpoint = self._advance(edge, [*objects, *bundles], before.note)
+        self._tidy([key for key in self._edge.tiles() if len(tiles.get(key, _NONE).hashes) == WIDTH])
         self._edge, self._tail = edge, tail
-        self._tidy([tile_path(*key) for key, tile in tiles.items() if len(tile.hashes) == WIDTH])
-        self._tidy([name for name, _ in bundles if not name.rpartition("/")[0].endswith(".p")])
         # A proof of a new leaf runs through tiles that are new themselves or lie on the edge: no reading back.
         near = edge.tiles() | tiles
         proofs = Tree(edge.size, lambda level, at: near[level, at]).inclusions(before.size, edge.size)
@@ -222,10 +223,13 @@ class Log:
 
     def _unwritable(self, error: OSError) -> Unusable:
         return Unusable(
-            f"log {self._key.name!r} cannot be written", why=str(error), mend="make room or mend the disc, reopen"
-        )
+            f"log {self._key.name!r} cannot be written", why=str(error),
+            mend="make room or mend the place it is kept in, then reopen",
+        )  # fmt: skip
 
-    def _tidy(self, paths: Sequence[str]) -> None:
+    def _tidy(self, filled: Sequence[TileKey]) -> None:
+        """Drop the partial forms of tiles that are full now, and of the bundle of entries below the first."""
+        paths = [tile_path(*key) for key in filled] + [bundle_path(index) for level, index in filled if level == 0]
         for path in paths:
             # Partial tiles may stay for ever (tlog-tiles); the receipt must not fail for their sake.
             with contextlib.suppress(OSError):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import Protocol
 
 from countermark import merkle
 from countermark.errors import LedgerRefused, Unusable
 from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint
 from countermark.ledger.note import MAX_NOTE_BYTES, NoteKey
 from countermark.ledger.receipt import Receipt
-from countermark.ledger.stores.protocol import Store
 from countermark.ledger.tiles import (
     CHECKPOINT_PATH,
     MAX_BUNDLE_BYTES,
@@ -27,10 +27,18 @@ from countermark.ledger.tree import Tree
 _CACHED_TILES = 256
 
 
+class Readable(Protocol):
+    """What reading asks of a store, which may be somebody else's."""
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        """As `Store.read`."""
+        ...
+
+
 class LogReader:
     """A log in a store, trusted no further than the key that signs its checkpoints."""
 
-    def __init__(self, store: Store, key: NoteKey) -> None:
+    def __init__(self, store: Readable, key: NoteKey) -> None:
         self._store = store
         self._key = key
         self._tiles: OrderedDict[tuple[int, int, int], Tile] = OrderedDict()
@@ -42,7 +50,11 @@ class LogReader:
 
     def exists(self) -> bool:
         """Whether the store holds a checkpoint at all, whoever signed it."""
-        return self._read(CHECKPOINT_PATH, MAX_NOTE_BYTES) is not None
+        return self.note() is not None
+
+    def note(self) -> bytes | None:
+        """The newest checkpoint as it lies there, nothing verified; None where there is none."""
+        return self._read(CHECKPOINT_PATH, MAX_NOTE_BYTES)
 
     def checkpoint(self) -> Checkpoint:
         """The newest checkpoint, its signature verified.
@@ -50,7 +62,7 @@ class LogReader:
         Raises:
             LedgerRefused: there is none, or it is not signed by the log's key.
         """
-        note = self._read(CHECKPOINT_PATH, MAX_NOTE_BYTES)
+        note = self.note()
         if note is None:
             raise LedgerRefused(f"log {self._key.name!r} has no checkpoint", why="without one, nothing in it counts")
         return verify_checkpoint(note, self._key)

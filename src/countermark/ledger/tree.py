@@ -42,7 +42,17 @@ class Tree:
 
     def root(self) -> bytes:
         """RFC 6962 root."""
-        return self.span((0, self.size))
+        return self.prefix(self.size)
+
+    def prefix(self, size: int) -> bytes:
+        """RFC 6962 root of its first `size` leaves.
+
+        Raises:
+            LedgerRefused: it has fewer.
+        """
+        if not 0 <= size <= self.size:
+            raise LedgerRefused(f"a tree of {self.size} leaves has no first {size}")
+        return self.span((0, size))
 
     def inclusion(self, index: int) -> list[bytes]:
         """Inclusion proof of leaf `index`.

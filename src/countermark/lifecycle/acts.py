@@ -83,6 +83,7 @@ def snapshot(desk: Desk, *, days: int = SNAPSHOT_DAYS, revoke: Sequence[int] = (
             trust.document.version,
             tuple(sorted(entries)),
             (desk.now() + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            withdraw.successors(desk, trust, entries),
         )
         envelope = desk.sign(Statement("revocations", head.root.hex(), acts.REVOCATION, predicate.to_json()))
         desk.verify(trust, envelope, "data-owner", "model-owner")

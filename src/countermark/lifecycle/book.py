@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from countermark import canonical, dsse
@@ -19,10 +18,9 @@ from countermark.ledger.log import Log, Sign
 from countermark.ledger.note import Note, NoteKey
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import Opening, fresh_opening
-from countermark.ledger.stores.files import FileStore
-from countermark.ledger.tiles import CHECKPOINT_PATH
-from countermark.lifecycle import entitled, filed, lookup
-from countermark.lifecycle.desk import Desk, read_file
+from countermark.ledger.stores.protocol import Store
+from countermark.lifecycle import entitled, filed, ledger_place, lookup
+from countermark.lifecycle.desk import Desk
 from countermark.passport.slip import Shown, Slip, ledger_note_key, record_for, verify
 from countermark.workspace.index import Shelf
 
@@ -45,30 +43,31 @@ def ledger(desk: Desk, trust: Trust) -> Iterator[Log]:
             f"{desk.party} does not keep the ledger of {trust.document.project}",
             mend=f"hand the file to {operator}, who runs `countermark ledger add FILE`",
         )
-    folder = desk.space.folder("ledger")
+    store = ledger_place.writing(desk)
     key, sign = ledger_note_key(trust), desk.signer("ledger").sign
-    if not (folder / CHECKPOINT_PATH).exists():
+    if ledger_place.newest(store) is None:
+        ledger_place.refuse_a_second_history(desk)
         # Of two first writers one creates the log; the other finds it there and opens it.
         with contextlib.suppress(LedgerRefused):
-            Log.create(FileStore.at(folder), key, sign, wait_s=LOCK_SECONDS).close()
-    _take_over(folder, trust, key, sign)
-    with Log.open(FileStore.at(folder), key, sign, wait_s=LOCK_SECONDS) as log:
+            Log.create(store, key, sign, wait_s=LOCK_SECONDS).close()
+    _take_over(store, trust, key, sign)
+    with Log.open(store, key, sign, wait_s=LOCK_SECONDS) as log:
         yield log
 
 
-def _take_over(folder: Path, trust: Trust, key: NoteKey, sign: Sign) -> None:
+def _take_over(store: Store, trust: Trust, key: NoteKey, sign: Sign) -> None:
     """Sign the head anew where the owners replaced the ledger key that signed it; the history stays as it is.
 
     Raises:
         LedgerRefused: the replaced key signed more entries than the owners believe of it.
     """
-    names = {(s.name, s.key_id) for s in Note.from_bytes(read_file(folder / CHECKPOINT_PATH)).signatures}
+    names = {(s.name, s.key_id) for s in Note.from_bytes(ledger_place.newest(store) or b"").signatures}
     if (key.name, key.id) in names:
         return
     for former in trust.former_ledger_keys():
         old = NoteKey(key.name, former.key.raw())
         if former.revoked and (old.name, old.id) in names:
-            Log.take_over(FileStore.at(folder), (old, key), sign, most=former.revoked.from_leaf, wait_s=LOCK_SECONDS)
+            Log.take_over(store, (old, key), sign, most=former.revoked.from_leaf, wait_s=LOCK_SECONDS)
 
 
 def enter(desk: Desk, trust: Trust, envelopes: Sequence[dsse.Envelope]) -> list[Slip]:

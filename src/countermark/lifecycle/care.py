@@ -16,19 +16,19 @@ from countermark.canonical import Fields
 from countermark.errors import CountermarkError, LedgerRefused, TrustRefused
 from countermark.keys.trust import Trust
 from countermark.ledger.audit import audit
-from countermark.ledger.checkpoint import Checkpoint, verify_consistency
+from countermark.ledger.checkpoint import Checkpoint
 from countermark.ledger.note import MAX_NOTE_BYTES
+from countermark.ledger.peer import SECONDS
 from countermark.ledger.reader import LogReader
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import Opening
-from countermark.ledger.stores.files import FileStore
-from countermark.ledger.tiles import CHECKPOINT_PATH
-from countermark.lifecycle import book, filed, lookup
+from countermark.lifecycle import book, filed, ledger_place, lookup, views
 from countermark.lifecycle.desk import Desk, read_file
-from countermark.passport.slip import key_of_note, ledger_note_key, verify
+from countermark.lifecycle.views import Compared, Forked, View
+from countermark.passport.slip import verify
 
 STATE = "monitor.json"
-MAX_STATE_BYTES = 4096
+MAX_STATE_BYTES = MAX_NOTE_BYTES + 4096
 Progress = Callable[[int, int], None]
 
 
@@ -40,11 +40,9 @@ class Trouble:
     what: str
 
 
-def reader_of(desk: Desk, trust: Trust, folder: Path | None = None) -> LogReader:
-    """The ledger in this workspace, or in another folder that somebody serves; nothing is written there."""
-    store = FileStore.reading(folder or desk.space.home / "ledger")
-    note = store.read(CHECKPOINT_PATH, MAX_NOTE_BYTES) or b""
-    return LogReader(store, key_of_note(trust, note) if note else ledger_note_key(trust))
+def reader_of(desk: Desk, trust: Trust) -> LogReader:
+    """The ledger of this workspace."""
+    return views.reader_of(trust, ledger_place.reading(desk))
 
 
 def fsck(desk: Desk, progress: Progress | None = None) -> tuple[Checkpoint, list[Trouble]]:
@@ -57,7 +55,7 @@ def fsck(desk: Desk, progress: Progress | None = None) -> tuple[Checkpoint, list
     reader = reader_of(desk, trust)
     head, out = reader.checkpoint(), list[Trouble]()
     try:
-        audit(FileStore.reading(desk.space.home / "ledger"), reader.key, progress=progress)
+        audit(ledger_place.reading(desk), reader.key, progress=progress)
     except CountermarkError as error:
         out.append(Trouble("ledger/", _told(error)))
     known: dict[int, str] = {}
@@ -113,7 +111,7 @@ def rebuild(desk: Desk, progress: Progress | None = None) -> tuple[int, list[Tro
     with desk.space.lock():
         reader = reader_of(desk, trust)
         head = reader.checkpoint()
-        audit(FileStore.reading(desk.space.home / "ledger"), reader.key, progress=progress)
+        audit(ledger_place.reading(desk), reader.key, progress=progress)
         where = _leaves(reader, head)
         made, lost = 0, list[Trouble]()
         for path in _files(desk, "opening"):
@@ -153,31 +151,48 @@ class Watched:
     alarms: tuple[Trouble, ...]
 
 
-def monitor(desk: Desk, folder: Path | None = None) -> Watched:
+def monitor(desk: Desk, where: str | None = None, *, clear: bool = False, seconds: float = SECONDS) -> Watched:
     """Look at a ledger, and compare it with the last look; the mark moves only where there is no alarm.
 
     Args:
-        folder: a ledger that somebody else serves; entries of it cannot be opened here, and none is asked for.
+        where: folder or URL of the ledger as somebody else serves it; entries there cannot be opened here, and none is asked for.
+        clear: whether ``http://`` may leave this machine. seconds: patience with each object of it.
 
     Raises:
-        LedgerRefused: it shows less than was seen, another history, or no head that its key signed.
+        Forked: it shows another history; the evidence is kept. LedgerRefused: it shows less than was seen, or no head that
+            its key signed. Unusable: it cannot be read.
     """
     trust = desk.trust(expired=True)
-    reader = reader_of(desk, trust, folder)
-    head, seen = reader.checkpoint(), _seen(desk, trust)
+    store = views.store_of(where, clear=clear, seconds=seconds) if where else None
+    here = views.of_store(trust, where or "the ledger here", store or ledger_place.reading(desk))
+    head, seen = here.head, _seen(desk, trust)
     if seen is not None:
-        if seen.size > head.size:
+        if seen.head.size > head.size:
             raise LedgerRefused(
-                f"the ledger shows {head.size} entries; {seen.size} were seen before",
+                f"the ledger shows {head.size} entries; {seen.head.size} were seen before",
                 why="an older state hides what came later", mend="ask its keeper; do not sign on from it",
             )  # fmt: skip
-        verify_consistency(seen, head, reader.consistency(seen.size, head) if seen.size else [])
-    before = seen.size if seen else 0
-    alarms = tuple(_unexplained(desk, trust, reader, before, head)) if folder is None else ()
+        compared(desk, seen, here)
+    before = seen.head.size if seen else 0
+    alarms = tuple(_unexplained(desk, trust, here.reader, before, head)) if where is None and here.reader else ()
     if not alarms:
-        said = {"origin": head.origin, "size": head.size, "root": head.root.hex()}
+        said = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "note": head.note.decode()}
         desk.space.disk.write(desk.space.home / STATE, canonical.to_bytes(said))
     return Watched(head, before, alarms)
+
+
+def compared(desk: Desk, first: View, second: View) -> Compared:
+    """Two views of the ledger, which agree; the evidence is kept where they do not.
+
+    Raises:
+        As `views.compare`.
+    """
+    try:
+        return views.compare(first, second)
+    except Forked as forked:
+        if forked.fork.earlier:
+            forked.mend = f"{forked.mend}; it is kept in {views.keep(desk, forked.fork)}"
+        raise
 
 
 def _unexplained(desk: Desk, trust: Trust, reader: LogReader, start: int, head: Checkpoint) -> Iterator[Trouble]:
@@ -193,16 +208,18 @@ def _unexplained(desk: Desk, trust: Trust, reader: LogReader, start: int, head: 
             yield Trouble(f"entry {index}", _told(error))
 
 
-def _seen(desk: Desk, trust: Trust) -> Checkpoint | None:
+def _seen(desk: Desk, trust: Trust) -> View | None:
+    """What the last look saw; its signed note is missing in what older versions kept."""
     path = desk.space.home / STATE
     if not path.exists():
         return None
     fields = Fields(canonical.from_bytes(read_file(path, MAX_STATE_BYTES), what=STATE), STATE)
-    out = Checkpoint(fields.text("origin"), fields.integer("size"), bytes.fromhex(fields.hex("root")), b"")
+    origin, size, root = fields.text("origin"), fields.integer("size"), bytes.fromhex(fields.hex("root"))
+    note = (fields.text("note", most=MAX_NOTE_BYTES) if fields.optional("note") else "").encode()
     fields.done()
-    if out.origin != trust.document.ledger_origin:
+    if origin != trust.document.ledger_origin:
         raise LedgerRefused(f"{STATE} is about another ledger", mend=f"remove {path} to begin anew")
-    return out
+    return View("the last look", Checkpoint(origin, size, root, note))
 
 
 def _files(desk: Desk, suffix: str) -> list[Path]:

@@ -7,9 +7,8 @@ It is a JSON or TOML file of the data owner's; nothing that a delivery brings ch
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from countermark import canonical
@@ -84,7 +83,7 @@ def _counts(value: dict[str, Any], supplier: str) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The examination that `receive` calls: (supplier, dataset, private copy) -> reasons to refuse.
+    """The examination that `receive` calls: (supplier, dataset, private rows) -> reasons to refuse.
 
     Attributes:
         decoder: kept by a caller who receives many deliveries; else each gets a child of its own.
@@ -93,7 +92,7 @@ class Door:
     contract: Contract
     decoder: Decoder | None = None
 
-    def __call__(self, supplier: str, dataset: Dataset, folder: Path) -> Sequence[str]:
+    def __call__(self, supplier: str, dataset: Dataset, contents: Iterator[tuple[str, bytes]]) -> Sequence[str]:
         """All reasons, file by file; an empty list admits.
 
         Raises:
@@ -101,8 +100,7 @@ class Door:
         """
         reasons = _count_reasons(self.contract, supplier, dataset)
         good: list[tuple[str, bytes]] = []
-        for path in dataset.labels:
-            data = (folder / path).read_bytes()
+        for path, data in contents:
             reason = _file_reason(self.contract, path, data)
             reasons += [reason] if reason else []
             good += [] if reason else [(path, data)]

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from countermark.artefact import records, table_records
+from countermark.artefact import shards
 from countermark.artefact.records import Record
-from countermark.artefact.rows import SHARD, files_of
-from countermark.artefact.tree import check_path
+from countermark.artefact.rows import files_of
 from countermark.errors import CountermarkError, FormatRefused, Unusable
 from countermark.formats.source import FileSource
 from countermark.workspace.disk import Disk
@@ -68,7 +67,7 @@ def _write(found: list[Path], stage: Path, to: Disk, field: str, progress: Progr
     made, taken, size = {to.folder(stage, staged=True)}, set[str](), 0
     for shard in found:
         for record in _records(shard, field):
-            path = _path(record, shard, len(found) > 1)
+            path = shards.path_of(record, shard.name, several=len(found) > 1)
             if path.casefold() in taken:
                 raise FormatRefused(f"two records would be {path}", why=f"the second one is in {shard.name}")
             taken.add(path.casefold())
@@ -88,15 +87,4 @@ def _write(found: list[Path], stage: Path, to: Disk, field: str, progress: Progr
 
 def _records(shard: Path, field: str) -> Iterator[Record]:
     with FileSource(shard) as source:
-        try:
-            yield from (records.webdataset if shard.suffix == SHARD else table_records.records)(source, field)
-        except FormatRefused as error:
-            raise FormatRefused(f"{shard.name}: {error.what}", why=error.why, mend=error.mend) from error
-
-
-def _path(record: Record, shard: Path, several: bool) -> str:
-    """Keys are only unique within a shard, so its name goes before them where there are several."""
-    label, _, name = record.path.partition("/")
-    path = f"{label}/{shard.stem}-{name}" if several else record.path
-    check_path(path)
-    return path
+        yield from shards.read(shard.name, source, field)

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from countermark.artefact import shards
 from countermark.artefact.dataset import Dataset, describe, is_metadata
-from countermark.artefact.folder import Known, read_folder
+from countermark.artefact.folder import read_folder
 from countermark.artefact.profile import SHA256
+from countermark.artefact.reading import Known
 from countermark.artefact.remembered import remembering
 from countermark.artefact.tree import Tree, TreeEntry
-from countermark.errors import TrustRefused
+from countermark.errors import TrustRefused, Unusable
 from countermark.keys.document import Party
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk
@@ -43,7 +45,7 @@ def look(
         known: what was read before and did not change.
 
     Raises:
-        TreeRefused, Unusable: the folder cannot be signed at all.
+        TreeRefused, FormatRefused, Unusable: the folder cannot be signed at all. MissingExtra: a table without pyarrow.
     """
     metadata: dict[str, bytes] = {}
 
@@ -51,7 +53,8 @@ def look(
         metadata[entry.path] = data
 
     tree = read_folder(folder, sink=keep, wants=is_metadata, progress=progress, known=known)
-    dataset = describe(tree, metadata.__getitem__)
+    inside = shards.are_shards(tree) and not parcel.too_large(tree)
+    dataset = shards.describe(folder, tree) if inside else describe(tree, metadata.__getitem__)
     return Outlook(tree, dataset, tuple(_rejects(tree, dataset, party)))
 
 
@@ -76,7 +79,7 @@ def deliver(
 
     Raises:
         TrustRefused: the addressee is no party, a class lies outside this party's scope, a file is too large.
-        TreeRefused, Unusable: the folder cannot be signed.
+        TreeRefused, Unusable: the folder cannot be signed, or it was delivered as it stands without `replace`.
     """
     name, trust = parcel.name(folder), desk.trust()
     me = trust.document.party(desk.party)
@@ -95,6 +98,8 @@ def deliver(
         last = _repeat(earlier, outlook.tree)
         if last and parcel.misdated(last.delivery.context.time, trust, desk.now()):
             last = None  # signed under a wrong clock: no addressee takes it, so it is signed anew
+        if last and replace and last.delivery.replaces is None:
+            raise _no_replacement(folder, last, earlier)
         out = last or _next(desk, name, outlook, addressee, earlier, replace=replace)
         data = out.to_bytes()
         desk.space.disk.write(sent / f"{out.delivery.context.sequence:06d}{parcel.SUFFIX}", data)
@@ -114,6 +119,18 @@ def _repeat(earlier: list[Path], tree: Tree) -> Parcel | None:
         return None
     last = parcel.parse(earlier[-1].read_bytes(), what=earlier[-1].name)
     return last if last.tree.digest == tree.digest else None
+
+
+def _no_replacement(folder: Path, last: Parcel, earlier: list[Path]) -> Unusable:
+    """The user believes that the rows of an earlier delivery no longer count; they would."""
+    number = last.delivery.context.sequence
+    before = earlier[-2] if len(earlier) > 1 else None
+    return Unusable(
+        f"{folder.name} was delivered as it stands already: delivery {number}, which replaces none",
+        why=f"the rows of delivery {number - 1} still count beside it" if before else "nothing was delivered before it",
+        mend=f"withdraw the earlier one: `countermark revoke {before} --reason TEXT --out FILE`" if before
+        else "correct the folder first",
+    )  # fmt: skip
 
 
 def _next(desk: Desk, name: str, outlook: Outlook, addressee: str, earlier: list[Path], *, replace: bool) -> Parcel:

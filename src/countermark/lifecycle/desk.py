@@ -89,6 +89,7 @@ class Desk:
     clock: Clock
     passphrase: Passphrase = no_passphrase
     index: OpenIndex = embedded
+    ledger_url: str = ""
 
     def now(self) -> datetime:
         """The clock, in UTC and whole seconds."""

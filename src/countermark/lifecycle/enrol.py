@@ -179,12 +179,28 @@ def first_draft(desk: Desk, project: str, parties: Sequence[Party], *, threshold
 
 
 def save_draft(desk: Desk, document: TrustDocument) -> TrustDocument:
-    """Keep a draft; signatures collected for an earlier draft are void."""
+    """Keep a draft; signatures collected for an earlier draft are void.
+
+    Raises:
+        TrustRefused: the keeper would have two ledger keys, of which readers know only the older.
+    """
     document.check()
+    _refuse_two_ledger_keys(document)
     trust = desk.space.folder("trust")
     desk.space.disk.write(trust / DRAFT, document.to_bytes())
     desk.space.disk.unlink(trust / f"{DRAFT}.signed")
     return document
+
+
+def _refuse_two_ledger_keys(document: TrustDocument) -> None:
+    keeper = next((p for p in document.parties if p.id == document.ledger_operator), None)
+    live = [k.key.id for k in (keeper.keys if keeper else ()) if k.key.use == "ledger" and not k.revoked]
+    if keeper is not None and len(live) > 1:
+        raise TrustRefused(
+            f"{keeper.id} would have two keys for the ledger",
+            why="readers go by the older; heads that the newer signs would verify nowhere",
+            mend=f"first `countermark party revoke {keeper.id} --key {live[0][:16]} --reason TEXT`, then add the new one",
+        )
 
 
 def draft(desk: Desk) -> TrustDocument:

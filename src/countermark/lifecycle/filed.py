@@ -8,11 +8,9 @@ from pathlib import Path
 from countermark import dsse
 from countermark.errors import LedgerRefused, NothingToVerify
 from countermark.ledger.checkpoint import claimed_head
-from countermark.ledger.note import MAX_NOTE_BYTES
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import Opening
-from countermark.ledger.stores.files import FileStore
-from countermark.ledger.tiles import CHECKPOINT_PATH
+from countermark.lifecycle import ledger_place
 from countermark.lifecycle.desk import Desk
 from countermark.passport.slip import Slip, context_of
 from countermark.statement.statement import Statement
@@ -56,9 +54,9 @@ def head(desk: Desk) -> Head | None:
     """Size and root of the head of the ledger that is kept here, as its file says; None where none is.
 
     Raises:
-        LedgerRefused: it is no checkpoint. OSError: it cannot be read.
+        LedgerRefused: it is no checkpoint. Unusable: it cannot be read.
     """
-    note = FileStore.reading(desk.space.home / "ledger").read(CHECKPOINT_PATH, MAX_NOTE_BYTES)
+    note = ledger_place.newest(ledger_place.reading(desk))
     return claimed_head(note) if note is not None else None
 
 

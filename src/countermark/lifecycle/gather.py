@@ -6,7 +6,7 @@ not looked at. The shape is plain JSON, so that policy, report and an auditor re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from countermark.ledger.checkpoint import Checkpoint
 from countermark.lifecycle import book, entitled, rows, withdraw
 from countermark.lifecycle.acts import waiver_ends
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.receive import Received, received
+from countermark.lifecycle.receive import Received, admitted_trees, received
 from countermark.passport.slip import Shown, Slip
 from countermark.statement.predicates import acts, checked, training
 from countermark.statement.predicates import delivery as deliveries
@@ -60,8 +60,12 @@ class Gathered:
     deliveries: list[Slip] = field(default_factory=list)
 
 
-def gather(desk: Desk, model: Tree, name: str) -> Gathered:
+def gather(desk: Desk, model: Tree, name: str, signers: Mapping[str, str] | None = None) -> Gathered:
     """Collect what the ledger shows about `model`.
+
+    Args:
+        signers: stage -> role whose inspections and trials count, as the policy names them; None takes anybody's. One by
+            another party would else stand in place of the one that counts, and stop every release.
 
     Raises:
         TrustRefused: this party keeps no ledger, or its trust document does not hold.
@@ -73,7 +77,7 @@ def gather(desk: Desk, model: Tree, name: str) -> Gathered:
     _witnesses(desk, trust, out)
     gone = withdraw.withdrawn(desk)
     counted = entitled.standing(slips, trust, desk.now(), out.evidence["not_looked_at"])
-    shown = [s for s in counted if s.digest not in gone]
+    shown = [s for s in counted if s.digest not in gone and _asked(s, signers or {}, out.evidence["not_looked_at"])]
     out.evidence["not_looked_at"] += [f"statement {d[:16]} was withdrawn: {w.reason}" for d, w in gone.items()]
     _training_data(desk, trust, shown, out)
     for one in shown:
@@ -81,6 +85,18 @@ def gather(desk: Desk, model: Tree, name: str) -> Gathered:
         if reader and reader(one, out.evidence, model.digest):
             out.statements.append(one.slip)
     return out
+
+
+_STAGES = {checked.INSPECTION: "inspection", checked.TRIAL: "trials"}
+
+
+def _asked(shown: Shown, signers: Mapping[str, str], left_out: list[str]) -> bool:
+    """Whether a statement is by a party whose word the policy asks for at its stage."""
+    role = signers.get(_STAGES.get(shown.statement.predicate_type, ""))
+    if role is None or role in shown.party.roles:
+        return True
+    left_out.append(f"statement {shown.digest[:16]} does not count: {shown.party.id} is no {role}")
+    return False
 
 
 def _witnesses(desk: Desk, trust: Trust, out: Gathered) -> None:
@@ -147,11 +163,11 @@ def item(shown: Shown) -> dict[str, Any]:
 def _training_data(desk: Desk, trust: Trust, shown: Sequence[Shown], out: Gathered) -> None:
     """Deliveries, and the digests of what was screened and of what training may see."""
     by_digest = {s.digest: s for s in shown}
-    standing, withdrawn = rows.standing(desk), withdraw.withdrawn(desk)
+    over = rows.ended(desk, admitted_trees(desk))
     for one in received(desk):
         digest = one.parcel.envelope.digest if one.parcel else ""
         known = by_digest.get(digest)
-        state = one.state if one.state == "refused" or digest in standing else _gone(digest in withdrawn)
+        state = one.state if one.state == "refused" else over.get(digest, one.state)
         out.evidence["deliveries"].append(_delivery(trust, one, known, state))
         if known and state == "admitted":
             out.deliveries.append(known.slip)
@@ -159,10 +175,6 @@ def _training_data(desk: Desk, trust: Trust, shown: Sequence[Shown], out: Gather
     out.evidence["admitted_dataset"] = selection.tree().digest
     out.evidence["set_aside"] = sorted(selection.aside)
     out.evidence["accepted"] = sorted(selection.accepted)
-
-
-def _gone(withdrawn: bool) -> str:
-    return "withdrawn" if withdrawn else "replaced"
 
 
 def _delivery(trust: Trust, one: Received, known: Shown | None, state: str) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from countermark.artefact import plain
-from countermark.artefact.folder import Progress, Wants
+from countermark.artefact.folder import Progress
 from countermark.artefact.plain import Plan
 from countermark.artefact.profile import Profile
+from countermark.artefact.reading import Wants
 from countermark.artefact.tree import Tree, TreeEntry, tree_of
 from countermark.errors import SignatureRefused, TreeRefused
 from countermark.keys import keyless

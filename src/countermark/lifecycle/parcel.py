@@ -148,5 +148,10 @@ def read(folder: Path, vouched: Vouched = unasked) -> Parcel:
     """
     path = beside(folder)
     if not path.exists():
-        raise Unusable(f"{path.name} is not beside the folder", mend="the supplier runs `countermark deliver DIR`")
+        inside = next(folder.glob("*" + SUFFIX), None) if folder.is_dir() else None
+        raise Unusable(
+            f"{path.name} is not beside the folder",
+            mend=f"name the folder that lies inside: {inside.with_name(inside.name.removesuffix(SUFFIX))}" if inside
+            else "the supplier runs `countermark deliver DIR`, and hands over both",
+        )  # fmt: skip
     return parse(read_file(path, MAX_PARCEL_BYTES), what=path.name, vouched=vouched)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from countermark.artefact import folder, walk
+from countermark.artefact import reading, walk
+from countermark.artefact.buffer import leaf_at
 from countermark.artefact.folder import Progress
 from countermark.artefact.handle import Proven
 from countermark.artefact.profile import Profile
@@ -62,12 +63,12 @@ def _narrowed(root: Path, proof: TreeProof, span: tuple[int, int]) -> TreeProof:
 
 def _chunk_leaves(root: Path, entry: TreeEntry, profile: Profile) -> Iterator[bytes]:
     try:
-        descriptor = os.open(root if root.is_file() else root / entry.path, folder.OPEN_FILE)
+        descriptor = os.open(root if root.is_file() else root / entry.path, reading.OPEN_FILE)
     except OSError as error:
         raise walk.unreadable(entry.path, error) from error
     try:
         for at in range(0, entry.size, CHUNK_BYTES):
-            yield profile.chunks.leaf(folder.window(descriptor, at))
+            yield leaf_at(descriptor, at, min(at + CHUNK_BYTES, entry.size), profile.chunks)
     finally:
         os.close(descriptor)
 

@@ -7,11 +7,12 @@ ledger. A crash before the rename leaves a stage that the next call finishes or 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from countermark import canonical, dsse
+from countermark.artefact import shards
 from countermark.artefact.dataset import METADATA, Dataset, describe
 from countermark.artefact.folder import read_folder
 from countermark.artefact.tree import Tree, TreeEntry, compare
@@ -28,7 +29,8 @@ from countermark.statement.statement import EVERYBODY, Statement
 from countermark.workspace.disk import Disk
 
 Progress = Callable[[int, int], None]
-Examine = Callable[[str, Dataset, "Path"], Sequence[str]]
+Contents = Iterator[tuple[str, bytes]]
+Examine = Callable[[str, Dataset, Contents], Sequence[str]]
 MOST_REASONS = 100
 MOST_EXTRA_FILES = 10_000
 MOST_EXTRA_BYTES = 1 << 30
@@ -56,7 +58,7 @@ class Received:
     folder: Path | None = None
 
 
-def nothing_more(_supplier: str, _dataset: Dataset, _folder: Path) -> Sequence[str]:
+def nothing_more(_supplier: str, _dataset: Dataset, _contents: Contents) -> Sequence[str]:
     """The examination of a receiver without a contract: no further reasons."""
     return ()
 
@@ -74,7 +76,7 @@ def receive(desk: Desk, folder: Path, *, examine: Examine = nothing_more, progre
     looked at again, and answered anew only where the answer differs. What a crash left is finished first.
 
     Args:
-        examine: (supplier, dataset, private copy of the folder) -> reasons to refuse.
+        examine: (supplier, dataset, path and private bytes of each row) -> reasons to refuse.
 
     Raises:
         Unusable: the workspace cannot be written, or the folder is not there. Nothing is kept then.
@@ -249,8 +251,9 @@ class _Copy:
 
 
 def _content_reasons(piece: Parcel, party: Party, seen: Tree, copy: _Copy, examine: Examine) -> list[str]:
+    inside = shards.are_shards(seen)
     try:
-        dataset = describe(seen, copy.metadata.__getitem__)
+        dataset = shards.describe(copy.folder, seen) if inside else describe(seen, copy.metadata.__getitem__)
     except Refusal as refusal:
         return [refusal.what]
     if (dataset.layout, dataset.classes()) != (piece.delivery.layout, piece.delivery.classes):
@@ -258,7 +261,16 @@ def _content_reasons(piece: Parcel, party: Party, seen: Tree, copy: _Copy, exami
     outside = [
         f"class {label} is outside the scope of {party.id}" for label in dataset.classes() if not party.covers(label)
     ]
-    return outside or list(examine(party.id, dataset, copy.folder))
+    return outside or list(examine(party.id, dataset, _contents(copy.folder, dataset, seen)))
+
+
+def _contents(folder: Path, dataset: Dataset, seen: Tree) -> Contents:
+    """Path and bytes of each row of a private copy."""
+    if dataset.layout == shards.LAYOUT:
+        yield from ((row.entry.path, row.data) for row in shards.contents(folder, seen))
+        return
+    for path in dataset.labels:
+        yield path, (folder / path).read_bytes()
 
 
 def _shortened(reasons: list[str]) -> tuple[str, ...]:

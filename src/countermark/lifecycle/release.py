@@ -63,7 +63,7 @@ def judge(desk: Desk, model: Path, policy: bytes) -> Judged:
         TrustRefused, TreeRefused, LedgerRefused, StatementRefused: evidence or policy is malformed.
     """
     document = Policy.from_bytes(policy)
-    gathered = gather(desk, read_folder(model), model.name)
+    gathered = gather(desk, read_folder(model), model.name, document.signers)
     return Judged(evaluate(document, gathered.evidence, desk.now(), in_child), gathered, document)
 
 

@@ -12,12 +12,9 @@ from countermark.errors import LedgerRefused
 from countermark.keys.trust import Trust
 from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint, verify_consistency
 from countermark.ledger.reader import LogReader
-from countermark.ledger.receipt import Receipt
-from countermark.ledger.stores.files import FileStore
-from countermark.lifecycle.desk import Desk, read_file
-from countermark.passport import passport
-from countermark.passport.passport import Passport
-from countermark.passport.slip import Slip, key_of_note, ledger_note_key
+from countermark.lifecycle import ledger_place, views
+from countermark.lifecycle.desk import Desk
+from countermark.passport.slip import key_of_note, ledger_note_key
 
 
 def refuse_older(desk: Desk, trust: Trust, files: Sequence[Path]) -> Checkpoint:
@@ -29,10 +26,10 @@ def refuse_older(desk: Desk, trust: Trust, files: Sequence[Path]) -> Checkpoint:
     Raises:
         LedgerRefused: one of them saw more entries, or another history; or a file shows no head of this ledger.
     """
-    reader = LogReader(FileStore.reading(desk.space.home / "ledger"), ledger_note_key(trust))
+    reader = LogReader(ledger_place.reading(desk), ledger_note_key(trust))
     head = reader.checkpoint()
     for file in files:
-        note = _note(file)
+        note, _ = views.carried(file)
         seen = verify_checkpoint(note, key_of_note(trust, note))
         if seen.size > head.size:
             raise LedgerRefused(
@@ -42,13 +39,3 @@ def refuse_older(desk: Desk, trust: Trust, files: Sequence[Path]) -> Checkpoint:
             )
         verify_consistency(seen, head, reader.consistency(seen.size, head) if seen.size else [])
     return head
-
-
-def _note(file: Path) -> bytes:
-    """The ledger head in a file, whichever kind it is."""
-    data = read_file(file, passport.MAX_BYTES)
-    if not data.startswith(b"{"):
-        return data
-    papers = file.name.endswith(passport.SUFFIX)
-    slip = Passport.from_bytes(data).verdict if papers else Slip.from_bytes(data, what=file.name)
-    return Receipt.from_bytes(slip.receipt or b"").checkpoint

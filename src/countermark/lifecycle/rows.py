@@ -10,12 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from countermark.artefact import shards
 from countermark.artefact.dataset import METADATA, describe, is_metadata
-from countermark.artefact.folder import Wants, read_folder
+from countermark.artefact.folder import read_folder
+from countermark.artefact.reading import Wants
 from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
 from countermark.errors import CountermarkError, TreeRefused, Unusable
 from countermark.lifecycle import book, entitled, withdraw
 from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.parcel import Parcel
 from countermark.lifecycle.receive import DATA, ID_DIGITS, Received, admitted_trees
 from countermark.passport.slip import Slip
 from countermark.statement.predicates import rows as predicates
@@ -25,7 +28,7 @@ from countermark.statement.statement import EVERYBODY, Statement
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled file of an admitted delivery."""
+    """One labelled file of an admitted delivery, or one row inside its tables and shards as the file it would be."""
 
     id: str
     delivery: str
@@ -79,14 +82,21 @@ def standing(desk: Desk) -> dict[str, Received]:
         Unusable: none was admitted, or all were withdrawn.
     """
     admitted = admitted_trees(desk)
+    over = ended(desk, admitted)
+    out = {digest: r for digest, r in admitted.items() if digest not in over}
+    if not out:
+        raise Unusable("every admitted delivery was withdrawn", mend="`countermark receive DIR`")
+    return out
+
+
+def ended(desk: Desk, admitted: dict[str, Received]) -> dict[str, str]:
+    """Admitted deliveries whose rows no longer count, by statement digest: ``withdrawn`` or ``replaced``."""
     replaced = {
         (r.supplier, r.parcel.delivery.replaces) for r in admitted.values() if r.parcel and r.parcel.delivery.replaces
     }
     gone = withdraw.withdrawn(desk)
-    out = {digest: r for digest, r in admitted.items() if (r.supplier, digest) not in replaced and digest not in gone}
-    if not out:
-        raise Unusable("every admitted delivery was withdrawn", mend="`countermark receive DIR`")
-    return out
+    out = {digest: "replaced" for digest, r in admitted.items() if (r.supplier, digest) in replaced}
+    return out | {digest: "withdrawn" for digest in admitted if digest in gone}
 
 
 def all_rows(desk: Desk) -> dict[Row, bytes]:
@@ -144,6 +154,8 @@ def _read(digest: str, one: Received, wants: Wants | None) -> tuple[list[Row], d
     """Rows of a delivery, and the bytes of those of its files that are wanted."""
     if one.parcel is None or one.folder is None:
         raise Unusable("an admitted delivery has no folder", mend="receive it again")
+    if one.parcel.delivery.layout == shards.LAYOUT:
+        return _inside(digest, one.supplier, one.parcel, one.folder / DATA, keep=wants is None)
     content: dict[str, bytes] = {}
 
     def keep(entry: TreeEntry, data: bytes) -> None:
@@ -163,6 +175,18 @@ def _read(digest: str, one: Received, wants: Wants | None) -> tuple[list[Row], d
         for e in seen.entries
         if e.path not in METADATA
     ], content
+
+
+def _inside(
+    digest: str, supplier: str, piece: Parcel, folder: Path, *, keep: bool
+) -> tuple[list[Row], dict[str, bytes]]:  # fmt: skip
+    """Rows inside the tables and shards of a delivery, and their bytes where they are to be kept."""
+    made, content, sequence = list[Row](), dict[str, bytes](), piece.delivery.context.sequence
+    for entry, label, data in shards.contents(folder, piece.tree):
+        made.append(Row(f"{digest[:ID_DIGITS]}/{entry.path}", digest, supplier, sequence, label, entry))
+        if keep:
+            content[entry.path] = data
+    return made, content
 
 
 def select(desk: Desk, rows: Sequence[Row]) -> Selection:
@@ -193,6 +217,33 @@ def apply(rows: Sequence[Row], quarantined: set[str], decided: dict[str, Decisio
     aside = (quarantined - accepted - labels.keys()) | rejected
     kept = tuple(replace(r, label=labels.get(r.id, r.label)) for r in rows if r.id not in aside)
     return Selection(kept, frozenset(aside & {r.id for r in rows}), labels, frozenset(accepted & quarantined))
+
+
+def must_exist(desk: Desk, row_ids: Sequence[str], label: str | None = None) -> None:
+    """Refuse to say anything about rows that no admitted delivery has, or of a class that none has.
+
+    Raises:
+        Unusable: a typing mistake would be signed, and the row that was meant stay as it is.
+        TreeRefused: a delivery of tables or shards that is named was changed on disk.
+    """
+    admitted = admitted_trees(desk)
+    meant = {row_id.partition("/")[0] for row_id in row_ids}
+    known = {row for digest, one in admitted.items() if digest[:ID_DIGITS] in meant for row in _ids(digest, one)}
+    for row_id in row_ids:
+        if row_id not in known:
+            raise Unusable(f"there is no row {row_id!r:.200}", mend="name rows as `countermark review` lists them")
+    classes = {name for one in admitted.values() if one.parcel for name in one.parcel.delivery.classes}
+    if label is not None and label not in classes:
+        raise Unusable(f"no row is of class {label!r:.80}", mend=f"one of: {', '.join(sorted(classes))}"[:400])
+
+
+def _ids(digest: str, one: Received) -> set[str]:
+    """Row ids of a delivery; only what lies inside tables and shards must be read for them."""
+    if one.parcel is None:
+        return set()
+    if one.parcel.delivery.layout == shards.LAYOUT:
+        return {row.id for row in listed_of(digest, one)}
+    return {f"{digest[:ID_DIGITS]}/{e.path}" for e in one.parcel.tree.entries if e.path not in METADATA}
 
 
 def quarantine(desk: Desk, row_ids: Sequence[str], *, reason: str, screening: str | None, dataset: str) -> Slip:

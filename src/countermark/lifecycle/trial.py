@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MODEL, LABELS = "model.onnx", "labels.json"
 PICTURES, ROUNDS = 60, 60
+SIDE = 64
 Progress = Callable[[str], None]
 
 
@@ -104,8 +105,27 @@ def _labels(file: bytes) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def read_pictures(folder: Path) -> tuple[NDArray[np.uint8], list[str]]:
-    """Pictures of a folder per class, decoded in a confined child: uint8 (n, 64, 64, 3), and their classes.
+def picture_size(input_shape: Sequence[int | None]) -> tuple[int, int]:
+    """Width and height of the pictures that a model takes; 64 where it takes any.
+
+    Raises:
+        FormatRefused: its input is no batch of pictures (n, height, width, 3).
+    """
+    if len(input_shape) != 3 or input_shape[2] not in (3, None):
+        wanted = ", ".join("any" if side is None else str(side) for side in input_shape)
+        raise FormatRefused(
+            f"the model takes (n, {wanted}), not pictures (n, height, width, 3)",
+            mend="export it with its preprocessing: uint8 pictures in, red, green and blue last",
+        )
+    height, width, _ = input_shape
+    return width or SIDE, height or SIDE
+
+
+def read_pictures(folder: Path, size: tuple[int, int] = (SIDE, SIDE)) -> tuple[NDArray[np.uint8], list[str]]:
+    """Pictures of a folder per class, decoded in a confined child: uint8 (n, height, width, 3), and their classes.
+
+    Args:
+        size: (width, height) in pixels that they are brought to.
 
     Raises:
         FormatRefused: a picture does not decode. TreeRefused, Unusable: the folder cannot be read.
@@ -121,7 +141,7 @@ def read_pictures(folder: Path) -> tuple[NDArray[np.uint8], list[str]]:
     parts = []
     with Decoder() as decoder:
         for start in range(0, len(paths), BATCH):
-            done = decoder.batch([files[p] for p in paths[start : start + BATCH]])
+            done = decoder.batch([files[p] for p in paths[start : start + BATCH]], size)
             bad = next((e for e in done.errors if e), None)
             if bad:
                 raise FormatRefused(f"a picture of {folder.name} does not decode", why=bad)

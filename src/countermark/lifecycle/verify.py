@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from countermark.artefact.folder import read_folder
 from countermark.artefact.handle import Handle, Proven, Window, open_verified
 from countermark.artefact.tree import Tree, compare
-from countermark.errors import NothingToVerify, TreeRefused, TrustRefused
+from countermark.errors import NothingToVerify, Refusal, TreeRefused, TrustRefused
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport import passport as passports
 from countermark.passport.passport import Passport
 from countermark.passport.slip import Shown, Slip
 from countermark.passport.slip import verify as verify_slip
-from countermark.passport.verify import Pin, Verified, read_snapshot, verify_passport
+from countermark.passport.verify import Pin, Verified, fresh, read_snapshot, same_files, verify_passport
+
+if TYPE_CHECKING:  # who only verifies reads no format and starts no child
+    from countermark.runtime.torch_tensors import TorchTensors
+    from countermark.sandbox.bubblewrap import Outcome
+    from countermark.sandbox.plan import ScriptLimits
 
 SNAPSHOT = "revocations.json"
 
@@ -33,15 +38,32 @@ def pin_snapshot(desk: Desk, file: Path) -> str:
     slip = Slip.from_bytes(read_file(file), what=file.name)
     shown, revoked = read_snapshot(slip, desk.trust(), desk.now())
     kept = desk.space.home / "trust" / SNAPSHOT
-    if kept.exists():
-        old, _ = read_snapshot(Slip.from_bytes(kept.read_bytes()), desk.trust(), desk.now())
-        if (shown.index or 0) < (old.index or 0):
-            raise TrustRefused("this revocation snapshot is older than the one kept", mend="ask for the newest")
+    if (shown.index or 0) < _kept_index(desk):
+        raise TrustRefused("this revocation snapshot is older than the one kept", mend="ask for the newest")
     mark = desk.mark()
     if shown.checkpoint and shown.checkpoint.size < mark.size and not desk.trust().disowns(mark.ledger, mark.size):
         raise TrustRefused("this revocation snapshot is older than what was seen", mend="ask for the newest")
+    if shown.checkpoint and shown.checkpoint.size == mark.size and shown.checkpoint.root.hex() != mark.root:
+        raise TrustRefused(
+            f"this revocation snapshot is of another ledger of {mark.size} entries", why=f"seen before {mark.root}",
+            mend="its operator showed two histories: ask the other parties which one they saw",
+        )  # fmt: skip
     desk.space.disk.write(kept, slip.to_bytes())
     return revoked.next_update
+
+
+def _kept_index(desk: Desk) -> int:
+    """Entry of the snapshot kept here; 0 where there is none, or the owners disowned the key that signed it or its head.
+
+    Source: TUF 5.3.11: what a thief made with stolen keys would else stand in the way of every real one.
+    """
+    snapshot = kept_snapshot(desk)
+    if snapshot is None:
+        return 0
+    try:
+        return read_snapshot(snapshot, desk.trust(), desk.now())[0].index or 0
+    except Refusal:
+        return 0
 
 
 def pinned(desk: Desk) -> Pin:
@@ -51,9 +73,27 @@ def pinned(desk: Desk) -> Pin:
         TrustRefused: nothing was pinned.
     """
     mark = desk.mark()
+    return Pin(mark.fingerprint, mark.version, mark.size, mark.root, kept_snapshot(desk), mark.ledger)
+
+
+def kept_snapshot(desk: Desk) -> Slip | None:
+    """The newest revocation snapshot that was handed over here."""
     kept = desk.space.home / "trust" / SNAPSHOT
-    snapshot = Slip.from_bytes(kept.read_bytes()) if kept.exists() else None
-    return Pin(mark.fingerprint, mark.version, mark.size, mark.root, snapshot, mark.ledger)
+    return Slip.from_bytes(kept.read_bytes(), what=SNAPSHOT) if kept.exists() else None
+
+
+def fresh_until(desk: Desk, shown: Shown | None = None) -> str | None:
+    """End of the time for which the snapshot kept here speaks; None where there is none, or it ran out.
+
+    Args:
+        shown: a logged statement that it must not revoke.
+
+    Raises:
+        TrustRefused: it does.
+    """
+    snapshot = kept_snapshot(desk)
+    entries = {shown.index} if shown is not None and shown.index is not None else set()
+    return fresh(snapshot, desk.trust(), entries, desk.now(), "this statement") if snapshot else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +124,26 @@ class Opened:
 
         return load(self.files, path, threads=threads)
 
+    def torch(self, path: str) -> TorchTensors:
+        """A safetensors file as PyTorch tensors, as `runtime.torch_tensors.from_handle` gives them.
+
+        Raises:
+            As `load`.
+        """
+        from countermark.runtime.torch_tensors import from_handle
+
+        return from_handle(self.files, path)
+
+    def run(self, command: Sequence[str], output: Path, *, limits: ScriptLimits | None = None) -> Outcome:
+        """A program that takes only a folder, confined, with the verified files in ``/model``: `runtime.mounted.run`.
+
+        Raises:
+            TreeRefused: a file is not what was admitted. SandboxRefused, Unusable: this machine cannot hold a folder still.
+        """
+        from countermark.runtime.mounted import run
+
+        return run(self.files, command, output, limits=limits)
+
 
 def open_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> Opened:
     """Verify a model's papers, and open its files for loading: from the bytes that are hashed, never from the path.
@@ -107,11 +167,24 @@ def verify_model(model: Path, passport_file: Path, pin: Pin, now: datetime, only
         Refusal: the papers or the files do not hold. Unusable: something cannot be read.
     """
     passport = Passport.from_bytes(read_file(passport_file, passports.MAX_BYTES))
-    if not only:
-        return verify_passport(passport, read_folder(model), pin, now)
     verified = verify_passport(passport, passport.model, pin, now)
-    look_at(model, part_of(passport.model, only))
+    if only:
+        look_at(model, part_of(passport.model, only))
+    else:
+        same_files(passport.model, whole(model, passport.model), verified.digest)
     return verified
+
+
+def whole(folder: Path, expected: Tree) -> Tree:
+    """Read a folder whose files have the names and sizes that were signed; others are refused before a byte is read.
+
+    A file of a terabyte takes no room on the disk that it lies on, and hours of whoever reads it.
+
+    Raises:
+        TreeRefused: names, sizes or executable bits differ, links, devices. Unusable: something cannot be read.
+    """
+    open_verified(folder, expected).close()
+    return read_folder(folder)
 
 
 def part_of(tree: Tree, only: Sequence[str]) -> Proven:
@@ -157,16 +230,19 @@ def read_slip(desk: Desk | None, file: Path, *, logged: bool | None = None) -> S
         logged: whether a ledger receipt is needed; None where one counts if it is there.
 
     Raises:
-        NothingToVerify: nothing is pinned. Refusal: it does not hold. Unusable: it cannot be read.
+        NothingToVerify: nothing is pinned. TrustRefused: the snapshot kept here revokes it. Refusal: it does not hold.
+        Unusable: it cannot be read.
     """
     if desk is None or not desk.pinned():
         raise NothingToVerify(
             f"nobody is trusted here, so {file.name} shows nothing",
-            mend="`countermark trust pin FINGERPRINT --trust FILE`",
+            mend="`countermark init NAME`, then `countermark trust pin FINGERPRINT --trust FILE`",
         )
     slip = Slip.from_bytes(read_file(file), what=file.name)
     needed = slip.receipt is not None if logged is None else logged
-    return verify_slip(slip, desk.trust(), desk.now(), logged=needed)
+    shown = verify_slip(slip, desk.trust(), desk.now(), logged=needed)
+    fresh_until(desk, shown)
+    return shown
 
 
 def remember(desk: Desk, verified: Verified) -> None:
@@ -218,7 +294,7 @@ def verify_delivery(folder: Path, desk: Desk | None, only: Sequence[str] = ()) -
         part = part_of(piece.tree, only)
         look_at(folder, part)
         return Delivered(piece.tree, len(part.entries), piece.delivery.rows, signer)
-    seen = read_folder(folder)
+    seen = whole(folder, piece.tree)
     if seen.digest != piece.tree.digest:
         differences = compare(piece.tree, seen)
         raise TreeRefused(

@@ -6,7 +6,7 @@ revocation snapshot lists its entry, so that relying parties refuse every passpo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from countermark import dsse
@@ -20,7 +20,7 @@ from countermark.passport import passport
 from countermark.passport.passport import Passport
 from countermark.passport.slip import Shown, Slip, verify
 from countermark.statement.predicates import acts, verdict
-from countermark.statement.predicates.acts import Withdrawal
+from countermark.statement.predicates.acts import Successor, Withdrawal
 from countermark.statement.predicates.verdict import VerdictStatement
 from countermark.statement.statement import EVERYBODY, Statement
 
@@ -84,11 +84,12 @@ def request(desk: Desk, folder: Path, reason: str) -> dsse.Envelope:
     """A supplier's signed word that a delivery of its own no longer counts, for the ledger's keeper to enter.
 
     Args:
-        folder: as delivered, its delivery file beside it.
+        folder: as delivered, its delivery file beside it; or the delivery file, as `sent` keeps each.
 
     Raises:
         NothingToVerify: nobody delivered it. TrustRefused: somebody else did.
     """
+    folder = folder.with_name(folder.name.removesuffix(parcel.SUFFIX))
     if not parcel.beside(folder).exists():
         raise NothingToVerify(
             f"nobody delivered {folder}",
@@ -128,6 +129,28 @@ def withdrawn(desk: Desk) -> dict[str, Withdrawal]:
 def entries(desk: Desk) -> set[int]:
     """Ledger entries of what no longer counts."""
     return {filed.slip(desk, digest).index() for digest in withdrawn(desk)}
+
+
+def successors(desk: Desk, trust: Trust, revoked: Collection[int]) -> tuple[Successor, ...]:
+    """What replaces each superseded verdict in the end, by what was signed: the newest in its line that still admits.
+
+    Args:
+        revoked: ledger entries that count for nothing, whoever said so; none of them replaces anything.
+    """
+    gone = withdrawn(desk)
+    admitting = {
+        s.digest: s for s in entitled.standing(book.entered(desk, verdict.TYPE), trust, desk.now()) if _admits(s)
+    }
+    out = []
+    for old in (admitting[digest] for digest in gone if digest in admitting):
+        newest = old
+        while (said := gone.get(newest.digest)) and (nxt := admitting.get(said.successor or "")):
+            if (nxt.index or 0) <= (newest.index or 0):
+                break  # only what came later replaces anything, so that every line ends
+            newest = nxt
+        if newest.digest not in gone and newest.index not in revoked:
+            out.append(Successor(old.index or 0, newest.digest, newest.statement.digest))
+    return tuple(sorted(out, key=lambda one: one.entry))
 
 
 def _held(desk: Desk, trust: Trust, slip: Slip) -> Withdrawal | None:

@@ -99,7 +99,7 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
             f"these are the papers of {head.statement.name!r:.80}, not of {pin.model!r:.80}",
             mend="ask the owner for the papers of the model that you want",
         )
-    _same_files(passport.model, seen, head.statement.digest)
+    same_files(passport.model, seen, head.statement.digest)
     shown = (*_statements(passport, verdict, trust, now), head)
     entries = [*_commitments(passport, trust), *(_entry(s) for s in shown)]
     checkpoint = _one_head(passport, [c for _, c in entries], _believed(pin, trust))
@@ -107,11 +107,16 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
         _reaches(passport, checkpoint, pin, trust)
     verify_checkpoint(checkpoint.note, ledger_note_key(trust))  # a receipt may outlive its ledger key, papers may not
     words = cosigned([c for _, c in entries], trust, now)
-    fresh_until = _fresh(pin.snapshot, trust, {i for i, _ in entries}, now) if pin.snapshot else None
+    fresh_until = fresh(pin.snapshot, trust, {i for i, _ in entries}, now) if pin.snapshot else None
     return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, words)
 
 
-def _same_files(expected: Tree, seen: Tree, subject: str) -> None:
+def same_files(expected: Tree, seen: Tree, subject: str) -> None:
+    """The files listed are those of the verdict on `subject`, hex, and those seen are the same.
+
+    Raises:
+        TreeRefused: they are not.
+    """
     if expected.digest != subject:
         raise TreeRefused("the passport's list of files is not the one the verdict names", why=f"verdict: {subject}")
     if seen.digest != subject:
@@ -223,20 +228,35 @@ def read_snapshot(slip: Slip, trust: Trust, now: datetime) -> tuple[Shown, Revoc
     return shown, Revocations.from_json(shown.statement.predicate)
 
 
-def _fresh(snapshot: Slip, trust: Trust, entries: set[int], now: datetime) -> str | None:
+def fresh(
+    snapshot: Slip, trust: Trust, entries: set[int], now: datetime, what: str = "what the verdict rests on"
+) -> str | None:
     """End of the snapshot's time where it has not run out; None where it has.
 
+    Args:
+        entries: ledger entries that must not be revoked. what: they are, for the reader.
+
     Raises:
-        TrustRefused: it revokes something that the verdict rests on, or knows a newer trust version.
+        TrustRefused: it revokes one of them, or knows a newer trust version.
     """
     _, revoked = read_snapshot(snapshot, trust, now)
     gone = entries & set(revoked.entries)
     if gone:
-        raise TrustRefused(
-            f"what the verdict rests on was revoked (ledger entry {min(gone)})", mend="ask the owner for a newer model"
-        )
+        raise _revoked(revoked, gone, what)
     if trust.document.version < revoked.trust_version:
         raise TrustRefused(
-            f"the passport's trust version {trust.document.version} is older than the snapshot's {revoked.trust_version}"
+            f"the trust version at hand, {trust.document.version}, is older than the snapshot's, {revoked.trust_version}",
+            mend="ask the owner for the newest version",
         )
     return revoked.next_update if now < moment(revoked.next_update) else None
+
+
+def _revoked(said: Revocations, gone: set[int], what: str) -> TrustRefused:
+    """The refusal, with what replaces it where the owners say so."""
+    told = f"{what} was revoked (ledger entry {min(gone)})"
+    for newer in (s for s in said.successors if s.entry in gone):
+        return TrustRefused(
+            f"{told}: superseded by {newer.model}", why=f"verdict {newer.verdict} admits the model that replaces it",
+            mend="ask the owner for that model and its papers",
+        )  # fmt: skip
+    return TrustRefused(told, mend="ask the owner for a newer one")

@@ -31,7 +31,7 @@ def cosigned(heads: Sequence[Checkpoint], trust: Trust, now: datetime) -> str:
     first, *others = heads
     lines = [line for head in others if head.note != first.note for line in Note.from_bytes(head.note).signatures]
     seen = cosignature.witnessed(cosignature.with_cosignatures(first, lines), rule, now)
-    return f"witnessed by {', '.join(seen.witnesses)} until {seen.when}"
+    return f"witnessed by {', '.join(seen.witnesses)} at {seen.when}"
 
 
 def told(head: Checkpoint, trust: Trust, now: datetime) -> str:

@@ -112,6 +112,11 @@ def _ruling(rule: Rule, limit: str | None, result: Any, evidence: dict[str, Any]
     if limit is None and result is True:
         return Ruling(rule.id, rule.asset, True, rule.why, statements)
     reason, missing = _why_not(result, limit)
+    absent = [name for name in rule.evidence if evidence.get(name) is None]
+    if absent and reason == "error":  # a field of nothing was asked for
+        reason, missing = "missing", f"the ledger shows no {' and no '.join(absent)} of this model"
+        mend = f"enter the signed statement (`countermark ledger add`); where there is none: {rule.mend}"
+        return Ruling(rule.id, rule.asset, False, rule.why, statements, missing, mend, None, reason)
     return Ruling(rule.id, rule.asset, False, rule.why, statements, missing, rule.mend, None, reason)
 
 

@@ -44,9 +44,7 @@ def _check(name: str, mode: str, stage: dict[str, Any], aside: frozenset[str]) -
         if not left:
             return _ruling(name, stage, "holds")
         told = f"found, and {left} of the rows or things it names are still in the training data"
-        return _ruling(
-            name, stage, "found", told, "`countermark quarantine --from-screening`, or reject or relabel the rows"
-        )
+        return _ruling(name, stage, "found", told, _how_to_clear(outcome))
     if word == "found":
         count = len(tables(outcome.get("findings")))
         return _ruling(name, stage, "found", f"found {count} things", "mend what it found")
@@ -56,15 +54,34 @@ def _check(name: str, mode: str, stage: dict[str, Any], aside: frozenset[str]) -
     return _ruling(name, stage, "missing", "the check did not run", "run it, and enter its statement")
 
 
+def _how_to_clear(outcome: dict[str, Any]) -> str:
+    """What clears findings: those that name rows and those that name none are not mended alike."""
+    named = [bool(texts(table(f.get("where")).get("rows"))) for f in tables(outcome.get("findings"))]
+    ways = ["`countermark quarantine --from-screening`, or reject or relabel the rows"] if any(named) else []
+    if not all(named):
+        ways.append(
+            "a finding without rows cannot be set aside: mend what it found and screen again, or let a risk owner waive it"
+        )
+    return "; ".join(ways)
+
+
 def set_aside(evidence: dict[str, Any]) -> frozenset[str]:
     """Rows that quarantine and people's newest decisions took out of the data, or gave another label."""
+    return out_of_the_data(evidence) | {row for row, action in _newest(evidence).items() if action == "relabel"}
+
+
+def out_of_the_data(evidence: dict[str, Any]) -> frozenset[str]:
+    """Rows that no training sees; those that were only given another label are still in."""
     quarantined = {row for q in tables(evidence.get("quarantines")) for row in texts(q.get("rows"))}
-    newest: dict[str, str] = {}
-    for decision in sorted(tables(evidence.get("decisions")), key=_place):
-        newest[text(decision.get("row"))] = text(decision.get("action"))
-    accepted = {row for row, action in newest.items() if action == "accept"}
-    dealt_with = {row for row, action in newest.items() if action in ("reject", "relabel")}
-    return frozenset((quarantined - accepted) | dealt_with)
+    newest = _newest(evidence)
+    back = {row for row, action in newest.items() if action in ("accept", "relabel")}
+    return frozenset((quarantined - back) | {row for row, action in newest.items() if action == "reject"})
+
+
+def _newest(evidence: dict[str, Any]) -> dict[str, str]:
+    """Row to the newest decision about it."""
+    decisions = sorted(tables(evidence.get("decisions")), key=_place)
+    return {text(decision.get("row")): text(decision.get("action")) for decision in decisions}
 
 
 def _place(item: dict[str, Any]) -> int:
@@ -94,7 +111,7 @@ def trial_ruling(bound: Bound, evidence: dict[str, Any]) -> Ruling:
     why = f"trial {bound.trial} ran to its end, with {bound}"
     missing, reason = _trial_missing(bound, trial)
     statement = text(trial.get("statement"))
-    mend = "run `countermark trial` with a budget that lets it end, or harden the model" if missing else ""
+    mend = "run `countermark trial` with pictures and a budget that let it end, or harden the model" if missing else ""
     return Ruling(
         bound.trial, "trained model", not missing, why, (statement,) if statement else (), missing, mend, None, reason
     )  # fmt: skip
@@ -110,7 +127,7 @@ def _trial_missing(bound: Bound, trial: dict[str, Any]) -> tuple[str, Reason]:
         return "the trial did not run to its end", "bound"
     values = [m.get("value") for m in tables(trial.get("measures")) if m.get("name") == bound.measure]
     if len(values) != 1 or isinstance(values[0], bool) or not isinstance(values[0], int | float):
-        return f"the trial did not measure {bound.measure!r} once", "missing"
+        return f"the trial did not measure {bound.measure!r}: too few test pictures, or queries", "missing"
     low = float("-inf") if bound.at_least is None else bound.at_least
     high = float("inf") if bound.at_most is None else bound.at_most
     if not low <= values[0] <= high:

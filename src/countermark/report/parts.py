@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from countermark.policy.gates import set_aside
+from countermark.policy.gates import out_of_the_data, set_aside
 from countermark.policy.shape import table, tables, text, texts
 from countermark.report.plain import count
 from countermark.report.view import Report
@@ -36,7 +36,7 @@ class Supplier:
 def suppliers(report: Report) -> list[Supplier]:
     """Refused deliveries first, then suppliers that were named, then all others by name."""
     named = {text(n.get("supplier")): n for n in tables(report.stage("screening").get("named"))}
-    aside = set_aside(report.evidence)
+    aside = out_of_the_data(report.evidence)
     out = [_supplier(d, named, aside) for d in tables(report.evidence.get("deliveries"))]
     return sorted(out, key=lambda s: (s.state != "refused", not s.named, s.name, s.sequence))
 
@@ -141,15 +141,9 @@ def rows(report: Report) -> Rows:
     """Counted over the admitted deliveries."""
     admitted = [d for d in tables(report.evidence.get("deliveries")) if d.get("state") == "admitted"]
     prefixes = {text(d.get("statement"))[:12] for d in admitted}
-    aside = sum(row.split("/", 1)[0] in prefixes for row in _out_of_the_data(report))
+    aside = sum(row.split("/", 1)[0] in prefixes for row in out_of_the_data(report.evidence))
     trained = table(report.stage("training").get("metrics")).get("train_rows")
     return Rows(sum(_whole(d.get("rows")) for d in admitted), aside, trained if type(trained) is int else None)
-
-
-def _out_of_the_data(report: Report) -> frozenset[str]:
-    """Rows set aside; those that were only given another label are still in."""
-    relabelled = {text(d.get("row")) for d in tables(report.evidence.get("decisions")) if d.get("action") == "relabel"}
-    return set_aside(report.evidence) - relabelled
 
 
 def figures(report: Report) -> list[tuple[str, str, str]]:

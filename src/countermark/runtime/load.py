@@ -55,7 +55,8 @@ def load(
         return runtime.from_handle(handle, path, threads=threads)
     raise FormatRefused(
         f"{path} is no safetensors, .npy, .npz or ONNX file", why=f"it begins with {head[:8].hex() or 'nothing'}",
-        mend="hand its verified bytes to a loader of your own: content(path), or a path that nobody can change: sealed(path)",
+        mend="hand its verified bytes to a loader of your own: content(path), or a path that nobody can change: sealed(path); "
+        "a program that wants the folder: run(command, output)",
     )  # fmt: skip
 
 

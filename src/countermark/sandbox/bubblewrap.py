@@ -16,14 +16,24 @@ from pathlib import Path
 
 from countermark.errors import SandboxRefused
 from countermark.sandbox import _seccomp
-from countermark.sandbox.plan import Mount, Plan, ScriptLimits
+from countermark.sandbox.plan import Handed, Mount, Plan, ScriptLimits
 from countermark.sandbox.process import Finished, Program, Relay, run
 
 _PLACES = ("/usr/local/bin/bwrap", "/usr/bin/bwrap", "/bin/bwrap", "/run/current-system/sw/bin/bwrap")
 _UID = 1000
 _SHORT_SECONDS = 60.0
+_PAGE = 1 << 16  # the largest page of any kernel here; memory for a file comes in these
+_NODES = 4  # pages that a file's entry and its folders may take
 _PASSWD = f"user:x:{_UID}:{_UID}:user:/tmp:/bin/sh\n".encode()
 _GROUP = f"user:x:{_UID}:\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that is made in memory inside the confinement: its guest path, and the files below that."""
+
+    guest: str
+    files: Sequence[Handed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +54,13 @@ def find() -> Path | None:
     return next((Path(place) for place in _PLACES if Path(place).is_file()), None)
 
 
-def run_confined(plan: Plan, *, relay: Relay | None = None, planted: dict[str, str] | None = None) -> Outcome:
+def run_confined(
+    plan: Plan, *, relay: Relay | None = None, planted: dict[str, str] | None = None, folder: Folder | None = None
+) -> Outcome:
     """Run a plan behind namespaces.
 
     Args:
-        relay: called with each piece of output. planted: variables around
+        folder: files of a folder that exists nowhere else. relay: called with each piece of output. planted: variables around
             bubblewrap, none of which the script may see; only a probe plants any.
 
     Raises:
@@ -60,9 +72,10 @@ def run_confined(plan: Plan, *, relay: Relay | None = None, planted: dict[str, s
     mounts = plan.mounts()
     with _descriptors() as (status, filters, data):
         # Through a descriptor: the guest sees the command line of its first process, host paths included.
-        options = _file("\0".join(_arguments(plan, mounts, (status.write, filters, data))).encode())
+        options = _file("\0".join(_arguments(plan, mounts, (status.write, filters, data), folder)).encode())
         argv = [str(program), "--args", str(options), "--", *plan.argv()]
-        handed = (status.write, *filters, *data, options)
+        copied = [file.descriptor for file in folder.files] if folder else []
+        handed = (status.write, *filters, *data, options, *copied)
         try:
             finished = run(Program(argv, {}, Path("/"), plan.output, plan.limits, handed, planted or {}), relay)
         finally:
@@ -71,7 +84,9 @@ def run_confined(plan: Plan, *, relay: Relay | None = None, planted: dict[str, s
         return Outcome(finished, _exit_code(status.read_all()))
 
 
-def _arguments(plan: Plan, mounts: Sequence[Mount], handed: tuple[int, Sequence[int], Sequence[int]]) -> list[str]:
+def _arguments(
+    plan: Plan, mounts: Sequence[Mount], handed: tuple[int, Sequence[int], Sequence[int]], folder: Folder | None
+) -> list[str]:
     status, filters, (passwd, group) = handed
     out = [
         "--unshare-all", "--unshare-user", "--uid", str(_UID), "--gid", str(_UID), "--hostname", "countermark",
@@ -82,13 +97,23 @@ def _arguments(plan: Plan, mounts: Sequence[Mount], handed: tuple[int, Sequence[
     ]  # fmt: skip
     for mount in mounts:
         out += _mount(mount)
-    for folder in plan.hidden:
-        out += ["--perms", "0555", "--tmpfs", str(folder), "--remount-ro", str(folder)]
+    for hidden in plan.hidden:
+        out += ["--perms", "0555", "--tmpfs", str(hidden), "--remount-ro", str(hidden)]
+    out += _copied(folder) if folder else []
     for descriptor in filters:
         out += ["--add-seccomp-fd", str(descriptor)]
     for name, value in plan.variables().items():
         out += ["--setenv", name, value]
     return [*out, "--dir", plan.workdir, "--remount-ro", "/", "--chdir", plan.workdir]
+
+
+def _copied(folder: Folder) -> list[str]:
+    """A read-only folder in memory, in the script's own mount namespace: nobody outside can reach into it."""
+    pages = sum(-(-file.size // _PAGE) + _NODES for file in folder.files)
+    out = ["--size", str((pages + _NODES) * _PAGE), "--tmpfs", folder.guest]
+    for file in folder.files:
+        out += ["--perms", "0555" if file.executable else "0444", "--file", str(file.descriptor), file.guest]
+    return [*out, "--remount-ro", folder.guest]
 
 
 def _mount(mount: Mount) -> list[str]:

@@ -61,6 +61,20 @@ class ScriptLimits:
     tail_bytes: int = 1 << 16
 
 
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A file that the script sees read-only and whose content is copied from a descriptor before the script starts.
+
+    Attributes:
+        guest: its path. descriptor: stands at the beginning of what nobody can change. size: bytes. executable: its bit.
+    """
+
+    guest: str
+    descriptor: int
+    size: int
+    executable: bool = False
+
+
 def system_paths(interpreter: Path | None = None) -> tuple[Path, ...]:
     """The operating system's programs and libraries, and the interpreter with its packages.
 

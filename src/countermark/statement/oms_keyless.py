@@ -5,7 +5,7 @@ checkpoint, promise, timestamps, signature and log entry are verified by the pac
 leaves open is decided here:
 
 1. the bundle is strict JSON with one certificate, one log entry and one signature, and nothing unknown beside them;
-2. an authority or log of the trust root counts only where it was valid when the bundle was signed (`oms_trust_root`);
+2. every time that it claims is proven, and an authority or log of the trust root counts only where it was valid then (`oms_trust_root`);
 3. the certificate names one identity, and all that it says of the issuer is what the verifier expects;
 4. the checkpoint is of the tree that the inclusion proof is about.
 """
@@ -97,7 +97,10 @@ class KeylessTrust:
         endorser = endorser_of(bundle.signing_certificate)
         times = _guarded(lambda: _times(bundle))
         root = trusted_root(self.root, times)
-        kind, payload = _guarded(lambda: Verifier(trusted_root=root).verify_dsse(bundle, self))
+        verifier = _guarded(lambda: Verifier(trusted_root=root))
+        kind, payload = _guarded(lambda: verifier.verify_dsse(bundle, self))
+        if len(_guarded(lambda: verifier._establish_time(bundle))) != len(times):
+            raise SignatureRefused("the keyless OMS bundle claims a time that nobody in the trust root vouches for")
         if kind != dsse.IN_TOTO or payload != envelope.payload:
             raise SignatureRefused("the keyless OMS bundle reads as two different documents")
         _guarded(lambda: _check_tree(bundle))
@@ -139,7 +142,7 @@ def _check_shape(value: dict[str, Any], envelope: dsse.Envelope) -> None:
 
 
 def _times(bundle: Bundle) -> list[datetime]:
-    """Every time that the bundle claims; which of them is proven, the package finds out. A false one only rules out authorities.
+    """Every time that the bundle claims. The package is content with one that is proven; `accept` wants all of them to be.
 
     Raises:
         SignatureRefused: none, or too many.

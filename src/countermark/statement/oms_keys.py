@@ -124,9 +124,11 @@ class CertificateTrust:
         try:
             store = verification.Store([x509.load_pem_x509_certificate(pem) for pem in self.roots])
             builder = verification.PolicyBuilder().store(store).time(self.at)
-            # What a signing leaf needs is checked below; the web's rules for it (names, server use) do not apply.
+            # What a signing leaf needs is checked below; the web's rules (names, server or client use) do not apply.
             rules = builder.extension_policies(
-                ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(),
+                ca_policy=verification.ExtensionPolicy.webpki_defaults_ca().may_be_present(
+                    x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, _issues_for_code
+                ),
                 ee_policy=verification.ExtensionPolicy.permit_all(),
             )
             rules.build_client_verifier().verify(leaf, between)
@@ -187,10 +189,25 @@ def _decode(value: Any) -> bytes:
         raise StatementRefused("the OMS bundle's key or certificate is not base64", why=str(error)) from error
 
 
+def _issues_for_code(_policy: object, _issuer: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
+    """An authority that names what it issues for must name the signing of code, or anything."""
+    if usage is not None and not _for_code(usage):
+        raise ValueError("an issuer's certificate is for other purposes than signing code")
+
+
+def _for_code(usage: x509.ExtendedKeyUsage) -> bool:
+    return ExtendedKeyUsageOID.CODE_SIGNING in usage or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usage
+
+
 def _may_sign(leaf: x509.Certificate) -> bool:
+    """Whether the certificate is for signatures, and for no other purpose where it names any (RFC 5280, 4.2.1.12).
+
+    The reference also takes those of TLS servers and OCSP responders, which a company's root issues to many more people.
+    """
     by_type = {type(extension.value): extension.value for extension in leaf.extensions}
-    usage = by_type.get(x509.KeyUsage)
+    usage, extended = by_type.get(x509.KeyUsage), by_type.get(x509.ExtendedKeyUsage)
+    if isinstance(extended, x509.ExtendedKeyUsage) and not _for_code(extended):
+        return False
     if isinstance(usage, x509.KeyUsage):
         return usage.digital_signature
-    extended = by_type.get(x509.ExtendedKeyUsage)
     return isinstance(extended, x509.ExtendedKeyUsage) and ExtendedKeyUsageOID.CODE_SIGNING in extended

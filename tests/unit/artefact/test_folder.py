@@ -7,14 +7,15 @@ import socket
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from countermark.artefact import folder as folders
 from countermark.artefact import tree
+from countermark.artefact.buffer import PIECE_BYTES, Buffer
 from countermark.artefact.folder import read_folder
+from countermark.artefact.reading import SMALL_BYTES
 from countermark.artefact.tree import TreeEntry, tree_of
 from countermark.errors import TreeRefused, Unusable
 
@@ -49,7 +50,7 @@ def test_one_file_is_a_tree_of_one(place: Path) -> None:
     assert [e.path for e in read_folder(place / "a" / "1").entries] == ["1"]
 
 
-@pytest.mark.parametrize("size", [0, 1, folders.SMALL_BYTES, folders.SMALL_BYTES + 1, tree.CHUNK_BYTES, BIG])
+@pytest.mark.parametrize("size", [0, 1, SMALL_BYTES, SMALL_BYTES + 1, PIECE_BYTES + 1, tree.CHUNK_BYTES, BIG])
 def test_every_way_of_reading_gives_one_digest(tmp_path: Path, size: int) -> None:
     content = (bytes(range(251)) * (size // 251 + 1))[:size]
     (tmp_path / "f").write_bytes(content)
@@ -219,14 +220,14 @@ def test_what_is_swapped_after_the_listing_is_not_followed(
 def test_a_large_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "growing"
     target.write_bytes(bytes(BIG))
-    window = folders.window
+    pieces = Buffer.pieces
 
-    def append_then_read(descriptor: int, offset: int) -> bytes:
+    def append_then_read(buffer: Buffer, descriptor: int, begin: int, end: int) -> Iterator[memoryview]:
         with target.open("ab") as file:
             file.write(b"more")
-        return window(descriptor, offset)
+        return pieces(buffer, descriptor, begin, end)
 
-    monkeypatch.setattr(folders, "window", append_then_read)
+    monkeypatch.setattr(Buffer, "pieces", append_then_read)
     with pytest.raises(TreeRefused, match="growing changed while it was read"):
         read_folder(tmp_path)
 
@@ -271,3 +272,42 @@ def test_what_may_not_be_read_is_said_by_name(place: Path, victim: str) -> None:
     assert done.returncode == 2, done.stderr
     assert "Permission denied" in done.stdout and "fix: check" in done.stdout
     assert f"cannot read {victim}" in done.stdout
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_large_and_small_files_side_by_side_keep_their_order(tmp_path: Path, threads: int) -> None:
+    sizes = [0, 5, SMALL_BYTES * 3, 7, tree.CHUNK_BYTES * 5 + 3, tree.CHUNK_BYTES, 9, SMALL_BYTES + 1] * 8
+    for number, size in enumerate(sizes):
+        (tmp_path / f"{number:03}").write_bytes(bytes([number]) * size)
+    seen = read_folder(tmp_path, threads=threads)
+    assert [entry.path for entry in seen.entries] == [f"{number:03}" for number in range(len(sizes))]
+    for number, (entry, size) in enumerate(zip(seen.entries, sizes, strict=True)):
+        assert (entry.size, entry.root) == (size, tree.bytes_root(bytes([number]) * size))
+
+
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="needs /proc/self/fd")
+def test_files_whose_reading_had_begun_are_closed_when_one_is_refused(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / f"{number:03}").write_bytes(bytes(SMALL_BYTES * 20))
+    (tmp_path / "999").symlink_to("000")
+    before = len(os.listdir(OPEN_FILES))
+    with pytest.raises(TreeRefused, match="999 is a symbolic link"):
+        read_folder(tmp_path)
+    os.mkfifo(tmp_path / "010x")
+    (tmp_path / "999").unlink()
+    with pytest.raises(TreeRefused, match="010x"):
+        read_folder(tmp_path)
+    assert len(os.listdir(OPEN_FILES)) == before
+
+
+def test_a_small_file_that_grows_is_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, read = tmp_path / "growing", os.read
+    target.write_bytes(b"start")
+
+    def append_then_read(descriptor: int, size: int) -> bytes:
+        target.write_bytes(bytes(PIECE_BYTES * 20))
+        return read(descriptor, size)
+
+    monkeypatch.setattr(os, "read", append_then_read)
+    (entry,) = read_folder(tmp_path).entries
+    assert (entry.size, entry.root) == (PIECE_BYTES * 20, tree.bytes_root(bytes(PIECE_BYTES * 20)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import time
 from pathlib import Path
@@ -97,6 +98,26 @@ def test_a_forged_or_damaged_cache_is_ignored(folder: Path, at: int) -> None:
 
 
 @pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("at", [-40, -500, -2000])
+def test_a_cache_that_changes_after_it_was_authenticated_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Who may write the cache waits until it was found authentic, and then writes a root of his own."""
+    digested(folder)
+    cache = folder.with_suffix(".roots")
+    kept = cache.read_bytes()
+    monkeypatch.setattr(remembered, "PIECE", 64)
+    with pytest.raises(Unusable, match="changed while it was read"), remembering(folder, cache, SHA256) as known:
+        with cache.open("r+b", buffering=0) as file:
+            file.seek(at, os.SEEK_END)
+            file.write(bytes(8))
+        stream_folder(folder, known=known)
+    assert not list(folder.parent.glob("*.part"))
+    cache.write_bytes(kept)
+    assert digested(folder) == FILES
+
+
+@pytest.mark.usefixtures("settled")
 def test_a_key_that_others_could_read_is_made_anew(folder: Path) -> None:
     digested(folder)
     key = folder.with_name("photos.roots.key")
@@ -141,8 +162,51 @@ def test_a_delivery_signed_from_wrong_roots_is_refused_at_the_door(tmp_path: Pat
         assert known
         for entry in first.tree.entries:
             status = (folder / entry.path).stat()
-            known._record(entry.path.encode(), remembered._told(status), bytes(32))
+            known.record(entry.path, status, bytes(32))
     forged = deliver(desk, folder, addressee=OWNER, cached=True)
     assert forged.tree.digest != first.tree.digest
     answer = receive(world[OWNER], folder)
     assert answer.state == "refused" and any("changed" in reason for reason in answer.reasons)
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_key_that_somebody_gave_us_does_not_authenticate_his_roots(folder: Path) -> None:
+    """Who may write beside the cache puts a key there that he knows, and roots of files that nobody here ever read."""
+    digested(folder)
+    cache, key = folder.with_suffix(".roots"), folder.with_suffix(".roots.key")
+    known, forged = key.read_bytes(), bytearray(cache.read_bytes()[: -remembered.MAC_BYTES])
+    forged[-1] ^= 1
+    cache.write_bytes(bytes(forged) + hmac.digest(known, bytes(forged), "sha256"))
+    with remembering(folder, cache, SHA256) as mine:
+        ours = stream_folder(folder, known=mine)
+    assert ours.digest != read_folder(folder).digest, "the forgery is good: with a key that counts it is believed"
+    forged_again = bytes(forged)
+    cache.write_bytes(forged_again + hmac.digest(known, forged_again, "sha256"))
+    os.chown(key, 12345, -1)
+    assert digested(folder) == 0
+    assert key.read_bytes() != known and key.stat().st_uid == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.parametrize("suffix", [".roots", ".roots.key"])
+def test_a_pipe_in_place_of_the_cache_or_its_key_keeps_nobody_waiting(folder: Path, suffix: str) -> None:
+    os.mkfifo(folder.with_suffix(suffix), 0o600)
+    assert digested(folder) == 0
+    assert folder.with_suffix(suffix).is_file()
+
+
+def test_nothing_is_written_through_a_name_that_somebody_laid_out(folder: Path) -> None:
+    """The name of the unfinished cache can be told before: a hard link there would have emptied what it leads to."""
+    victim = folder.with_name("diary.txt")
+    victim.write_bytes(b"dear diary")
+    part = folder.with_name(f"{folder.with_suffix('.roots').name}.{os.getpid()}.part")
+    os.link(victim, part)
+    assert digested(folder) == 0
+    assert victim.read_bytes() == b"dear diary"
+    key = folder.with_suffix(".roots.key")
+    key.unlink()
+    key.symlink_to(victim)
+    with pytest.raises(Unusable):
+        digested(folder)
+    assert victim.read_bytes() == b"dear diary"

@@ -34,7 +34,10 @@ class Life:
         self.number = 0
 
     def open(self, store: Store) -> Log:
-        log = (Log.open if LogReader(store, self.key).exists() else Log.create)(store, self.key, self.sign)
+        if not LogReader(store, self.key).exists():
+            with contextlib.suppress(LedgerRefused):  # a dead writer may have begun one whose head was not shown yet
+                Log.create(store, self.key, self.sign).close()
+        log = Log.open(store, self.key, self.sign)
         self.see(store)
         return log
 
@@ -116,6 +119,11 @@ JOURNALS = pytest.mark.parametrize(
 )
 
 
+EVERY = pytest.mark.parametrize(
+    "stride", [pytest.param(3, id="some-steps"), pytest.param(1, id="every-step", marks=pytest.mark.slow)]
+)
+
+
 def _run_until_power_goes(disk: ForgetfulDisk, life: Life, size: int) -> bool:
     store, reader = FileStore(disk, journal_bytes=size), FileStore(disk)
     with contextlib.suppress(PowerLostError):
@@ -133,10 +141,11 @@ def _operations(key: NoteKey, sign: Sign, size: int) -> int:
     return disk.operations
 
 
+@EVERY
 @JOURNALS
 @pytest.mark.parametrize("kept", [0.0, 0.5, 1.0])
-def test_power_goes_after_every_operation(key: NoteKey, sign: Sign, kept: float, size: int) -> None:
-    for stop in range(_operations(key, sign, size)):
+def test_power_goes_after_every_operation(key: NoteKey, sign: Sign, kept: float, size: int, stride: int) -> None:
+    for stop in range(0, _operations(key, sign, size), stride):
         disk, life = ForgetfulDisk(stop_at=stop), Life(key, sign)
         assert _run_until_power_goes(disk, life, size)
         life.seen = _durable_only(life)
@@ -170,11 +179,12 @@ def _durable_only(life: Life) -> list[Checkpoint]:
     return [checkpoint for checkpoint in life.seen if checkpoint.size in given]
 
 
+@EVERY
 @JOURNALS
 @pytest.mark.parametrize("fate", ["lost", "kept"])
-def test_every_operation_of_the_disc_fails(key: NoteKey, sign: Sign, fate: str, size: int) -> None:
+def test_every_operation_of_the_disc_fails(key: NoteKey, sign: Sign, fate: str, size: int, stride: int) -> None:
     """Each write, fsync, rename and removal raises once, undone or done: the log is reopened, and power may go too."""
-    for at in range(_operations(key, sign, size)):
+    for at in range(0, _operations(key, sign, size), stride):
         disk, life = ForgetfulDisk(), Life(key, sign)
         disk.fail(at, fate)  # type: ignore[arg-type]
         store, left = FileStore(disk, journal_bytes=size), list(BATCHES)

@@ -20,7 +20,7 @@ from countermark.ledger import Checkpoint, Log, LogReader, NoteKey, audit, verif
 from countermark.ledger.checkpoint import issue
 from countermark.ledger.stores import journal
 from countermark.ledger.stores.disk import OsDisk
-from countermark.ledger.stores.files import JOURNAL_BYTES, FileStore
+from countermark.ledger.stores.files import JOURNAL_BYTES, MAX_JOURNAL_BYTES, FileStore
 from countermark.ledger.stores.journal import PAGE, Journal, Record, digest
 
 Sign = Callable[[bytes], bytes]
@@ -135,6 +135,20 @@ def test_a_damaged_journal_never_makes_up_a_state(changes: list[tuple[str, int, 
     except OSError:
         return
     assert pending == tuple(whole[: len(pending)])
+
+
+def test_a_journal_of_beginnings_costs_no_more_than_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page of 16 MiB claims to begin a record of all the rest: 32 GiB to hash, if somebody did."""
+    pages = MAX_JOURNAL_BYTES // PAGE
+    lies = [
+        (journal.MAGIC + n.to_bytes(8, "big") + ((pages - n) * PAGE - 64).to_bytes(4, "big")).ljust(PAGE, b"x")
+        for n in range(pages)
+    ]
+    hashed, checksum = [], journal._checksum
+    monkeypatch.setattr(journal, "_checksum", lambda n, body: hashed.append(len(body)) or checksum(n, body))
+    with pytest.raises(OSError, match="many places"):
+        Journal.from_bytes(b"".join(lies))
+    assert sum(hashed) < 12 * MAX_JOURNAL_BYTES
 
 
 def test_one_fsync_for_each_commit(tmp_path: Path, key: NoteKey, sign: Sign, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,3 +115,14 @@ def test_malformed_vkeys(key: NoteKey, spoil: Callable[[str], str], why: str) ->
 def test_names_that_a_signature_line_cannot_carry(name: str) -> None:
     with pytest.raises(LedgerRefused, match="cannot name"):
         NoteKey(name, bytes(32))
+
+
+def test_the_example_of_the_go_implementation_verifies() -> None:
+    """Key and note as golang.org/x/mod/sumdb/note documents them."""
+    key = NoteKey.from_vkey("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
+    text = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
+    line = "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="
+    signed = f"{text}\n\N{EM DASH} PeterNeumann {line}\n".encode()
+    Note.from_bytes(signed).verify(key)
+    with pytest.raises(LedgerRefused, match="does not verify"):
+        Note.from_bytes(signed.replace(b"answer", b"anSwer")).verify(key)

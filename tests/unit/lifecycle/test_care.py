@@ -142,10 +142,10 @@ def test_a_rolled_back_and_a_forked_ledger_are_refused(small: World, tmp_path: P
 
 def test_another_party_watches_the_history_without_opening_it(small: World) -> None:
     served, reader = home(small[OWNER]) / "ledger", small[SUPPLIER]
-    assert care.monitor(reader, served).head.size == 4
+    assert care.monitor(reader, str(served)).head.size == 4
     thief(small[OWNER])
-    done = care.monitor(reader, served)
+    done = care.monitor(reader, str(served))
     assert (done.before, done.head.size, done.alarms) == (4, 5, ())
     (home(reader) / care.STATE).write_bytes((home(reader) / care.STATE).read_bytes().replace(b"parts", b"other"))
     with pytest.raises(LedgerRefused, match="another ledger"):
-        care.monitor(reader, served)
+        care.monitor(reader, str(served))

@@ -11,13 +11,15 @@ import small_release
 from core_world import OWNER, SUPPLIER, World
 
 from countermark import dsse
+from countermark.artefact.folder import read_folder
 from countermark.errors import NothingToVerify, StatementRefused, TrustRefused
 from countermark.keys.document import TrustDocument
 from countermark.lifecycle import acts, book, recall, review, rows
-from countermark.lifecycle.release import release
+from countermark.lifecycle.release import judge, release
 from countermark.statement.predicates import checked, training, verdict
 from countermark.statement.predicates import rows as row_predicates
 from countermark.statement.predicates.acts import REVOCATION, WAIVER, Revocations
+from countermark.statement.predicates.checked import Checked
 from countermark.statement.predicates.rows import DECISION, QUARANTINE, Decision, Quarantine
 from countermark.statement.statement import EVERYBODY, Statement
 
@@ -102,3 +104,27 @@ def test_a_former_owners_words_stop_no_release_and_move_no_row(small: World) -> 
     assert done.judged.admitted
     told = done.judged.gathered.evidence["not_looked_at"]
     assert sum("acme may not say this" in line for line in told) == 2
+
+
+@pytest.mark.parametrize("kind", [checked.INSPECTION, checked.TRIAL])
+def test_nobody_stands_in_for_whom_the_policy_asks(small: World, kind: str) -> None:
+    """A supplier's inspection stood in place of the one that counted, or added a trial of its own: no release came through."""
+    folder = small.root / "model"
+    folder.mkdir()
+    (folder / "weights.bin").write_bytes(b"weights")
+    digest, stage = read_folder(folder).digest, {checked.INSPECTION: "inspection", checked.TRIAL: "trials"}[kind]
+
+    def outcome(who: str, word: str, check: str) -> None:
+        words = Checked(small[who].context(EVERYBODY), {check: {"outcome": word}}, {})
+        handed_in(small, small[who].sign(Statement("model", digest, kind, words.to_json())))
+
+    outcome(OWNER, "passed", "model/code")
+    outcome(SUPPLIER, "found", "model/code")
+    outcome(SUPPLIER, "found", "model/made-up")
+    judged = judge(small[OWNER], folder, small_release.POLICY)
+    assert judged.admitted, [r for r in judged.verdict.rulings if not r.ok]
+    seen = judged.gathered.evidence[stage]
+    assert (seen if stage == "inspection" else seen["model/code"])["signer"] == OWNER
+    left_out = [line for line in judged.gathered.evidence["not_looked_at"] if "acme is no data-owner" in line]
+    assert len(left_out) == 2
+    assert release(small[OWNER], folder, small_release.POLICY).passport

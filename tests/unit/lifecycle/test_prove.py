@@ -11,7 +11,7 @@ import pytest
 import small_release
 from core_world import SUPPLIER
 
-from countermark.artefact import _private, folder
+from countermark.artefact import _private, buffer
 from countermark.artefact.folder import read_folder
 from countermark.artefact.handle import Proven, Window, open_verified
 from countermark.artefact.profile import SHA256, Profile, blake3_profile
@@ -97,12 +97,12 @@ def test_the_bytes_read_are_those_of_the_range(model: Path, monkeypatch: pytest.
     read: list[tuple[int, int]] = []
     part = _private.part
 
-    def counted(descriptor: int, start: int, stop: int) -> bytes:
+    def counted(descriptor: int, start: int, stop: int) -> memoryview:
         read.append((start, stop))
         return part(descriptor, start, stop)
 
     monkeypatch.setattr(_private, "part", counted)
-    monkeypatch.setattr(folder, "window", None)  # nothing else may be read
+    monkeypatch.setattr(buffer, "mine", None)  # nothing else may be read
     prove.check(model, file, digest)
     assert read == [(CHUNK_BYTES, 2 * CHUNK_BYTES)]
 

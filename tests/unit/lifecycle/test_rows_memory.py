@@ -39,7 +39,7 @@ def peak(work: Callable[[], object]) -> int:
 
 def test_listing_keeps_no_file_and_writing_keeps_one_delivery(desk: Desk, tmp_path: Path) -> None:
     folder = tmp_path / "training"
-    assert peak(lambda: rows.listed(desk)) < 2 * LARGE
+    assert peak(lambda: rows.listed(desk)) < 3 * LARGE  # a look into the ledger's journal sets aside 16 MiB
     assert peak(lambda: rows.write_training_set(desk, folder)) < (DELIVERIES - 1) * LARGE
     assert rows.listed(desk) == list(rows.all_rows(desk))
     assert len(list(folder.rglob("*.png"))) == 2 * DELIVERIES

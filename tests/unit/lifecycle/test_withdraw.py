@@ -9,6 +9,7 @@ import pytest
 import small_release
 from core_world import OTHER, OWNER, SECOND, SUPPLIER, World, private_key
 
+from countermark.artefact.folder import read_folder
 from countermark.errors import LedgerRefused, NothingToVerify, StatementRefused, TrustRefused, Unusable
 from countermark.keys.signer import sign_envelope
 from countermark.ledger.record import LEAF_BYTES, open_leaf
@@ -16,11 +17,11 @@ from countermark.lifecycle import acts, book, filed, rows, withdraw
 from countermark.lifecycle.gather import gather
 from countermark.lifecycle.receive import receive
 from countermark.lifecycle.release import judge
-from countermark.lifecycle.verify import pin_snapshot, pinned, verify_model
+from countermark.lifecycle.verify import fresh_until, pin_snapshot, pinned, read_slip, verify_model
 from countermark.passport.passport import Passport
 from countermark.passport.slip import Slip, verify
 from countermark.statement.predicates import delivery
-from countermark.statement.predicates.acts import WITHDRAWAL, Withdrawal
+from countermark.statement.predicates.acts import WITHDRAWAL, Revocations, Withdrawal
 from countermark.statement.statement import EVERYBODY, Statement
 
 
@@ -52,6 +53,52 @@ def test_an_old_vulnerable_release_is_refused_once_the_reader_has_a_newer_snapsh
     assert verify_model(new, new_papers, pinned(reader), now).fresh_until
     said = withdraw.withdrawn(small[OWNER])[slips[0].envelope.digest]
     assert said.reason == "CVE" and said.successor == withdraw.find(small[OWNER], str(new))[0].envelope.digest
+
+
+def test_a_licensee_is_told_what_supersedes_its_model(small: World) -> None:
+    """Along a line of releases to the newest that still admits; a line that ends in nothing names nothing."""
+    models = [small_release.model(small, name, name.encode()) for name in ("first", "second", "third", "other")]
+    reader, now, owner = small[SUPPLIER], small.clock(), small[OWNER]
+    verdicts = [withdraw.find(owner, str(folder))[0] for folder, _ in models]
+
+    def refused(number: int) -> TrustRefused:
+        told(small)
+        with pytest.raises(TrustRefused, match="was revoked") as error:
+            verify_model(*models[number], pinned(reader), now)
+        return error.value
+
+    withdraw.withdraw(owner, verdicts[:1], "slow", verdicts[1])
+    assert f"superseded by {read_folder(models[1][0]).digest}" in refused(0).what
+    withdraw.withdraw(owner, verdicts[1:2], "slow too", verdicts[2])
+    for number in (0, 1):
+        error = refused(number)
+        assert f"superseded by {read_folder(models[2][0]).digest}" in error.what
+        assert verdicts[2].envelope.digest in error.why and verify_model(*models[2], pinned(reader), now).fresh_until
+    withdraw.withdraw(owner, verdicts[2:3], "unsafe")
+    for number in (0, 1, 2):
+        assert "superseded" not in refused(number).what, "what was withdrawn replaces nothing"
+    assert verify_model(*models[3], pinned(reader), now).fresh_until
+
+
+def test_what_the_owners_revoked_by_number_replaces_nothing(small: World) -> None:
+    (old, _), (new, _) = (small_release.model(small, n, n.encode()) for n in ("old", "new"))
+    owner = small[OWNER]
+    first, second = (withdraw.find(owner, str(folder))[0] for folder in (old, new))
+    withdraw.withdraw(owner, [first], "slow", second)
+    slip = acts.snapshot(owner, revoke=[second.index()])
+    said = Revocations.from_json(Statement.from_bytes(slip.envelope.payload).predicate)
+    assert said.successors == () and "successors" not in said.to_json()
+    assert {first.index(), second.index()} <= set(said.entries)
+
+
+def test_a_stranger_names_no_successor(small: World) -> None:
+    """A supplier may withdraw its own words only, whatever it says of a verdict; its word is no line in the snapshot."""
+    (old, _), (new, _) = (small_release.model(small, n, n.encode()) for n in ("old", "new"))
+    owner, rival = small[OWNER], small[OTHER]
+    first, second = (withdraw.find(owner, str(folder))[0] for folder in (old, new))
+    said = Withdrawal(rival.context(EVERYBODY), first.envelope.digest, "ours is better", second.envelope.digest)
+    book.enter(owner, owner.trust(), [rival.sign(Statement("withdrawn", "0" * 64, WITHDRAWAL, said.to_json()))])
+    assert withdraw.successors(owner, owner.trust(), ()) == () and withdraw.withdrawn(owner) == {}
 
 
 def test_a_withdrawn_delivery_teaches_nothing_and_every_release_on_it_falls(small: World) -> None:
@@ -169,3 +216,16 @@ def test_another_partys_copy_of_the_same_words_is_refused_by_name(small: World) 
     assert book.enter(desk, desk.trust(), [copied])[0].index() == entered.index(), "twice is harmless"
     with pytest.raises(StatementRefused, match=f"{OTHER} entered the same words before {SUPPLIER}"):
         book.enter(desk, desk.trust(), [own])
+
+
+def test_a_slip_is_refused_once_the_snapshot_kept_here_revokes_its_entry(small: World) -> None:
+    desk, reader = small[OWNER], small[SUPPLIER]
+    slip = book.entered(desk, delivery.TYPE)[0]
+    file = small.root / "one.slip.json"
+    file.write_bytes(slip.to_bytes())
+    told(small)
+    assert fresh_until(reader, read_slip(reader, file)), "before, it holds and is fresh"
+    withdraw.withdraw(desk, [slip], "the wrong camera")
+    told(small)
+    with pytest.raises(TrustRefused, match=f"this statement was revoked \\(ledger entry {slip.index()}\\)"):
+        read_slip(reader, file)

@@ -14,6 +14,7 @@ from countermark.errors import FormatRefused, StatementRefused
 from countermark.policy._cel import evaluate_rule
 from countermark.policy.document import Policy
 from countermark.policy.evaluate import evaluate
+from countermark.policy.gates import out_of_the_data, set_aside
 from countermark.policy.verdict import Verdict, explain
 
 POLICY = Policy.from_bytes((files("countermark.policy") / "default.toml").read_bytes())
@@ -174,6 +175,31 @@ def test_a_finding_without_rows_cannot_be_set_aside() -> None:
     evidence = good()
     del evidence["screening"]["checks"]["data/recurring-patch"]["findings"][0]["where"]["rows"]
     assert failing(evidence) == {"data/recurring-patch": "found"}
+
+
+def test_what_was_never_entered_is_called_missing_and_not_an_error_of_the_rule() -> None:
+    evidence = good()
+    evidence["training"] = None
+    ruling = next(r for r in judged(evidence).rulings if r.id == "training/hermetic")
+    assert (ruling.reason, ruling.missing) == ("missing", "the ledger shows no training of this model")
+    assert ruling.mend.startswith("enter the signed statement (`countermark ledger add`)")
+
+
+def test_a_finding_without_rows_is_not_sent_to_quarantine() -> None:
+    evidence = good()
+    bare = {"check": "data/contract", "where": {"rows": []}}
+    evidence["screening"]["checks"]["data/contract"] = {"outcome": "found", "findings": [bare]}
+    ruling = next(r for r in judged(evidence).rulings if r.id == "data/contract")
+    assert ruling.reason == "found" and "quarantine" not in ruling.mend and "waive" in ruling.mend
+
+
+def test_a_relabelled_row_is_dealt_with_and_still_in_the_data() -> None:
+    rows = ["d/a/1.png", "d/a/2.png", "d/a/3.png"]
+    newest = [("d/a/1.png", "relabel", 9), ("d/a/2.png", "accept", 8), ("d/a/2.png", "reject", 9)]
+    decisions = [{"row": r, "action": a, "receipt": {"index": i}} for r, a, i in newest]
+    evidence = {"quarantines": [{"rows": rows}, {"rows": rows}], "decisions": decisions}
+    assert out_of_the_data(evidence) == set(rows[1:])
+    assert set_aside(evidence) == set(rows)
 
 
 def test_a_measured_value_within_its_bound_admits_and_the_ends_count() -> None:

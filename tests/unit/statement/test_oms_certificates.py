@@ -27,17 +27,22 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
 
 
-def _certificate(subject: str, key: ec.EllipticCurvePrivateKey, *extensions: x509.ExtensionType) -> x509.Certificate:
-    """Signed by the root, for a day around now."""
-    builder = x509.CertificateBuilder().subject_name(_name(subject)).issuer_name(_name("root"))
+def _certificate(
+    subject: str,
+    key: ec.EllipticCurvePrivateKey,
+    *extensions: x509.ExtensionType,
+    issuer: tuple[str, ec.EllipticCurvePrivateKey] = ("root", ROOT),
+) -> x509.Certificate:
+    """Signed by the root, or by another issuer, for a day around now."""
+    builder = x509.CertificateBuilder().subject_name(_name(subject)).issuer_name(_name(issuer[0]))
     builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
     builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + DAY)
-    issuer = ROOT.public_key()
-    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False)
+    above = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer[1].public_key())
+    builder = builder.add_extension(above, critical=False)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     for extension in extensions:
         builder = builder.add_extension(extension, critical=not isinstance(extension, x509.ExtendedKeyUsage))
-    return builder.sign(ROOT, hashes.SHA256())
+    return builder.sign(issuer[1], hashes.SHA256())
 
 
 def _root() -> x509.Certificate:
@@ -70,12 +75,50 @@ def test_a_signing_certificate_under_our_root_counts(extension: x509.ExtensionTy
     assert oms.verify(_bundle(_chain(leaf, _root())), _trust()).name == "model"
 
 
-@pytest.mark.parametrize(
-    "extensions", [(), (NOT_SIGNING,), (x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]),)]
+USES = x509.ExtendedKeyUsageOID
+FOR_SERVERS, FOR_CLIENTS, FOR_OCSP, FOR_CODE, FOR_ANYTHING = (
+    x509.ExtendedKeyUsage([use])
+    for use in (USES.SERVER_AUTH, USES.CLIENT_AUTH, USES.OCSP_SIGNING, USES.CODE_SIGNING, USES.ANY_EXTENDED_KEY_USAGE)
 )
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        (), (NOT_SIGNING,), (FOR_SERVERS,), (SIGNING, FOR_SERVERS), (SIGNING, FOR_CLIENTS), (SIGNING, FOR_OCSP),
+        (NOT_SIGNING, FOR_CODE), (FOR_ANYTHING,),
+    ],
+)  # fmt: skip
 def test_a_certificate_for_something_else_does_not(extensions: tuple[x509.ExtensionType, ...]) -> None:
     with pytest.raises(SignatureRefused, match="not for signing"):
         oms.verify(_bundle(_chain(_certificate("signer", LEAF, *extensions))), _trust())
+
+
+@pytest.mark.parametrize(
+    "purpose", [FOR_CODE, FOR_ANYTHING, x509.ExtendedKeyUsage([USES.SERVER_AUTH, USES.CODE_SIGNING])]
+)
+def test_a_certificate_for_code_among_others_counts(purpose: x509.ExtendedKeyUsage) -> None:
+    assert oms.verify(_bundle(_chain(_certificate("signer", LEAF, SIGNING, purpose))), _trust()).name == "model"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "counts"),
+    [(FOR_CODE, True), (FOR_ANYTHING, True), (None, True), (FOR_CLIENTS, False), (FOR_SERVERS, False)],
+)
+def test_an_authority_between_issues_for_code_or_counts_for_nothing(
+    purpose: x509.ExtendedKeyUsage | None, counts: bool
+) -> None:
+    """Those that issue for code were refused once, and those for TLS clients taken: the library's rules are the web's."""
+    between = ec.derive_private_key(14, ec.SECP256R1())
+    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    extensions = (x509.BasicConstraints(ca=True, path_length=None), usage, *([purpose] if purpose else []))
+    authority = _certificate("authority", between, *extensions)
+    leaf = _certificate("signer", LEAF, SIGNING, FOR_CODE, issuer=("authority", between))
+    if counts:
+        assert oms.verify(_bundle(_chain(leaf, authority)), _trust()).name == "model"
+        return
+    with pytest.raises(SignatureRefused, match="do not lead to a trusted root"):
+        oms.verify(_bundle(_chain(leaf, authority)), _trust())
 
 
 def test_the_signature_must_be_by_the_leaf() -> None:

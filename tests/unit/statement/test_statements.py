@@ -9,7 +9,7 @@ import pytest
 
 from countermark.errors import StatementRefused
 from countermark.passport.slip import context_of
-from countermark.statement.predicates.acts import Approval, Revocations, Waiver
+from countermark.statement.predicates.acts import Approval, Revocations, Successor, Waiver
 from countermark.statement.predicates.checked import Checked
 from countermark.statement.predicates.delivery import Delivery
 from countermark.statement.predicates.reception import Reception
@@ -30,6 +30,7 @@ PREDICATES: list[Any] = [
     Approval(CONTEXT, "d" * 64, "seen\nand read"),
     Waiver(CONTEXT, "data/label-flip", "2026-12-01T00:00:00Z", "known"),
     Revocations(CONTEXT, 7, "e" * 64, 1, (1, 2), "2026-12-01T00:00:00Z"),
+    Revocations(CONTEXT, 7, "e" * 64, 1, (1,), "2026-12-01T00:00:00Z", (Successor(1, "f" * 64, "a" * 64),)),
     Checked(CONTEXT, {"data/contract": {"outcome": "passed"}}, {"rows": 3}),
     VerdictStatement(CONTEXT, VERDICT, ("f" * 64,), ()),
 ]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from countermark.errors import ExchangeRefused, Unusable
+from countermark.errors import ExchangeRefused, FormatRefused, Unusable
 from countermark.finding import Skipped
+from countermark.lifecycle.trial import picture_size
 from countermark.trials.evasion import square
 from countermark.trials.stealing import extraction
 from countermark.trials.target import Budget, Spent, Target, TrialResult, proportion
@@ -198,3 +199,19 @@ def test_the_target_counts_rows_and_refuses_what_is_no_answer() -> None:
 def test_intervals_are_wilsons(hits: int, of: int, low: float, high: float) -> None:
     measure = proportion("x", hits, of)
     assert (round(measure.low or 0, 4), round(measure.high or 0, 4)) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((32, 24, 3), (24, 32)), ((None, None, 3), (64, 64)), ((None, 40, None), (40, 64))]
+)
+def test_pictures_are_brought_to_the_size_that_the_model_takes(
+    shape: tuple[int | None, ...], size: tuple[int, int]
+) -> None:
+    assert picture_size(shape) == size
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (784,), (32, 32, 1), ()])
+def test_a_model_that_takes_no_pictures_is_refused_with_what_mends_it(shape: tuple[int | None, ...]) -> None:
+    with pytest.raises(FormatRefused, match="not pictures") as refused:
+        picture_size(shape)
+    assert "uint8" in refused.value.mend

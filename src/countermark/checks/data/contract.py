@@ -16,7 +16,7 @@ Counts = Mapping[str, Mapping[str, int]]
 def run(view: View) -> CheckReport:
     """Compare counts with the contract; Skipped where there is none."""
     if view.contract is None:
-        return CheckReport(Skipped("no contract was given"))
+        return CheckReport(Skipped("no contract was given that says how many rows were agreed (`--contract FILE`)"))
     seen: dict[str, dict[str, int]] = {s: {} for s in view.suppliers}
     for s, c, rows in view.cells:
         seen[view.suppliers[s]][view.classes[c]] = len(rows)

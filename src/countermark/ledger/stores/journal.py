@@ -25,6 +25,7 @@ MAGIC = b"cm-jrnl\x01"
 SESSION_BYTES = 16
 MAX_OBJECTS = 1 << 16
 MAX_NAME_BYTES = 255
+MOST_BROKEN = 8
 _FRAME = struct.Struct(">8sQI32s")  # magic, number, length of the body, SHA-256 over number, length and body
 _OBJECT = struct.Struct(">HI")  # lengths of name and data
 _PLAIN = re.compile(rb"tile(?:/[0-9a-z]+(?:\.p)?)+")
@@ -115,21 +116,27 @@ class Journal:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Journal:
-        """Read a journal. Bounded by its length: each page begins at most one record.
+        """Read a journal, in time and memory bounded by its length.
 
         Raises:
-            OSError: a record whose checksum holds is malformed.
+            OSError: a record whose checksum holds is malformed, or too many begin and are none.
         """
         run: list[Record] = []
         at = 0
         while (record := Record.from_bytes(data, at)) and (not run or _follows(run[-1], record)):
             run.append(record)
             at += record.pages * PAGE
-        newest = None
-        for page in range(at, len(data), PAGE):
-            record = Record.from_bytes(data, page)
-            if record and (newest is None or record.number > newest.number):
+        newest, broken = None, 0
+        while at < len(data):
+            record = Record.from_bytes(data, at)
+            if record is None:
+                # Each may cost a checksum over all that follows; a writer that died leaves one.
+                broken += data.startswith(MAGIC, at)
+                if broken > MOST_BROKEN:
+                    raise OSError("the ledger's journal is damaged in many places")
+            elif newest is None or record.number > newest.number:
                 newest = record
+            at += PAGE * (record.pages if record else 1)
         return cls(len(data), tuple(run), newest)
 
     @property
@@ -153,7 +160,7 @@ class Journal:
         for at, record in enumerate(self.run):
             if record.replaces == known:
                 return self.run[at:]
-        if _older(last.head, head):  # such as where a copy mixed an old journal with newer files
+        if older(last.head, head):  # such as where a copy mixed an old journal with newer files
             return ()
         raise OSError("the ledger's journal leads on from another head than the one beside it")
 
@@ -162,7 +169,7 @@ def _follows(before: Record, after: Record) -> bool:
     return after.number == before.number + 1 and after.replaces == digest(before.head)
 
 
-def _older(head: bytes, than: bytes | None) -> bool:
+def older(head: bytes, than: bytes | None) -> bool:
     """Whether both are heads of one log and `than` claims at least as many entries: then nothing is pending."""
     if than is None or head.split(b"\n", 1)[0] != than.split(b"\n", 1)[0]:
         return False

@@ -75,11 +75,42 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
+class Successor:
+    """What replaces a revoked verdict.
+
+    Attributes:
+        entry: ledger entry of the verdict that was superseded. verdict: payload digest of the one that admits what
+            replaces it, hex. model: tree digest of that model, hex.
+    """
+
+    entry: int
+    verdict: str
+    model: str
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object."""
+        return {"entry": self.entry, "verdict": self.verdict, "model": self.model}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Successor:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused: malformed.
+        """
+        fields = Fields(value, "successor")
+        out = cls(fields.integer("entry"), fields.hex("verdict"), fields.hex("model"))
+        fields.done()
+        return out
+
+
+@dataclass(frozen=True, slots=True)
 class Revocations:
     """The owners' snapshot: as of this ledger size, the statements at these entries no longer count.
 
     Entries are named by ledger index, so that a licensee can match what it only knows as a commitment. Keys
-    are revoked in the trust document; the snapshot names the trust version it was made under.
+    are revoked in the trust document; the snapshot names the trust version it was made under. `successors` tells what
+    replaces verdicts among the entries; the field is left out where there are none.
     """
 
     context: Context
@@ -88,10 +119,12 @@ class Revocations:
     trust_version: int
     entries: tuple[int, ...]
     next_update: str
+    successors: tuple[Successor, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Predicate."""
-        return {
+        newer = {"successors": [s.to_json() for s in self.successors]} if self.successors else {}
+        return newer | {
             "context": self.context.to_json(),
             "treeSize": self.tree_size,
             "root": self.root,
@@ -115,6 +148,7 @@ class Revocations:
             fields.integer("trustVersion", least=1),
             fields.integers("entries"),
             fields.text("nextUpdate"),
+            tuple(map(Successor.from_json, fields.items("successors"))) if fields.optional("successors") else (),
         )
         fields.done()
         moment(out.next_update)

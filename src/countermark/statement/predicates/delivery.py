@@ -10,7 +10,7 @@ from countermark.errors import StatementRefused
 from countermark.statement.statement import Context, predicate_type
 
 TYPE = predicate_type("delivery")
-LAYOUTS = ("folder-per-class", "metadata")
+LAYOUTS = ("folder-per-class", "metadata", "shards")
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,7 +263,9 @@ def test_real_pickles_of_every_kind_are_recognised():
         out = io.BytesIO()
         joblib.dump({"weights": list(range(1000))}, out, compress=compress)
         seen = inspect_files([("m.joblib", Memory(out.getvalue()))], confined=False)
-        assert [(f.answer, f.format.split()[0]) for f in seen.files] == [("proven", seen.files[0].format.split()[0])], compress
+        assert [(f.answer, f.format.split()[0]) for f in seen.files] == [("proven", seen.files[0].format.split()[0])], (
+            compress
+        )
 
 
 def test_every_check_has_its_file_and_its_page():

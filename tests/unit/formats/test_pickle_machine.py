@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from countermark.formats.limits import Malformed, OverLimit
+from countermark.formats.limits import Malformed
 from countermark.formats.pickle import opcodes, steps
 from countermark.formats.pickle import values as v
+from countermark.formats.pickle.compat import renamed
 from countermark.formats.pickle.machine import WINDOW, Machine
 from countermark.formats.pickle.run import follow
 from countermark.formats.pickle.values import Made, Name
@@ -66,62 +67,21 @@ plain = st.recursive(
 
 
 @given(plain, st.integers(0, 5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_what_pickle_writes_is_followed_to_its_end(value, protocol):
     data = pickle.dumps(value, protocol)
     end, machine, _ = run(data)
     assert end == len(data)
-    assert (
-        v.kind(machine.stack[0]).split(".")[0] in (type(value).__name__, "what builtins", "an object") or protocol < 4
-    )
-
-
-@given(plain, st.integers(0, 5), st.data())
-@settings(max_examples=150, deadline=None)
-def test_whatever_the_c_unpickler_takes_is_taken_or_refused_by_name_and_never_crashes(value, protocol, draw):
-    """A byte changed anywhere: where CPython refuses for the format's sake, no stream is followed to its end unseen."""
-    data = bytearray(pickle.dumps(value, protocol))
-    at = draw.draw(st.integers(0, len(data) - 1))
-    data[at] = draw.draw(st.integers(0, 255))
-    try:
-        run(bytes(data))
-    except (Malformed, OverLimit):
-        return
-    seen = _Names()
-    try:
-        _Stub(io.BytesIO(bytes(data)), seen).load()
-    except (pickle.UnpicklingError, EOFError, IndexError, KeyError) as error:
-        # Text that is no text, a memo or a stack that is short: the machine says so too, but for frames, which C ignores.
-        pytest.fail(f"the machine follows what CPython refuses: {error!r} {bytes(data)!r}")
-    except Exception:
-        return
-
-
-class _Names(list):
-    pass
-
-
-class _Stub(pickle.Unpickler):
-    def __init__(self, file, seen):
-        super().__init__(file)
-        self._seen = seen
-
-    def find_class(self, module, name):
-        self._seen.append(f"{module}.{name}")
-        return lambda *args, **kwargs: []
-
-    def persistent_load(self, pid):
-        return []
+    if not isinstance(value, (bytes, frozenset, set)):  # protocols below 3 and 4 write those as calls
+        assert v.kind(machine.stack[0]) == ("None" if value is None else type(value).__name__)
 
 
 def test_names_are_those_that_the_unpickler_asks_for():
     for protocol in range(6):
         data = pickle.dumps([collections.OrderedDict(a=1), range(3), complex(1, 2), {1}], protocol)
-        seen = _Names()
-        _Stub(io.BytesIO(data), seen)
-        asked = _asked(data)
+        asked = [renamed(*pair) if protocol < 3 else pair for pair in _asked(data)]
         _, _, judge = run(data)
-        assert judge.named == asked, protocol
+        assert judge.named == [".".join(pair) for pair in asked], protocol
 
 
 def _asked(data):
@@ -129,7 +89,7 @@ def _asked(data):
 
     class Asks(pickle.Unpickler):
         def find_class(self, module, name):
-            names.append(f"{module}.{name}")
+            names.append((module, name))
             return super().find_class(module, name)
 
     Asks(io.BytesIO(data)).load()
@@ -172,9 +132,13 @@ def test_a_memo_index_is_bounded_before_anything_is_allocated():
 
 
 def test_billion_laughs_cost_nothing():
-    data = b"\x80\x02" + b"]q\x00" + b"".join(b"(" + b"h%c" % i * 10 + b"lq%c" % (i + 1) for i in range(60)) + b"."
-    end, machine, _ = run(data.replace(b"h\x2e", b"h\x2d"))
-    assert end > 0 and len(machine.memo) <= 61
+    value = []
+    for _ in range(200):
+        value = [value] * 10
+    data = pickle.dumps(value, 2)
+    end, machine, _ = run(data)
+    assert end == len(data)
+    assert len(machine.memo) == 201
 
 
 def test_the_fast_loop_and_the_steps_do_the_same(monkeypatch):

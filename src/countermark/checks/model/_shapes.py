@@ -16,7 +16,7 @@ def _any(args: Value) -> bool:
 
 
 def _none(args: Value) -> bool:
-    return args == ()
+    return isinstance(args, tuple) and not args
 
 
 def _pairs(args: Value) -> bool:

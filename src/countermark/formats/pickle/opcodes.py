@@ -40,3 +40,5 @@ COUNTED: dict[int, tuple[int, int]] = {
 """Opcodes whose argument is a length of so many bytes and then that many bytes of so and so."""
 SIGNED_LENGTHS = frozenset({0x54, 0x8B})
 """Opcodes whose length is signed: a negative one ends the loading."""
+UTF8 = frozenset({0x58, 0x8C, 0x8D})
+"""Opcodes of text in UTF-8, surrogates passed."""

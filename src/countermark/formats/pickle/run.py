@@ -8,6 +8,7 @@ from countermark.formats.pickle.machine import MARGIN, Machine, wrong
 from countermark.formats.pickle.steps import STEPS
 
 _STOP = 0x2E
+_FILLED = {0x65: v.LIST, 0x75: v.DICT}
 
 
 def follow(machine: Machine, at: int = 0) -> int:
@@ -33,8 +34,7 @@ def follow(machine: Machine, at: int = 0) -> int:
 def _common(machine: Machine, at: int) -> int:  # noqa: PLR0912, PLR0915 - one branch per opcode, see below
     """Run what only moves values about, up to an opcode that takes more, the end of the window or of the frame.
 
-    One loop with everything in local names: a file of 50 MB holds twenty million of these. It keeps away from the end of a
-    window that is not the file's: no argument may be read from beyond.
+    One loop with everything in local names: 50 MB hold twenty million of these. It keeps away from the end of a window.
     """
     stack, marks, memo, captures = machine.stack, machine.marks, machine.memo, machine.captures
     pushed, step = ops.KEPT if captures else ops.PUSHED, ops.STEP
@@ -57,7 +57,7 @@ def _common(machine: Machine, at: int) -> int:  # noqa: PLR0912, PLR0915 - one b
             elif pushed[code] >= 0:
                 stack.append(pushed[code])
                 pos += step[code]
-            elif code == 0x94:  # MEMOIZE
+            elif code == 0x94 and not (marks and marks[-1] == len(stack)):  # MEMOIZE
                 memo.append(stack[-1])
                 pos += 1
             elif code == 0x8C:  # SHORT_BINUNICODE
@@ -69,19 +69,14 @@ def _common(machine: Machine, at: int) -> int:  # noqa: PLR0912, PLR0915 - one b
             elif code == 0x28:  # MARK
                 marks.append(len(stack))
                 pos += 1
-            elif code == 0x75 and not captures:  # SETITEMS
+            elif code == 0x65 or (code == 0x75 and not captures):  # APPENDS, SETITEMS
                 start = marks[-1]
-                if stack[start - 1] is not v.DICT or (len(stack) - start) & 1 or not start:
+                odd = code == 0x75 and (len(stack) - start) & 1
+                if odd or start <= (marks[-2] if len(marks) > 1 else 0) or stack[start - 1] is not _FILLED[code]:
                     break
                 del stack[start:], marks[-1]
                 pos += 1
-            elif code == 0x65:  # APPENDS
-                start = marks[-1]
-                if stack[start - 1] is not v.LIST or not start:
-                    break
-                del stack[start:], marks[-1]
-                pos += 1
-            elif code == 0x71 and data[pos + 1] == len(memo):  # BINPUT
+            elif code == 0x71 and data[pos + 1] == len(memo) and not (marks and marks[-1] == len(stack)):  # BINPUT
                 memo.append(stack[-1])
                 pos += 2
             elif code == 0x6A:  # LONG_BINGET

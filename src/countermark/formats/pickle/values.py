@@ -99,10 +99,3 @@ def is_kind(value: Value, *kinds: int) -> bool:
     if isinstance(value, tuple):
         return TUPLE in kinds
     return (isinstance(value, Captured) and DICT in kinds) or (isinstance(value, Listed) and LIST in kinds)
-
-
-def hashable(value: Value) -> bool:
-    """Whether a dictionary would take it as a key: lists, dictionaries, sets and byte arrays end the loading."""
-    if isinstance(value, tuple):
-        return all(hashable(item) for item in value) if len(value) <= KEPT_ITEMS else True
-    return not (isinstance(value, (Captured, Listed)) or (type(value) is int and value in (LIST, DICT, SET, BYTEARRAY)))

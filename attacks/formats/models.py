@@ -163,10 +163,10 @@ def _npy() -> list[tuple[str, bytes, str, str]]:
     name_at = good.index(b"b.npy")
     bomb = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (33554432,), }", bytes(1 << 25))
     return [
-        ("object.npy", npy(object_header, PICKLE), "npy-object", "an array of pickles"),
-        ("object-v3.npy", npy(object_header, PICKLE, 3), "npy-object", "the same in version 3"),
+        ("object.npy", npy(object_header, PICKLE), "pickle-names", "an array of pickles"),
+        ("object-v3.npy", npy(object_header, PICKLE, 3), "pickle-names", "the same in version 3"),
         ("nested-object.npy", npy("{'descr': [('a', '<f4'), ('b', '|O')], 'fortran_order': False, 'shape': (1,)}",
-         PICKLE), "npy-object", "the same inside a record"),
+         PICKLE), "pickle-names", "the same inside a record"),
         ("call.npy", npy("__import__('os').system('echo')", b""), "npy-header", "a header that is a call"),
         ("brackets.npy", npy("(" * 5000, b""), "npy-header", "a header that overflows a parser"),
         ("shape.npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 2), }"),

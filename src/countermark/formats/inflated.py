@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from countermark.formats import lz4
 from countermark.formats.limits import Malformed, ModelLimits, OverLimit, Unaccounted
+from countermark.formats.source import Slice
 from countermark.sandbox.task import Source
 
+_DIGITS = 19
 _PIECE = 1 << 18
 _KEPT = 4 << 20
 _SMALL = 16 << 20
@@ -20,6 +24,7 @@ KINDS: dict[str, tuple[bytes, Callable[[], Any]]] = {
     "bzip2": (b"BZh", bz2.BZ2Decompressor),
     "xz": (b"\xfd7zXZ\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_DICTIONARY)),
     "lzma": (b"\x5d\x00\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_DICTIONARY)),
+    "lz4": (lz4.MAGIC, lz4.Frame),
     "zlib": (b"\x78", lambda: zlib.decompressobj(15)),
 }
 """Name -> first bytes, and what inflates one stream of it."""
@@ -29,6 +34,22 @@ def kind_of(head: bytes) -> str:
     """Which of `KINDS` a file begins like, or an empty string."""
     found = next((name for name, (magic, _) in KINDS.items() if head.startswith(magic)), "")
     return "" if found == "zlib" and (len(head) < 2 or int.from_bytes(head[:2], "big") % 31) else found
+
+
+def zfile(source: Source) -> Inflated:
+    """What a ZFile of joblib before 0.10 inflates to: ``ZF``, its length in hexadecimal digits, then zlib.
+
+    Raises:
+        OverLimit: a bomb. Malformed: damaged, or of another length.
+    """
+    digits = source.read(2, min(_DIGITS, source.size - 2)).rstrip(b" ")
+    after = 2 + _DIGITS + (source.read(2 + _DIGITS, 1) == b" " if source.size > 2 + _DIGITS else 0)
+    if not re.fullmatch(rb"0x[0-9a-fA-F]{1,16}L?", digits):
+        raise Malformed("compressed-damaged", "a ZFile without its length", offset=2)
+    out = Inflated(Slice(source, after, source.size - after), "zlib")
+    if out.size != int(digits.rstrip(b"L"), 16):
+        raise Malformed("compressed-damaged", f"a ZFile of {out.size} bytes that declares {digits.decode()}", offset=2)
+    return out
 
 
 class Inflated:
@@ -97,7 +118,7 @@ class Inflated:
                 data = engine.unconsumed_tail if hasattr(engine, "unconsumed_tail") else b""
                 if engine.eof or (not data if hasattr(engine, "unconsumed_tail") else engine.needs_input):
                     return
-        except (zlib.error, OSError, EOFError, lzma.LZMAError) as error:
+        except (zlib.error, OSError, EOFError, lzma.LZMAError, lz4.Damaged) as error:
             if "emory" in str(error):
                 raise Unaccounted(
                     "compressed-memory", f"a {self._kind} stream that needs more memory than is given"

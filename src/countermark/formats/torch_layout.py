@@ -6,6 +6,7 @@ Source: `torch/serialization.py` of torch 0.4 to 2.13, and `caffe2/serialize/inl
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from countermark.formats.zipped import Archive, Member
 
@@ -27,15 +28,29 @@ def root_of(archive: Archive) -> str | None:
     return found[0][: -len("data.pkl")] if len(found) == 1 else None
 
 
-def parted(archive: Archive, root: str) -> tuple[dict[str, Member], list[Member], list[Member]]:
-    """Storages by key, small records of the format, and whatever else is there, ``data.pkl`` apart."""
-    storages, records, others = dict[str, Member](), list[Member](), list[Member]()
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The members of a torch archive.
+
+    Attributes:
+        pickle: ``data.pkl``. storages: by key. records: small ones of the format. others: whatever else is there.
+    """
+
+    pickle: Member
+    storages: dict[str, Member]
+    records: list[Member]
+    others: list[Member]
+
+
+def parted(archive: Archive, root: str) -> Layout:
+    """Every member in its place."""
+    out = Layout(next(m for m in archive.members if m.name == f"{root}data.pkl"), {}, [], [])
     for member in archive.members:
         inside = member.name[len(root) :] if member.name.startswith(root) else "/"
         if match := _STORAGE.fullmatch(inside):
-            storages[match[1]] = member
+            out.storages[match[1]] = member
         elif _RECORDS.fullmatch(inside):
-            records.append(member)
+            out.records.append(member)
         elif inside != "data.pkl":
-            others.append(member)
-    return storages, records, others
+            out.others.append(member)
+    return out

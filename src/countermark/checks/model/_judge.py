@@ -45,22 +45,22 @@ class PickleJudge:
     def _unlisted(self, made: Name, at: int) -> None:
         known = _names.refusal(made.module, made.qualname)
         if known is not None:
-            self._refuse("names", f"names {made.full}: {known.why}", at, known.advisory)
+            self.refuse("names", f"names {made.full}: {known.why}", at, known.advisory)
         elif "." in made.qualname:
-            self._refuse("dotted", f"names {made.full}, an attribute of an attribute", at)
+            self.refuse("dotted", f"names {made.full}, an attribute of an attribute", at)
         elif "__" in made.qualname or not all(part.isidentifier() for part in made.full.split(".")):
-            self._refuse("special", f"names {made.full[:200]!r}, which is no plain class or function", at)
+            self.refuse("special", f"names {made.full[:200]!r}, which is no plain class or function", at)
         else:
             self.doubts.setdefault(made.full, at)
 
     def call(self, role: str, function: Value, args: Value, at: int) -> Value:
         """As `Judge.call`: only what a list allows in this role, with arguments of its shape."""
         if not isinstance(function, Name):
-            self._refuse("calls-result", f"calls {v.kind(function)}, which is no named function", at)
+            self.refuse("calls-result", f"calls {v.kind(function)}, which is no named function", at)
             return Made(None)
         self.names[function.full].add(role)
         if role in ("inst", "obj"):
-            self._refuse(
+            self.refuse(
                 role, f"calls {function.full} by {role.upper()}, an opcode that no pickler has written since 1998", at
             )
         elif function.entry is not None:
@@ -70,16 +70,16 @@ class PickleJudge:
     def _check_call(self, role: str, function: Name, args: Value, at: int) -> None:
         wanted = "newobj" if role == "newobj_ex" else role
         if wanted not in function.entry.roles:
-            self._refuse("role", f"{function.full} is used in {role.upper()}, which it is not listed for", at)
+            self.refuse("role", f"{function.full} is used in {role.upper()}, which it is not listed for", at)
         elif wanted == "reduce" and not fits(function.entry.arguments, args):
-            self._refuse(
+            self.refuse(
                 "arguments",
                 f"{function.full} is called with {v.kind(args)} of another shape than it is listed with",
                 at,
             )
         for name in named_in(args):
             if name.entry is not None and "reference" not in name.entry.roles and "newobj" not in name.entry.roles:
-                self._refuse("role", f"{name.full} is handed to {function.full}", at)
+                self.refuse("role", f"{name.full} is handed to {function.full}", at)
 
     def _facts(self, function: Name, args: Value) -> object:
         """The number of elements of a storage goes with the parameter that wraps its tensor."""
@@ -88,9 +88,9 @@ class PickleJudge:
     def build(self, target: Value, state: Value, at: int, after: int) -> int:
         """As `Judge.build`: attributes are set on made objects only, never on a class or a function."""
         if not isinstance(target, Made):
-            self._refuse("build", f"sets attributes of {v.kind(target)}", at)
+            self.refuse("build", f"sets attributes of {v.kind(target)}", at)
         elif not _takes_state(target):
-            self._refuse("build", f"sets the state of {v.kind(target)}", at)
+            self.refuse("build", f"sets the state of {v.kind(target)}", at)
         if isinstance(target, Made):
             target.state = state
         return after
@@ -100,14 +100,15 @@ class PickleJudge:
         if not isinstance(target, Made):
             raise wrong("target", f"{role} on {v.kind(target)}", at)
         if target.of is not None and target.of.entry is not None and role not in target.of.entry.roles:
-            self._refuse("target", f"{role} on {v.kind(target)}", at)
+            self.refuse("target", f"{role} on {v.kind(target)}", at)
 
     def persistent(self, id: Value, at: int) -> Value:
         """As `Judge.persistent`: outside of a container that knows its ids there is nobody to ask."""
-        self._refuse("persistent-id", "asks the loader for something by an id", at)
+        self.refuse("persistent-id", "asks the loader for something by an id", at)
         return Made(None)
 
-    def _refuse(self, rule: str, what: str, at: int, advisory: str = "") -> None:
+    def refuse(self, rule: str, what: str, at: int, advisory: str = "") -> None:
+        """Note a finding; only so many are kept."""
         if len(self.findings) < MOST:
             why = "whoever loads the file runs this" + (f"; {advisory}" if advisory else "")
             self.findings.append(

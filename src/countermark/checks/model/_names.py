@@ -60,7 +60,7 @@ def refusal(module: str, qualname: str) -> Refusal | None:
 @cache
 def digests() -> dict[str, str]:
     """Hex SHA-256 of each list, by its file's name: they stand in every report."""
-    names = (*(f"{p}.names" for p in PROFILES), "refused.names", "standard-library.names")
+    names = (*(f"{p}.names" for p in PROFILES), "refused.names", "standard-library.names", "torchscript.names")
     return {name: hashlib.sha256(_text(name).encode()).hexdigest() for name in names}
 
 
@@ -69,7 +69,8 @@ def _text(name: str) -> str:
     return (files("countermark.checks.model") / _FOLDER / name).read_text(encoding="utf-8")
 
 
-def _rows(name: str) -> list[list[str]]:
+def rows(name: str) -> list[list[str]]:
+    """Fields of each line of a list that is no comment."""
     return [line.split("\t") for line in _text(name).splitlines() if line and not line.startswith("#")]
 
 
@@ -78,16 +79,16 @@ def _allowed() -> dict[tuple[str, str], Entry]:
     return {
         (module, qualname): Entry(frozenset(roles.split(",")), arguments, profile)
         for profile in reversed(PROFILES)
-        for module, qualname, roles, arguments in _rows(f"{profile}.names")
+        for module, qualname, roles, arguments in rows(f"{profile}.names")
     }
 
 
 @cache
 def _refused() -> tuple[dict[tuple[str, str], Refusal], dict[str, Refusal], frozenset[str]]:
     exact, whole = {}, {}
-    for module, qualname, advisory, why in _rows("refused.names"):
+    for module, qualname, advisory, why in rows("refused.names"):
         if qualname == "*":
             whole[module] = Refusal(why, advisory)
         else:
             exact[module, qualname] = Refusal(why, advisory)
-    return exact, whole, frozenset(row[0] for row in _rows("standard-library.names"))
+    return exact, whole, frozenset(row[0] for row in rows("standard-library.names"))

@@ -6,14 +6,12 @@ container whose every part is accounted for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from countermark.checks.model import _streams
+from countermark.checks.model import _joblib, _streams, _torch, _torchscript
 from countermark.checks.model._check import Look, ModelFile, refused
 from countermark.checks.model._judge import PickleJudge
 from countermark.formats import pickled, torch_layout, zipped
-from countermark.formats.inflated import Inflated, kind_of
-from countermark.formats.limits import Malformed, ModelLimits
+from countermark.formats.inflated import Inflated, kind_of, zfile
+from countermark.formats.limits import Malformed
 from countermark.sandbox.task import Source
 
 ID = "model/pickle"
@@ -24,7 +22,7 @@ _FEW = 5
 
 
 def looks_at(file: ModelFile) -> bool:
-    """A pickle by its opcodes, plain, zipped or compressed."""
+    """A pickle by its opcodes, plain or compressed, or a torch archive."""
     try:
         return bool(pickled.recognise(file.source))
     except Malformed:
@@ -34,56 +32,70 @@ def looks_at(file: ModelFile) -> bool:
 def look(file: ModelFile) -> Look:
     """Follow every stream in it."""
     kind = pickled.recognise(file.source)
-    judge = _JUDGES.get(kind.partition(" (")[0], PickleJudge)(file.path)
+    archive = root = None
+    if kind == "torch (zip)":
+        try:
+            archive = zipped.read(file.source)
+        except Malformed as error:
+            return refused(ID, kind, file, error, cannot_tell=_CANNOT_TELL)
+        root = torch_layout.root_of(archive)
+        kind = "torchscript" if f"{root}constants.pkl" in archive.names else kind
+    judge = _judge(kind, file.path)
     try:
-        left = _follow(file.source, kind, judge)
+        left = list(archive.names) if archive and root is None else _follow(file.source, judge, archive, root or "")
     except Malformed as error:
-        said = refused(ID, kind, file, error, cannot_tell=_CANNOT_TELL)
-        if not judge.findings:
-            return said
-        return Look(ID, kind, "refused", judge.findings[0].what, (*judge.findings, *said.findings))
+        return _cut_short(file, kind, judge, error)
     if judge.findings:
         return Look(ID, kind, "refused", judge.findings[0].what, tuple(judge.findings))
     return _answer(kind, judge, left)
 
 
-def _answer(kind: str, judge: PickleJudge, left: list[str]) -> Look:
-    counts = (("names", len(judge.names)), ("names of no list", len(judge.doubts)))
-    if judge.doubts or left:
-        unknown = f"names {', '.join(list(judge.doubts)[:_FEW])}, which no list has" if judge.doubts else ""
-        beside = f"{len(left)} members that are not read: {', '.join(left[:_FEW])}" if left else ""
-        return Look(ID, kind, "unproven", "; ".join(filter(None, (unknown, beside))), counts=counts)
-    return Look(
-        ID, kind, "proven", f"{len(judge.names)} names, all listed; loads without running other code", counts=counts
-    )
+def _judge(kind: str, path: str) -> PickleJudge:
+    if kind == "torchscript":
+        return _torchscript.TorchScriptJudge(path)
+    if kind.startswith("torch"):
+        return _torch.TorchJudge(path)
+    return _joblib.JoblibJudge(path) if kind.startswith("joblib") else PickleJudge(path)
 
 
-def _follow(source: Source, kind: str, judge: PickleJudge) -> list[str]:
+def _cut_short(file: ModelFile, kind: str, judge: PickleJudge, error: Malformed) -> Look:
+    """What was found before a stream broke stays found."""
+    said = refused(ID, kind, file, error, cannot_tell=_CANNOT_TELL)
+    if not judge.findings:
+        return said
+    return Look(ID, kind, "refused", judge.findings[0].what, (*judge.findings, *said.findings))
+
+
+def _follow(source: Source, judge: PickleJudge, archive: zipped.Archive | None, root: str) -> list[str]:
     """Follow the streams of a file; returns what in it was not read."""
-    if kind == "torch (zip)":
-        return _zip(source, judge)
-    if kind == "zip with pickles":
-        return list(zipped.read(source).names)
-    if kind == "joblib (zfile)":
-        return ["a ZFile of joblib before 0.10"]
-    if compressed := kind_of(source.read(0, min(8, source.size))):
+    if archive is not None and isinstance(judge, _torchscript.TorchScriptJudge):
+        return _torchscript.follow_archive(source, archive, root, judge)
+    if archive is not None and isinstance(judge, _torch.TorchJudge):
+        return _torch.torch_zip(source, archive, root, judge)
+    head = source.read(0, min(8, source.size))
+    if head[:2] == b"ZF":
+        source = zfile(source)
+    elif compressed := kind_of(head):
         source = Inflated(source, compressed)
-    match judge:
-        case _streams.TorchJudge():
-            _streams.torch_legacy(source, judge)
-        case _streams.JoblibJudge():
-            _streams.joblib(source, judge)
-        case _:
-            _streams.plain(source, judge)
+    if isinstance(judge, _torch.TorchJudge):
+        _torch.torch_legacy(source, judge)
+    elif isinstance(judge, _joblib.JoblibJudge):
+        _joblib.joblib(source, judge)
+    else:
+        _streams.plain(source, judge)
     return []
 
 
-def _zip(source: Source, judge: PickleJudge) -> list[str]:
-    archive = zipped.read(source)
-    root = torch_layout.root_of(archive)
-    if root is None or not isinstance(judge, _streams.TorchJudge):
-        return list(archive.names)
-    return _streams.torch_zip(source, archive, root, judge, ModelLimits())
-
-
-_JUDGES: dict[str, Callable[[str], PickleJudge]] = {"torch": _streams.TorchJudge, "joblib": _streams.JoblibJudge}
+def _answer(kind: str, judge: PickleJudge, left: list[str]) -> Look:
+    counts = (("names", len(judge.names)), ("names of no list", len(judge.doubts)))
+    operators = judge.unlisted if isinstance(judge, _torchscript.TorchScriptJudge) else {}
+    reasons = [
+        f"names {', '.join(list(judge.doubts)[:_FEW])}, which no list has" if judge.doubts else "",
+        f"uses the operators {', '.join(list(operators)[:_FEW])}, which no list has" if operators else "",
+        f"{len(left)} members that are not read: {', '.join(sorted(left)[:_FEW])}" if left else "",
+    ]
+    if any(reasons):
+        return Look(ID, kind, "unproven", "; ".join(filter(None, reasons)), counts=counts)
+    return Look(
+        ID, kind, "proven", f"{len(judge.names)} names, all listed; loads without running other code", counts=counts
+    )

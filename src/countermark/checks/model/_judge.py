@@ -65,6 +65,8 @@ class PickleJudge:
             )
         elif function.entry is not None:
             self._check_call(role, function, args, at)
+        elif role == "reduce" and (known := _names.uncallable(function.module)) is not None:
+            self.refuse("calls", f"calls {function.full}: {known.why}", at, known.advisory)
         return Made(function, args, self._facts(function, args))
 
     def _check_call(self, role: str, function: Name, args: Value, at: int) -> None:
@@ -118,7 +120,7 @@ class PickleJudge:
 
 
 def _takes_state(target: Made) -> bool:
-    """Whether the list says so; an array is made by a function and takes its own. Of unlisted names nothing is known anyway."""
+    """Whether the list says so; of unlisted names nothing is known anyway."""
     if target.of is None or target.of.entry is None:
         return True
-    return "build" in target.of.entry.roles or target.of.full.endswith("multiarray._reconstruct")
+    return "build" in target.of.entry.roles

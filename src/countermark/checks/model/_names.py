@@ -57,6 +57,11 @@ def refusal(module: str, qualname: str) -> Refusal | None:
     return Refusal("a name of the standard library that no list allows") if parts[0] in standard else None
 
 
+def uncallable(module: str) -> Refusal | None:
+    """Why nothing of a module may be called that no list has; None where that is not known."""
+    return _uncallable().get(module.split(".", maxsplit=1)[0])
+
+
 @cache
 def digests() -> dict[str, str]:
     """Hex SHA-256 of each list, by its file's name: they stand in every report."""
@@ -87,8 +92,15 @@ def _allowed() -> dict[tuple[str, str], Entry]:
 def _refused() -> tuple[dict[tuple[str, str], Refusal], dict[str, Refusal], frozenset[str]]:
     exact, whole = {}, {}
     for module, qualname, advisory, why in rows("refused.names"):
+        if qualname == "()":
+            continue
         if qualname == "*":
             whole[module] = Refusal(why, advisory)
         else:
             exact[module, qualname] = Refusal(why, advisory)
     return exact, whole, frozenset(row[0] for row in rows("standard-library.names"))
+
+
+@cache
+def _uncallable() -> dict[str, Refusal]:
+    return {row[0]: Refusal(row[3], row[2]) for row in rows("refused.names") if row[1] == "()"}

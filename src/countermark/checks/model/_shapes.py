@@ -40,7 +40,7 @@ def _array(args: Value) -> bool:
     """`_reconstruct(ndarray, (0,), b"b")`: the state follows."""
     return (
         isinstance(args, tuple) and len(args) == 3 and isinstance(args[0], Name)
-        and args[0].full in ("numpy.ndarray", "numpy.ma.core.MaskedArray") and v.is_kind(args[1], v.TUPLE)
+        and args[0].full in ("numpy.ndarray", "numpy.ma.core.MaskedArray", "numpy.ma.MaskedArray") and v.is_kind(args[1], v.TUPLE)
         and (v.is_kind(args[2], v.BYTES, v.TEXT) or (isinstance(args[2], Made)))
     )  # fmt: skip
 

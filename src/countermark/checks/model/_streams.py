@@ -6,6 +6,7 @@ from countermark.formats import zipped
 from countermark.formats.limits import OverLimit
 from countermark.formats.pickle.machine import Judge, Machine, wrong
 from countermark.formats.pickle.run import follow
+from countermark.formats.source import Memory, Slice
 from countermark.sandbox.task import Source
 
 MOST_PICKLE = 64 << 20
@@ -51,3 +52,16 @@ def inflated(source: Source, member: zipped.Member) -> bytes:
     if member.size > MOST_PICKLE:
         raise OverLimit("pickle bytes", member.size, MOST_PICKLE, offset=member.header_at)
     return b"".join(zipped.chunks(source, member))
+
+
+def content(source: Source, member: zipped.Member) -> Source:
+    """A member as a source: what is stored plainly is read where it lies, once its CRC was compared.
+
+    Raises:
+        OverLimit: more than 64 MiB when inflated. Malformed: damaged.
+    """
+    if member.deflated:
+        return Memory(inflated(source, member))
+    for _ in zipped.chunks(source, member):
+        continue
+    return Slice(source, member.data_at, member.size)

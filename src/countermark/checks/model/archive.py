@@ -60,7 +60,7 @@ def _members(source: Source, kind: str) -> Iterator[tuple[str, Source]]:
     if kind == "zip":
         for member in zipped.read(source).members:
             if not member.name.endswith("/"):
-                yield member.name, _member(source, member)
+                yield member.name, _streams.content(source, member)
     elif kind == "tar":
         for name, at, size in tar.named(source):
             yield name, Slice(source, at, size)
@@ -69,15 +69,6 @@ def _members(source: Source, kind: str) -> Iterator[tuple[str, Source]]:
         if inflated.size > _streams.MOST_PICKLE:
             raise OverLimit("inflated bytes", inflated.size, _streams.MOST_PICKLE)
         yield "", Memory(inflated.read(0, inflated.size))
-
-
-def _member(source: Source, member: zipped.Member) -> Source:
-    """What is stored plainly is read where it lies, once its CRC was compared."""
-    if member.deflated:
-        return Memory(_streams.inflated(source, member))
-    for _ in zipped.chunks(source, member):
-        continue
-    return Slice(source, member.data_at, member.size)
 
 
 def _summed(kind: str, looks: list[tuple[str, Look]]) -> Look:

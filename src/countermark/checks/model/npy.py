@@ -18,8 +18,8 @@ NAMES = frozenset({"npy", "npz"})
 
 def looks_at(file: ModelFile) -> bool:
     """The magic of an array, or a zip whose first member is one."""
-    first_member = file.head[:2] == b"PK" and b".npy" in file.head[30:400]
-    return file.head.startswith(npy.MAGIC) or first_member
+    named = file.head[30 : 30 + int.from_bytes(file.head[26:28], "little")] if file.head[:2] == b"PK" else b""
+    return file.head.startswith(npy.MAGIC) or named.endswith(b".npy")
 
 
 def look(file: ModelFile) -> Look:

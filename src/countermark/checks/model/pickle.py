@@ -9,6 +9,7 @@ from __future__ import annotations
 from countermark.checks.model import _joblib, _streams, _torch, _torchscript
 from countermark.checks.model._check import Look, ModelFile, refused
 from countermark.checks.model._judge import PickleJudge
+from countermark.checks.model._streams import content
 from countermark.formats import pickled, torch_layout, zipped
 from countermark.formats.inflated import Inflated, kind_of, zfile
 from countermark.formats.limits import Malformed
@@ -16,7 +17,7 @@ from countermark.sandbox.task import Source
 
 ID = "model/pickle"
 VERSION = 2
-NAMES: frozenset[str] = frozenset()
+NAMES = frozenset({"pkl", "pickle", "joblib"})
 _CANNOT_TELL = "what the code would do; it was not run"
 _FEW = 5
 
@@ -31,7 +32,7 @@ def looks_at(file: ModelFile) -> bool:
 
 def look(file: ModelFile) -> Look:
     """Follow every stream in it."""
-    kind = pickled.recognise(file.source)
+    kind = pickled.recognise(file.source) or "pickle"
     archive = root = None
     if kind == "torch (zip)":
         try:
@@ -43,11 +44,24 @@ def look(file: ModelFile) -> Look:
     judge = _judge(kind, file.path)
     try:
         left = list(archive.names) if archive and root is None else _follow(file.source, judge, archive, root or "")
+        beside = _beside(file, archive, left) if archive else []
     except Malformed as error:
         return _cut_short(file, kind, judge, error)
-    if judge.findings:
-        return Look(ID, kind, "refused", judge.findings[0].what, tuple(judge.findings))
-    return _answer(kind, judge, left)
+    findings = (*judge.findings, *(finding for _, said in beside for finding in said.findings))
+    if findings:
+        return Look(ID, kind, "refused", findings[0].what, findings)
+    return _answer(kind, judge, [name for name, said in beside if said.answer == "unproven"] if archive else left)
+
+
+def _beside(file: ModelFile, archive: zipped.Archive, left: list[str]) -> list[tuple[str, Look]]:
+    """Members that are no part of the layout, looked at as files of their own."""
+    out = []
+    for member in archive.members:
+        if member.name in left and file.inside is not None:
+            out.append((member.name, file.inside(f"{file.path}!{member.name}", content(file.source, member))))
+        elif member.name in left:
+            out.append((member.name, Look(ID, "member", "unproven")))
+    return out
 
 
 def _judge(kind: str, path: str) -> PickleJudge:

@@ -16,7 +16,8 @@ WINDOW = 1 << 20
 MARGIN = 16
 """Bytes of nothing after each window: no opcode that is read without asking for more is longer."""
 MEMO_LIMIT = STACK_LIMIT = 1 << 24
-LINE_LIMIT = 1 << 16
+LINE_LIMIT = 1 << 24
+_LINE = 1 << 8
 _PADDING = bytes(MARGIN)
 
 
@@ -92,16 +93,19 @@ class Machine:
         """The bytes up to a line feed, and the offset after it.
 
         Raises:
-            Malformed: there is none. OverLimit: none within 64 KiB.
+            Malformed: there is none. OverLimit: none within 16 MiB.
         """
-        count = min(LINE_LIMIT, self.source.size - at)
-        data = self.source.read(at, count)
-        end = data.find(b"\n")
-        if end < 0 and count == LINE_LIMIT:
-            raise OverLimit("line", count, LINE_LIMIT, offset=at)
-        if end < 0:
-            raise wrong("truncated", "a line without end", at)
-        return data[:end], self.reach(at, end + 1)
+        count = _LINE
+        while True:
+            data = self.source.read(at, min(count, self.source.size - at))
+            end = data.find(b"\n")
+            if end >= 0:
+                return data[:end], self.reach(at, end + 1)
+            if len(data) < count:
+                raise wrong("truncated", "a line without end", at)
+            if count >= LINE_LIMIT:
+                raise OverLimit("line", count, LINE_LIMIT, offset=at)
+            count *= 16
 
     def pop(self, at: int) -> Value:
         """The top of the stack, above the last mark.

@@ -163,10 +163,10 @@ def _npy() -> list[tuple[str, bytes, str, str]]:
     name_at = good.index(b"b.npy")
     bomb = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (33554432,), }", bytes(1 << 25))
     return [
-        ("object.npy", npy(object_header, PICKLE), "npy-object", "an array of pickles"),
-        ("object-v3.npy", npy(object_header, PICKLE, 3), "npy-object", "the same in version 3"),
+        ("object.npy", npy(object_header, PICKLE), "pickle-names", "an array of pickles"),
+        ("object-v3.npy", npy(object_header, PICKLE, 3), "pickle-names", "the same in version 3"),
         ("nested-object.npy", npy("{'descr': [('a', '<f4'), ('b', '|O')], 'fortran_order': False, 'shape': (1,)}",
-         PICKLE), "npy-object", "the same inside a record"),
+         PICKLE), "pickle-names", "the same inside a record"),
         ("call.npy", npy("__import__('os').system('echo')", b""), "npy-header", "a header that is a call"),
         ("brackets.npy", npy("(" * 5000, b""), "npy-header", "a header that overflows a parser"),
         ("shape.npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904, 2), }"),
@@ -183,7 +183,7 @@ def _npy() -> list[tuple[str, bytes, str, str]]:
         ("local-name.npz", _patched(good, good.index(b"a.npy"), b"z.npy"), "zip-local", "two names for one member"),
         ("crc.npz", _patched(good, good.index(b"\x93NUMPY") + 60, b"!"), "zip-content", "changed content"),
         ("encrypted.npz", _patched(_patched(good, 6, b"\x01"), central + 8, b"\x01"), "zip-encrypted", "a locked member"),
-        ("prefix.npz", PICKLE + good, "pickle", "a pickle before the archive"),
+        ("prefix.npz", PICKLE + good, "pickle-names", "a pickle before the archive"),
         ("shifted.npz", b"\xfe" * 8 + good, "zip-end", "bytes before the archive"),
         ("comment.npz", good[:-2] + b"\x05\x00hello", "zip-end", "an archive within its own comment"),
         ("gap.npz", _gapped(good, central), "zip-gap", "hidden bytes between members"),
@@ -213,14 +213,14 @@ def _pickles() -> list[tuple[str, bytes, str, str]]:
     magic = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
     torch = zipped({"m/data.pkl": PICKLE_4, "m/data/0": bytes(16), "m/version": b"3\n"})
     return [
-        ("plain.pkl", PICKLE, "pickle", "runs a command when loaded"),
-        ("protocol-4.bin", PICKLE_4, "pickle", "the same under a neutral name"),
-        ("legacy.pth", magic + PICKLE_4, "pickle", "the same as a legacy torch file"),
-        ("torch.pt", torch, "pickle", "the same as a torch archive"),
-        ("broken-zip.pt", _patched(torch, 6, b"\x01"), "pickle", "the same with a flag that stops scanners"),
-        ("gzip.joblib", _gzip(PICKLE_4), "pickle", "the same compressed"),
-        ("zlib.joblib", zlib.compress(PICKLE_4), "pickle", "the same compressed otherwise"),
-        ("truncated.pkl", PICKLE_4[:-1], "pickle", "runs before the scanner fails"),
+        ("plain.pkl", PICKLE, "pickle-names", "runs a command when loaded"),
+        ("protocol-4.bin", PICKLE_4, "pickle-names", "the same under a neutral name"),
+        ("legacy.pth", magic + PICKLE_4, "pickle-names", "the same as a legacy torch file"),
+        ("torch.pt", torch, "pickle-names", "the same as a torch archive"),
+        ("broken-zip.pt", _patched(torch, 6, b"\x01"), "zip-local", "the same with a flag that stops scanners"),
+        ("gzip.joblib", _gzip(PICKLE_4), "pickle-names", "the same compressed"),
+        ("zlib.joblib", zlib.compress(PICKLE_4), "pickle-names", "the same compressed otherwise"),
+        ("truncated.pkl", PICKLE_4[:-1], "pickle-names", "runs before the scanner fails"),
         ("disguised.safetensors", PICKLE_4 * 3, "mismatch", "a pickle called safetensors"),
         ("disguised.onnx", torch, "mismatch", "a torch archive called ONNX"),
     ]

@@ -1,7 +1,6 @@
-"""NumPy's .npy and .npz: a literal header, plain numbers, nothing pickled.
+"""NumPy's .npy and .npz: a literal header, then plain numbers; behind an object dtype, a pickle that others follow.
 
-Source: NumPy Enhancement Proposal 1 and the docstring of `numpy.lib.format`. An object dtype means a
-pickle inside, and is refused.
+Source: NumPy Enhancement Proposal 1 and the docstring of `numpy.lib.format`.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ _MAX_HEADER = 1 << 16
 _SIMPLE = re.compile(
     r"[<>|=](?:b1|[iu](?:1|2|4|8)|f(?:2|4|8|16)|c(?:8|16|32)|[SUV]([0-9]{1,9})|[mM]8(?:\[[^\]]{1,20}\])?)"
 )
-_CONVERT = "save plain numbers, or convert to safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class NpyFacts:
 
     Attributes:
         dtype: the descr text. shape, fortran_order: as in the header. item_bytes: bytes of one element.
-        header_bytes, data_bytes: together every byte of the file.
+        header_bytes, data_bytes: together every byte of the file. objects: the data is a pickle, which nobody read here.
     """
 
     dtype: str
@@ -40,6 +38,7 @@ class NpyFacts:
     item_bytes: int
     header_bytes: int
     data_bytes: int
+    objects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +52,20 @@ def read_npy(source: Source, limits: ModelLimits | None = None) -> NpyFacts:
     """Account for every byte of an .npy file.
 
     Raises:
-        Malformed: an object dtype, or data that is not exactly dtype x shape.
+        Malformed: data that is not exactly dtype x shape.
     """
     head = source.read(0, min(source.size, 12 + _MAX_HEADER))
     return _facts(head, source.size, limits or ModelLimits(), "")
 
 
-def read_npz(source: Source, limits: ModelLimits | None = None) -> NpzFacts:
+def read_npz(source: Source, limits: ModelLimits | None = None, *, archive: zipped.Archive | None = None) -> NpzFacts:
     """Account for every byte of an .npz file; each member is inflated in pieces and its CRC checked.
 
     Raises:
-        Malformed: the zip is not strict, a member is not an array of plain numbers.
+        Malformed: the zip is not strict, a member is not an array.
     """
     bounds = limits or ModelLimits()
-    archive = zipped.read(source, bounds)
+    archive = archive or zipped.read(source, bounds)
     arrays: dict[str, NpyFacts] = {}
     for member in archive.members:
         if not member.name.endswith(".npy"):
@@ -87,8 +86,7 @@ def _head(chunks: Iterable[bytes]) -> bytes:
 
 def _facts(head: bytes, size: int, bounds: ModelLimits, who: str, at: int = 0) -> NpyFacts:
     def wrong(rule: str, what: str) -> Malformed:
-        mend = _CONVERT if rule == "npy-object" else ""
-        return Malformed(rule, f"{who}{what}", offset=at, mend=mend)
+        return Malformed(rule, f"{who}{what}", offset=at)
 
     if not head.startswith(MAGIC) or len(head) < 10 or head[6:8] not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
         raise wrong("npy-header", f"the first bytes are {head[:8].hex() or 'absent'}")
@@ -107,11 +105,13 @@ def _facts(head: bytes, size: int, bounds: ModelLimits, who: str, at: int = 0) -
         raise wrong("npy-header", "the shape is not a tuple of natural numbers")
     if len(shape) > bounds.axes:
         raise OverLimit("axes", len(shape), bounds.axes, offset=at)
-    item = _item_bytes(descr, wrong)
-    start = 8 + width + length
-    if start + item * prod(shape) != size:
+    item, start = _item_bytes(descr, wrong), 8 + width + length
+    objects = _has_objects(descr)
+    if objects and start == size:
+        raise wrong("npy-size", "no data where a pickle is due")
+    if not objects and start + item * prod(shape) != size:
         raise wrong("npy-size", f"{size - start} bytes of data where dtype and shape need {item * prod(shape)}")
-    return NpyFacts(str(descr), shape, order, item, start, size - start)
+    return NpyFacts(str(descr), shape, order, item, start, size - start, objects)
 
 
 def _literal(text: bytes, encoding: str, wrong: Any) -> dict[str, Any]:
@@ -144,9 +144,13 @@ def _item_bytes(descr: Any, wrong: Any, depth: int = 0) -> int:
     return total
 
 
+def _has_objects(descr: Any) -> bool:
+    return descr == "|O" if isinstance(descr, str) else any(_has_objects(entry[1]) for entry in descr)
+
+
 def _simple_bytes(descr: str, wrong: Any) -> int:
-    if "O" in descr:
-        raise wrong("npy-object", f"dtype {descr[:40]!r} holds pickled objects")
+    if descr == "|O":
+        return 8
     match = _SIMPLE.fullmatch(descr)
     if match is None:
         raise wrong("npy-dtype", f"dtype {descr[:100]!r} is not one that is read here")

@@ -10,9 +10,9 @@ import bz2
 import lzma
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from countermark.formats import zipped
+from countermark.formats import lz4, zipped
 from countermark.formats.limits import Malformed, ModelLimits
 from countermark.formats.source import Buffered, Memory
 from countermark.sandbox.task import Source
@@ -46,15 +46,26 @@ _WRAPPED: tuple[tuple[str, bytes, Callable[[bytes], bytes]], ...] = (
     ("zlib", b"\x78", lambda data: zlib.decompressobj(15).decompress(data, PEEK)),
     ("bz2", b"BZh", lambda data: bz2.BZ2Decompressor().decompress(data, PEEK)),
     ("xz", b"\xfd7zXZ\x00", lambda data: lzma.LZMADecompressor(memlimit=64 << 20).decompress(data, PEEK)),
+    ("lz4", lz4.MAGIC, lambda data: b"".join(_lz4_blocks(data))),
     ("lzma", b"\x5d\x00\x00", lambda data: lzma.LZMADecompressor(lzma.FORMAT_ALONE, 64 << 20).decompress(data, PEEK)),
 )
+_BLOCKS = {"bz2": 1 << 20, "lz4": 5 << 20}
+"""Bytes that hold a whole block, before which nothing comes out."""
+
+
+def _lz4_blocks(data: bytes) -> Iterator[bytes]:
+    """What whole blocks of the beginning of a frame give."""
+    frame = lz4.Frame()
+    yield frame.decompress(data)
+    while not (frame.eof or frame.needs_input):
+        yield frame.decompress(b"")
 
 
 def recognise(source: Source) -> str:
     """Name what holds a pickle here, or an empty string.
 
     Returns:
-        ``"pickle"``, ``"torch (legacy)"``, ``"torch (zip)"``, ``"zip with pickles"``, ``"joblib"``,
+        ``"pickle"``, ``"torch (legacy)"``, ``"torch (zip)"``, ``"joblib"``,
         ``"gzip pickle"`` and so on.
     """
     head = source.read(0, min(PEEK, source.size))
@@ -69,6 +80,8 @@ def recognise(source: Source) -> str:
         return "joblib (zfile)"
     for name, magic, inflate in _WRAPPED:
         if head.startswith(magic):
+            if name in _BLOCKS:
+                head = source.read(0, min(_BLOCKS[name], source.size))
             return _wrapped(name, head, inflate)
     return ""
 
@@ -134,19 +147,14 @@ def _size(piece: bytes) -> int:
 
 
 def _in_zip(source: Source) -> str:
-    """Pickles among the members, whatever they are called; a zip that cannot be read has none to name."""
+    """A zip with ``data.pkl`` in it is torch's, or calls itself so; other zips are looked at member by member."""
     try:
-        archive = zipped.read(source, ModelLimits(members=1 << 12))
-        for member in archive.members:
-            if member.name.endswith("/data.pkl") or member.name == "data.pkl":
-                return "torch (zip)"
-            head = next(zipped.chunks(source, member), b"")[:PEEK]
-            if is_pickle(head, whole=len(head) == member.size):
-                return "zip with pickles"
+        archive = zipped.read(source, ModelLimits(members=1 << 16))
     except Malformed:
         tail = source.read(max(0, source.size - PEEK), min(PEEK, source.size))
         return "torch (zip)" if b"data.pkl" in tail else ""
-    return ""
+    names = (name.rpartition("/")[2] for name in archive.names)
+    return "torch (zip)" if "data.pkl" in names else ""
 
 
 def _wrapped(name: str, head: bytes, inflate: Callable[[bytes], bytes]) -> str:

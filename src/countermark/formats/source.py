@@ -56,6 +56,34 @@ class Memory:
         return bytes(self._data[offset : offset + count])
 
 
+class Slice:
+    """Part of a source, as a source of its own.
+
+    Attributes:
+        size: length in bytes.
+    """
+
+    def __init__(self, source: Source, at: int, size: int) -> None:
+        """Cut.
+
+        Raises:
+            Malformed: it would reach beyond.
+        """
+        if at < 0 or size < 0 or at + size > source.size:
+            raise Malformed("truncated", f"{size} bytes at byte {at} of {source.size}", offset=source.size)
+        self._source, self._at, self.size = source, at, size
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes at `offset`.
+
+        Raises:
+            Malformed: they are not there.
+        """
+        if offset < 0 or count < 0 or offset + count > self.size:
+            raise Malformed("truncated", f"{count} bytes at byte {offset} of {self.size}", offset=self.size)
+        return self._source.read(self._at + offset, count)
+
+
 class Buffered:
     """Small reads of a source, served from one block; large ones pass through."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from countermark.formats.limits import Malformed, OverLimit
+from countermark.formats.member_names import check_name, folded
 from countermark.sandbox.task import Source
 
 _BLOCK = 512
@@ -54,8 +55,8 @@ def members(source: Source) -> Iterator[Member]:
                 raise Malformed("tar-truncated", f"a member of {stored} bytes does not fit", offset=at)
             if kind == _FILE:
                 yield Member(name or _plain_name(header, at), stored, at + _BLOCK)
-            elif stored:
-                raise Malformed("tar-folder", "a folder with content", offset=at)
+            else:
+                _check_folder(name or _plain_name(header, at), stored, at)
             name, size = "", -1
         at += _BLOCK + -(-stored // _BLOCK) * _BLOCK
         count += 1
@@ -63,6 +64,30 @@ def members(source: Source) -> Iterator[Member]:
             raise OverLimit("members", count, _MOST_MEMBERS, offset=at)
     if name or size >= 0:
         raise Malformed("tar-dangling", "an extended header without its file", offset=at)
+
+
+def _check_folder(name: str, stored: int, at: int) -> None:
+    if stored:
+        raise Malformed("tar-folder", "a folder with content", offset=at)
+    if name.strip("./") or ".." in name:
+        check_name(name.removeprefix("./"), "tar-name", at)
+
+
+def named(source: Source) -> Iterator[tuple[str, int, int]]:
+    """Name, offset and size of every regular file, where all names are plain and no two are alike.
+
+    Raises:
+        Malformed: as `members`; a name that leaves its folder, or that stands twice.
+    """
+    seen: dict[str, str] = {}
+    for member in members(source):
+        name = member.name.removeprefix("./")
+        check_name(name, "tar-name", member.data_at)
+        key = folded(name)
+        if key in seen:
+            raise Malformed("tar-duplicate", f"two members {seen[key]!r} and {name!r}", offset=member.data_at)
+        seen[key] = name
+        yield name, member.data_at, member.size
 
 
 def _is_end(source: Source, at: int) -> bool:

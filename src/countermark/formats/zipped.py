@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import stat
 import struct
-import unicodedata
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from countermark.formats.limits import Malformed, ModelLimits, OverLimit
+from countermark.formats.member_names import check_name, folded
 from countermark.formats.source import Buffered
 from countermark.sandbox.task import Source
 
@@ -223,10 +223,7 @@ def _name(raw: bytes, flags: int, where: int) -> str:
         name = raw.decode("utf-8" if flags & _UTF8 else "ascii")
     except UnicodeDecodeError as error:
         raise Malformed("zip-name", f"the name {raw[:80]!r} is not text", offset=where) from error
-    parts = name.removesuffix("/").split("/")
-    bad = any(part in ("", ".", "..") for part in parts) or any(c in name for c in "\\:\0")
-    if bad or any(unicodedata.category(c) in ("Cc", "Cf") for c in name):
-        raise Malformed("zip-name", f"the name {name[:80]!r} could leave its folder", offset=where)
+    check_name(name, "zip-name", where)
     return name
 
 
@@ -264,12 +261,10 @@ def _check_names(entries: list[_Entry]) -> None:
     seen: dict[str, str] = {}
     for entry in entries:
         name = entry.member.name
-        folded = unicodedata.normalize("NFC", name).casefold().removesuffix("/")
-        if folded in seen:
-            raise Malformed(
-                "zip-duplicate", f"two members {seen[folded]!r} and {name!r}", offset=entry.member.header_at
-            )
-        seen[folded] = name
+        key = folded(name)
+        if key in seen:
+            raise Malformed("zip-duplicate", f"two members {seen[key]!r} and {name!r}", offset=entry.member.header_at)
+        seen[key] = name
 
 
 def _check_sizes(entries: list[_Entry], bounds: ModelLimits) -> None:

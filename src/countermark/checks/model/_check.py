@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -19,17 +20,19 @@ class ModelFile:
     """One file as a check sees it.
 
     Attributes:
-        path: relative, with forward slashes. source: its bytes. head: the first 4 KiB of them.
+        path: relative, with forward slashes; of a member ``archive!member``. source: its bytes. head: the first 4 KiB of
+        them. inside: looks at a file that lies in this one, by path and source; None where they lie too deep already.
     """
 
     path: str
     source: Source
     head: bytes
+    inside: Callable[[str, Source], Look] | None = None
 
     @property
     def extension(self) -> str:
         """Lower case, without the dot; empty where the name has none."""
-        name = self.path.rpartition("/")[2]
+        name = self.path.rpartition("!")[2].rpartition("/")[2]
         return name.rpartition(".")[2].lower() if "." in name.lstrip(".") else ""
 
 

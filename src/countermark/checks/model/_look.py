@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from countermark.checks.model import code, config, coverage, format_name, npy, onnx, pickle, safetensors
+from functools import partial
+
+from countermark.checks.model import archive, code, config, coverage, format_name, npy, onnx, pickle, safetensors
 from countermark.checks.model._check import HEAD, Check, Look, ModelFile
 from countermark.formats.source import Buffered
 from countermark.sandbox.task import Answer, Job, Source, task
 
-_BY_CONTENT: tuple[Check, ...] = (safetensors, npy, pickle, code, onnx, config, coverage)
+_BY_CONTENT: tuple[Check, ...] = (safetensors, npy, pickle, code, onnx, config, archive, coverage)
+DEEPEST = 4
 """Asked in this order; the last one takes what is left."""
 VERSIONS: dict[str, int] = {check.ID: check.VERSION for check in _BY_CONTENT} | {format_name.ID: format_name.VERSION}
 """Check id to version, of all that look at one file."""
@@ -19,14 +22,15 @@ def look(job: Job) -> Answer:
     return Answer(look_at(job.request["path"], job.sources[0]).to_json())
 
 
-def look_at(path: str, source: Source) -> Look:
+def look_at(path: str, source: Source, depth: int = 0) -> Look:
     """Look at one file in this process.
 
     Args:
-        path: relative, forward slashes. source: its bytes.
+        path: relative, forward slashes. source: its bytes. depth: of archives within archives that it lies in.
     """
     buffered = Buffered(source)
-    file = ModelFile(path, buffered, buffered.read(0, min(HEAD, buffered.size)))
+    inside = partial(look_at, depth=depth + 1) if depth < DEEPEST else None
+    file = ModelFile(path, buffered, buffered.read(0, min(HEAD, buffered.size)), inside)
     said = next(check for check in _BY_CONTENT if check.looks_at(file)).look(file)
     if said.format == "unknown" and said.check != coverage.ID:
         said = coverage.look(file)  # a check that found a file to be none of its business

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from countermark.checks.model._check import Look, ModelFile
 from countermark.errors import FormatRefused
-from countermark.formats import image, zipped
-from countermark.formats.limits import Malformed
+from countermark.formats import image
 
 ID = "model/coverage"
 VERSION = 1
 NAMES: frozenset[str] = frozenset()
 _UNREAD = (
     (b"GGUF", 0, "gguf"), (b"\x89HDF\r\n\x1a\n", 0, "hdf5"), (b"TFL3", 4, "tflite"),
-    (b"7z\xbc\xaf\x27\x1c", 0, "7z"), (b"ustar", 257, "tar"), (b"\x1f\x8b", 0, "gzip"), (b"BZh", 0, "bzip2"),
-    (b"\xfd7zXZ\x00", 0, "xz"), (b"\x04\x22\x4d\x18", 0, "lz4"), (b"\x28\xb5\x2f\xfd", 0, "zstd"),
+    (b"7z\xbc\xaf\x27\x1c", 0, "7z"), (b"\x28\xb5\x2f\xfd", 0, "zstd"),
 )  # fmt: skip
 _TEXT_BYTES = 16 << 20
 _CONTROLS = frozenset(range(32)) - {9, 10, 12, 13, 27}
@@ -33,8 +31,6 @@ def look(file: ModelFile) -> Look:
             return Look(ID, name, "unproven", f"{name} is recognised and not read here; convert to safetensors or ONNX")
     if image.content_format(file.head):
         return _picture(file)
-    if file.head[:2] == b"PK":
-        return Look(ID, _zip_kind(file), "unproven", "a zip that is no .npz is not read here")
     if _is_text(file):
         return Look(ID, "text", "not model content", "text")
     return Look(
@@ -51,14 +47,6 @@ def _picture(file: ModelFile) -> Look:
     if facts.trailing:
         return Look(ID, kind, "unproven", f"a picture with {facts.trailing} bytes after its end")
     return Look(ID, kind, "not model content", f"a picture of {facts.width} x {facts.height}")
-
-
-def _zip_kind(file: ModelFile) -> str:
-    try:
-        names = zipped.read(file.source).names
-    except Malformed:
-        return "zip"
-    return "keras zip" if "config.json" in names and any(n.endswith(".h5") for n in names) else "zip"
 
 
 def _is_text(file: ModelFile) -> bool:

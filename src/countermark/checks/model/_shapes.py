@@ -49,7 +49,7 @@ def _tensor(args: Value) -> bool:
     """`(storage, offset, size, stride, ...)`: every element must lie inside the storage (CVE-2026-24747)."""
     if not isinstance(args, tuple) or len(args) < 4 or not isinstance(args[0], Made):
         return False
-    offset, size, stride = number(args[1]), _numbers(args[2]), _numbers(args[3])
+    offset, size, stride = number(args[1]), numbers(args[2]), numbers(args[3])
     count = args[0].facts
     if offset is None or size is None or stride is None or len(size) != len(stride) or type(count) is not int:
         return False
@@ -58,7 +58,8 @@ def _tensor(args: Value) -> bool:
     return offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) < count
 
 
-def _numbers(value: Value) -> list[int] | None:
+def numbers(value: Value) -> list[int] | None:
+    """The natural numbers of a tuple or of a ``torch.Size``; None where one is something else."""
     if (
         isinstance(value, Made)
         and value.of is not None

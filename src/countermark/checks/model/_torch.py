@@ -33,12 +33,13 @@ class TorchJudge(PickleJudge):
     """Knows the ids that torch gives its storages.
 
     Attributes:
-        storages: as the pickle names them, by key.
+        storages: as the pickle names them, by key. places: where the bytes of each begin, in a file of the old order.
     """
 
     def __init__(self, path: str, inside: str = "") -> None:
         super().__init__(path, inside)
         self.storages: dict[str, Storage] = {}
+        self.places: dict[str, int] = {}
 
     def persistent(self, id: Value, at: int) -> Value:
         """``("storage", class, key, location, count)``, and a view of it where the format is the old one."""
@@ -60,11 +61,14 @@ class TorchJudge(PickleJudge):
     def _storage(self, kind: Name, named: Storage, at: int) -> Value:
         if self.storages.setdefault(named.key, named) != named:
             raise wrong("storage", f"storage {named.key[:40]!r} has two sizes", at)
-        return Made(kind, facts=named.count)
+        return Made(kind, (named.key,), named.count)
 
 
-def torch_legacy(source: Source, judge: TorchJudge) -> None:
+def torch_legacy(source: Source, judge: TorchJudge, body: Machine | None = None) -> None:
     """Magic number, protocol, system, the object, the keys of its storages, and the storages.
+
+    Args:
+        body: machine for the object, where somebody wants what it holds.
 
     Raises:
         Malformed: another order, or storages of other sizes than the object says.
@@ -72,7 +76,7 @@ def torch_legacy(source: Source, judge: TorchJudge) -> None:
     at = 0
     for _ in range(3):
         at = follow(Machine(source, judge), at)
-    at = follow(Machine(source, judge), at)
+    at = follow(body or Machine(source, judge), at)
     keys = Machine(source, judge)
     keys.captures = True
     at = follow(keys, at)
@@ -83,6 +87,7 @@ def torch_legacy(source: Source, judge: TorchJudge) -> None:
         said, named = int.from_bytes(source.read(at, 8), "little"), judge.storages[key]
         if said != named.count:
             raise wrong("storage", f"storage {key!r} has {said} elements, the object names {named.count}", at)
+        judge.places[key] = at + 8
         at += 8 + named.size
         if at > source.size:
             raise Malformed("truncated", f"storage {key!r} ends beyond the file", offset=source.size)

@@ -9,10 +9,9 @@ import re
 
 from countermark.formats.pickle import values as v
 from countermark.formats.pickle.machine import Machine, wrong
-from countermark.formats.pickle.values import Captured, Listed, Value
+from countermark.formats.pickle.values import Captured, Listed, Made, Value
 
 _INDEX = re.compile(rb"[ \t\r\f\v]*[-+]?[0-9]{1,20}[ \t\r\f\v]*")
-_CAPTURED = 64
 
 
 def pop(machine: Machine, at: int, _code: int) -> int:
@@ -65,14 +64,14 @@ def dict_(machine: Machine, at: int, code: int) -> int:
     items = machine.since_mark(at) if code == 0x64 else []
     if len(items) % 2:
         raise wrong("stack", "a key without a value", at)
-    machine.stack.append(_captured(Captured(), items) if machine.captures else v.DICT)
+    machine.stack.append(_captured(Captured(), items, machine.most) if machine.captures else v.DICT)
     return at + 1
 
 
-def _captured(into: Captured, items: list[Value]) -> Value:
+def _captured(into: Captured, items: list[Value], most: int) -> Value:
     """The dictionary with more pairs, or only its kind where it is none that a reader would look into."""
     pairs = list(zip(items[::2], items[1::2], strict=True))
-    if len(into.items) + len(pairs) > _CAPTURED or not all(isinstance(key, str) for key, _ in pairs):
+    if len(into.items) + len(pairs) > most or not all(isinstance(key, str) for key, _ in pairs):
         return v.DICT
     into.items.update(pairs)
     return into
@@ -95,9 +94,11 @@ def setitem(machine: Machine, at: int, code: int) -> int:
         raise wrong("stack", "a key without a value", at)
     target = machine.top(at)
     if isinstance(target, Captured):
-        machine.stack[-1] = _captured(target, items)
+        machine.stack[-1] = _captured(target, items, machine.most)
     elif not v.is_kind(target, v.DICT):
         machine.judge.extend("setitem", target, at)
+        if machine.captures and isinstance(target, Made):
+            target.items += zip(items[::2], items[1::2], strict=True)
     return at + 1
 
 

@@ -49,7 +49,7 @@ class Machine:
     """One stream's state; made anew for each.
 
     Attributes:
-        stack, marks, memo: as in the unpickler. captures: whether small dictionaries keep their values.
+        stack, marks, memo: as in the unpickler. captures: whether dictionaries of up to `most` entries keep their values.
         protocol: as announced. frame_end: offset where the current frame ends, 0 outside of frames.
     """
 
@@ -60,6 +60,7 @@ class Machine:
         self.marks: list[int] = []
         self.memo: list[Value] = []
         self.captures = False
+        self.most = 64
         self.protocol = 0
         self.frame_end = 0
         self._base = 0

@@ -47,13 +47,15 @@ class Made:
 
     Attributes:
         of: the name that was called, None where it is unknown. args: what it was called with. facts: what a judge
-            remembers of it, as the length of a storage. state: what BUILD gave it.
+            remembers of it, as the length of a storage. state: what BUILD gave it. items: pairs that were set in it, where a
+        machine captures.
     """
 
     of: Name | None
     args: Value = ()
     facts: Any = None
     state: Value = UNSET
+    items: list[tuple[Value, Value]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import fresh_opening
 from countermark.lifecycle import book
 from countermark.lifecycle.verify import pinned, verify_delivery, verify_model
-from countermark.passport.passport import Passport
+from countermark.passport.passport import Passport, unpacked
 from countermark.passport.slip import Slip, record_for
 from countermark.statement.statement import Statement
 
@@ -43,7 +43,7 @@ Change = Callable[[dict[str, Any]], object]
 
 def reads_the_word(papers: Path) -> str:
     """Ordinary code: the signature holds, and the verdict says so."""
-    payload = json.loads(papers.read_bytes())["verdict"]["envelope"]["payload"]
+    payload = json.loads(unpacked(papers.read_bytes()))["verdict"]["envelope"]["payload"]
     return str(json.loads(base64.b64decode(payload))["predicate"]["verdict"]["verdict"])
 
 
@@ -59,9 +59,9 @@ def repacked(world: World, papers: Path, to: Path, change: Change) -> Path:
     with book.ledger(desk, trust) as log:
         (entered,) = log.append([opening.leaf()])
         slips = [replace(s, receipt=_again(log, s.receipt)) for s in passport.statements]
-        deliveries = [replace(d, receipt=_again(log, d.receipt)) for d in passport.deliveries]
+        deliveries = [replace(d, receipt=_again(log, d.receipt)) for d in passport.commitments]
     verdict = Slip(envelope, opening, entered.to_bytes())
-    changed = replace(passport, verdict=verdict, statements=tuple(slips), deliveries=tuple(deliveries))
+    changed = replace(passport, verdict=verdict, statements=tuple(slips), commitments=tuple(deliveries))
     to.write_bytes(changed.to_bytes())
     return to
 

@@ -17,7 +17,7 @@ from countermark.passport.slip import key_of_note
 from countermark.passport.times import Times, quorum_time
 
 FOLDER = "witnessed"
-MOST = 32
+MOST = 12  # each costs a passport about a kilobyte
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,9 @@ def handed(project):
     project("release", "../stick/model", "--policy", "policy.toml", at="manufacturer")
     project("trust", "snapshot", "../stick/revocations.json", at="manufacturer")
     project("release", "../stick/model", "--policy", "policy.toml", at="manufacturer")
+    project("release", "../stick/model", "--policy", "policy.toml", "--for-auditor", at="manufacturer")
+    (project.here / "stick" / "model.cmpass").rename(project.here / "stick" / "auditor.cmpass")
+    project("release", "../stick/model", "--policy", "policy.toml", at="manufacturer")
     project("disclose", "0", "--out", "../stick/0.slip.json", at="manufacturer")
     signing = project.here / "manufacturer" / ".countermark" / "keys" / "oms.pem"
     project("oms", "sign", "stick/model", "--key", signing, "--signature", "stick/bundle.json")
@@ -129,6 +132,7 @@ def verifying(shell) -> dict[str, list[str]]:
         "plant: digest": ["digest", "../stick/model"],
         "plant: verify, a delivery": ["verify", "../acme/photos"],
         "plant: verify, a model by its passport": papers,
+        "plant: verify, an auditor's papers": [*papers, "--passport", "../stick/auditor.cmpass"],
         "manufacturer: verify, one statement": ["verify", "../stick/0.slip.json"],
         "plant: oms verify": [
             "oms", "verify", "../stick/model", "--signature", "../stick/bundle.json", "--public-key", "../stick/oms.pub.pem",

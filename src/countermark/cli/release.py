@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "--evidence", multiple=True, type=PATH, metavar="FILE", help="A statement to enter first; may be repeated."
 )
 @click.option("--explain", is_flag=True, help="Show every rule, its evidence and what is missing; sign nothing.")
-@click.option("--for-auditor", is_flag=True, help="Open the suppliers' deliveries in the passport.")
+@click.option("--for-auditor", is_flag=True, help="Open in the passport what tells of suppliers, and add the evidence.")
 @click.option("--since", type=click.IntRange(1), multiple=True, metavar="N",
               help="A ledger size that a reader remembers; may be repeated.")  # fmt: skip
 @with_desk

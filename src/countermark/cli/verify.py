@@ -12,6 +12,7 @@ import click
 from countermark import compose
 from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs
 from countermark.cli._command import PATH, command
+from countermark.cli._show import count
 from countermark.errors import NothingToVerify, TrustRefused, Unusable
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ PASSPORT, ANSWERS = ".cmpass", (".cmanswer", ".slip.json")
 
 @command("verify", examples=[
     "countermark verify model/ --passport model.cmpass",
+    "countermark verify model/ --passport model-for-auditor.cmpass",
     "countermark verify model/ --min-checkpoint /media/stick/head.checkpoint",
     "countermark verify model/ --only weights/layer-7.safetensors",
     "countermark verify photos/",
@@ -48,6 +50,9 @@ def verify(
     min_checkpoint: Path | None, only: tuple[str, ...], workspace: Path | None,
 ) -> Answer:  # fmt: skip
     """Verify a model against its passport, a folder against its delivery, or an answer that you were handed.
+
+    An auditor's papers (`release --for-auditor`) bring the evidence: it is held against the statements that they open, and
+    the policy is applied to it again. What no paper shows is listed as not looked at.
 
     Offline. 0: it holds, and a model is fresh. 1: refused, naming the file. 3: nobody signed it, or whether a model
     was revoked meanwhile is not shown.
@@ -112,13 +117,21 @@ def _model(path: Path, papers: Path, pin: Pin, desk: Desk | None, only: tuple[st
         "model": done.digest, "project": done.trust.document.project, "trust_version": done.trust.document.version,
         "policy": policy, "waived": waived, "statements": len(done.shown), "fresh_until": done.fresh_until,
         "only": list(only), "witnessed": done.witnessed, "ledger_size": done.checkpoint.size, "ledger_root": done.checkpoint.root.hex(),
-        "when": done.when,
+        "when": done.when, "judged_again": None if done.again is None else done.again.rules,
+        "not_looked_at": list(done.again.not_looked_at) if done.again else [],
     }  # fmt: skip
     return Answer(_words(path, done, waived) + _part(only), FINE if done.fresh_until else INCONCLUSIVE, facts, [Pairs([
         ("model", done.digest), ("project", f"{done.trust.document.project}, trust version {done.trust.document.version}"),
         ("policy", f"{policy['name']}, {policy['digest']}"), ("statements", f"{len(done.shown)} verified"),
         ("ledger", f"{done.checkpoint.size} entries"), ("witnesses", done.witnessed), ("verdict", done.when), ("freshness", done.freshness.removeprefix("freshness: ")),
-    ])])  # fmt: skip
+        ("judged again", _judged_again(done)),
+    ]), *(f"not looked at: {line}" for line in facts["not_looked_at"])])  # fmt: skip
+
+
+def _judged_again(done: Verified) -> str:
+    if done.again is None:
+        return "no: these papers bring no evidence (`countermark release --for-auditor`)"
+    return f"{count(done.again.rules, 'rule')}, each with the same outcome, over evidence that says what its statements say"
 
 
 def _words(path: Path, done: Verified, waived: list[str]) -> str:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from countermark import dsse
 from countermark.artefact.folder import read_folder
 from countermark.errors import StatementRefused, Unusable
-from countermark.keys.document import moment
 from countermark.keys.trust import Trust
 from countermark.lifecycle import book, entitled, withdraw
 from countermark.lifecycle.desk import Desk
 from countermark.passport.slip import Slip
 from countermark.statement.predicates import acts, training
-from countermark.statement.predicates.acts import Approval, Revocations, Waiver
+from countermark.statement.predicates.acts import MOST_WAIVER_DAYS, Approval, Revocations, Waiver
 from countermark.statement.statement import EVERYBODY, Statement
 
-MOST_WAIVER_DAYS = 90
 SNAPSHOT_DAYS = 30
 MODEL = "model"
 
@@ -94,13 +92,3 @@ def _revoked_before(desk: Desk, trust: Trust) -> set[int]:
     """Ledger entries in the owners' earlier snapshots; what another party called one revokes nothing, and hides nothing."""
     shown = entitled.standing(book.entered(desk, acts.REVOCATION), trust, desk.now())
     return {entry for one in shown for entry in Revocations.from_json(one.statement.predicate).entries}
-
-
-def waiver_ends(waiver: Waiver, by: datetime | None = None) -> bool:
-    """Whether a waiver keeps to the 90 days between its own time and its end.
-
-    Args:
-        by: when a quorum had seen it: a waiver that claims a later time was made by then all the same.
-    """
-    claimed = moment(waiver.context.time)
-    return moment(waiver.until) - min(claimed, by or claimed) <= timedelta(days=MOST_WAIVER_DAYS)

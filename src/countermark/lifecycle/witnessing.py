@@ -14,7 +14,7 @@ from countermark import canonical
 from countermark.canonical import Fields
 from countermark.errors import CountermarkError, LedgerRefused, SignatureRefused, TrustRefused
 from countermark.keys import quorum as policies
-from countermark.keys.cosigner import ED25519, CosignerKey
+from countermark.keys.cosigner import CosignerKey, of_key
 from countermark.keys.quorum import Quorum, Witness
 from countermark.keys.trust import Trust
 from countermark.ledger import asking, cosignature, submission
@@ -41,7 +41,7 @@ def key_of(desk: Desk, trust: Trust) -> CosignerKey:
         raise TrustRefused(
             f"the witness key of {desk.party} is not enrolled", mend="hand the owners the file that `key new` wrote"
         )
-    return CosignerKey(name(trust, desk.party), ED25519, public.raw())
+    return of_key(name(trust, desk.party), public)
 
 
 def name(trust: Trust, party: str) -> str:

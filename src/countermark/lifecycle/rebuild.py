@@ -62,7 +62,6 @@ def rebuild(desk: Desk, files: Sequence[Path] = (), progress: Progress | None = 
         reader = care.reader_of(desk, trust)
         head = reader.checkpoint()
         audit(ledger_place.reading(desk), reader.key, progress=progress)
-        book.tidy(desk)
         kept = _Kept(desk, trust, care.leaves(reader, head), lookup.remembered(desk))
         statements = kept.restore([*offered, *(_here(desk) if kept.lost() else ())])
         receipts = 0
@@ -70,6 +69,7 @@ def rebuild(desk: Desk, files: Sequence[Path] = (), progress: Progress | None = 
             if not _good(path := filed.path(desk, digest, "tlog-proof"), index):
                 desk.space.disk.write(path, reader.receipt(index, head).to_bytes())
                 receipts += 1
+        book.tidy(desk)
         aside = tuple(kept.set_aside())
         indexed, broken = lookup.rebuild(desk)
         missing = [*kept.missing(), *kept.untold(broken)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from core_world import OWNER, SUPPLIER, World
 
 from countermark import dsse
 from countermark.errors import LedgerRefused
+from countermark.ledger.log import Log
 from countermark.lifecycle import acts, book, care, filed, rebuild
 from countermark.lifecycle.desk import Desk
 from countermark.passport.slip import Slip
@@ -23,6 +25,17 @@ def small(tmp_path: Path) -> World:
     small_release.model(world, "model")
     acts.snapshot(world[OWNER])
     return world
+
+
+@pytest.fixture
+def risky(small: World) -> World:
+    """The owner may waive, too."""
+    small.amend(
+        lambda d: replace(
+            d, parties=tuple(replace(p, roles=(*p.roles, "risk-owner")) if p.id == OWNER else p for p in d.parties)
+        )
+    )
+    return small
 
 
 def statement(desk: Desk, entry: int) -> Slip:
@@ -128,3 +141,57 @@ def test_the_signer_can_hand_the_bare_statement_again(small: World) -> None:
     file = small.root / "again.json"
     file.write_bytes(gone.envelope.to_bytes())
     assert rebuild.rebuild(desk, [file]).missing == ()
+
+
+def cut_short(desk: Desk, monkeypatch: pytest.MonkeyPatch, *, after: bool) -> Slip:
+    """Entering a statement ends before the ledger has it, or after that and before its receipt is kept."""
+    envelope = acts.waive(desk, "ab" * 32, "data/duplicates", days=3, reason="cut short")
+    append = Log.append
+
+    def killed(log: Log, leaves: list[bytes]) -> list[object]:
+        if after:
+            append(log, leaves)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Log, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            book.enter(desk, desk.trust(), [envelope])
+    return Slip(envelope)
+
+
+def test_a_statement_that_the_ledger_never_had_is_no_damage_and_is_moved_aside(
+    risky: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = risky[OWNER]
+    digest = cut_short(desk, monkeypatch, after=False).envelope.digest
+    _, troubles, unfinished = care.fsck(desk)
+    assert troubles == [] and [t.where for t in unfinished] == [f"statements/{digest}.json"]
+    assert "ledger add" in unfinished[0].mend
+    done = rebuild.rebuild(desk)
+    assert (done.aside, done.missing) == ((digest,), ()) and care.fsck(desk)[1:] == ([], [])
+    kept = desk.space.home / "statements" / care.ASIDE
+    assert sorted(p.name for p in kept.iterdir()) == [f"{digest}.{s}" for s in ("entering", "json", "opening")]
+    (back,) = book.enter(desk, desk.trust(), [dsse.Envelope.from_bytes((kept / f"{digest}.json").read_bytes())])
+    assert back.index() == 4 and care.fsck(desk)[1:] == ([], [])
+
+
+def test_a_statement_that_the_ledger_had_already_gets_its_receipt(
+    risky: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = risky[OWNER]
+    cut_short(desk, monkeypatch, after=True)
+    assert {t.where[:10] for t in care.fsck(desk).troubles} == {"entry 4", "statements"}
+    assert all("rebuild-index" in t.mend for t in care.fsck(desk).troubles)
+    done = rebuild.rebuild(desk)
+    assert (done.receipts, done.aside, done.missing) == (1, (), ()) and care.fsck(desk)[1:] == ([], [])
+    assert not list((desk.space.home / "statements").glob("*.entering"))
+
+
+def test_a_marker_that_was_only_not_cleared_is_nothing(small: World) -> None:
+    desk = small[OWNER]
+    marker = filed.path(desk, statement(desk, 3).envelope.digest, "entering")
+    marker.touch()
+    assert care.fsck(desk)[1:] == ([], [])
+    rebuild.rebuild(desk)
+    assert not marker.exists()

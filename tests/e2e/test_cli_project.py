@@ -40,6 +40,21 @@ def test_an_altered_delivery_is_refused_by_file(project) -> None:
     assert "nut/0.png" in project("verify", "photos", at="acme", exit=1).err
 
 
+def test_a_refusal_is_listed_after_the_corrected_copy_was_admitted(project) -> None:
+    picture = project.here / "acme" / "photos" / "nut" / "0.png"
+    whole = picture.read_bytes()
+    project("deliver", "photos", at="acme")
+    picture.write_bytes(b"other")
+    project("receive", "../acme/photos", at="manufacturer", exit=1)
+    picture.write_bytes(whole)
+    project("receive", "../acme/photos", at="manufacturer")
+    said = project("receive", "--list", at="manufacturer")
+    assert said.last == "1 admitted, 0 refused; before that 1 refused"
+    assert "then admitted" in said.out and "nut/0.png" in said.out
+    (past,) = project("receive", "--list", "--json", at="manufacturer").json()["refused_before"]
+    assert (past["supplier"], past["sequence"], past["then"]) == ("acme", 1, "then admitted")
+
+
 def test_a_delivery_beyond_its_scope_is_refused_before_it_is_signed(project) -> None:
     folder = project.here / "acme" / "photos"
     shutil.copytree(folder / "nut", folder / "gear")

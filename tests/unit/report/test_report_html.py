@@ -164,6 +164,14 @@ def test_every_supplier_and_refusal_is_told() -> None:
     assert sum((a.get("class") or "") == "cross" for t, a in seen.tags if t == "path") == 3
 
 
+def test_what_a_check_left_out_is_told_before_the_questions() -> None:
+    evidence = good()
+    evidence["screening"]["checks"]["data/duplicates"]["leftOut"] = ["7 rows were not compared nearly"]
+    made = report(evidence)
+    assert "data/duplicates: 7 rows were not compared nearly" in made.not_looked_at()
+    assert "7 rows were not compared nearly" in to_html(made)
+
+
 def test_refusals_before_a_delivery_was_admitted_are_told() -> None:
     evidence = good()
     admitted = next(d for d in evidence["deliveries"] if d["state"] == "admitted")

@@ -67,3 +67,17 @@ class View:
     def names(self, rows: NDArray[np.intp]) -> tuple[str, ...]:
         """Ids of rows."""
         return tuple(self.ids[i] for i in rows)
+
+
+def compared_cells(view: View, compared: int, which: str) -> tuple[str, ...]:
+    """What a check that compares cells leaves out, in words; nothing where it compared all.
+
+    Args:
+        compared: number of cells. which: what they have that the others have not.
+    """
+    total = len(view.cells)
+    return (
+        (f"{total - compared} of {total} cells (supplier and class) were not compared: only those {which} are",)
+        if compared < total
+        else ()
+    )

@@ -24,7 +24,7 @@ from countermark.checks.data._view import View
 from countermark.checks.data.screening import CellResult, Features, Screening, SupplierResult
 from countermark.engines.engine import Engine, Threads, one_thread
 from countermark.errors import Unusable
-from countermark.finding import SEVERITIES, Failed, Finding, Found, Skipped
+from countermark.finding import SEVERITIES, Failed, Finding, Found, Outcome, Skipped
 
 # In this order: a check may leave out of its heads what an earlier one suspects.
 CHECKS: tuple[Check, ...] = (
@@ -149,10 +149,15 @@ def _worst_first(reports: dict[str, CheckReport]) -> tuple[Finding, ...]:
 
 
 def looked_away(screening: Screening) -> tuple[str, ...]:
-    """Why checks did not look, one line each: for the page that says what was not looked at."""
-    reasons = ((name, r.outcome) for name, r in screening.checks.items())
-    return tuple(
-        f"{name}: {o.reason if isinstance(o, Skipped) else o.error}"
-        for name, o in reasons
-        if isinstance(o, Skipped | Failed)
-    )
+    """What checks did not look at, and why, one line each: for the page that says so."""
+    return tuple(f"{name}: {why}" for name, r in screening.checks.items() for why in _away(r.outcome))
+
+
+def _away(outcome: Outcome) -> tuple[str, ...]:
+    match outcome:
+        case Skipped():
+            return (outcome.reason,)
+        case Failed():
+            return (outcome.error,)
+        case _:
+            return outcome.left_out

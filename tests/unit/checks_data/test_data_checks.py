@@ -38,6 +38,19 @@ def test_contract_is_skipped_without_one_and_told_apart() -> None:
     assert "4 rows, agreed 3" in over.findings[0].why
 
 
+def test_the_contract_holds_suppliers_to_what_they_delivered_and_what_is_still_there() -> None:
+    agreed = {"acme": {"nut": 3, "bolt": 2}}
+    relabelled = contract.compare(agreed, {"acme": {"nut": 3, "bolt": 2}}, {"acme": {"nut": 2, "bolt": 3}})
+    assert isinstance(relabelled, Passed), "the owner's decision is not the supplier's breach"
+    assert {m.name: m.value for m in relabelled.measures}["cells over contract by decisions alone"] == 1
+    swapped = {"acme": {"nut": 5, "bolt": 0}}
+    mended = contract.compare(agreed, swapped, {"acme": {"nut": 3, "bolt": 2}})
+    assert isinstance(mended, Passed), "what was over is not in that class any more"
+    partly = contract.compare(agreed, swapped, {"acme": {"nut": 4, "bolt": 1}})
+    assert isinstance(partly, Found) and "5 rows delivered, 4 in the data, agreed 3" in partly.findings[0].why
+    assert isinstance(contract.compare(agreed, swapped), Found)
+
+
 def test_near_duplicates_across_suppliers_and_groups() -> None:
     data = made_up_parts.copied(made_up_parts.copied(SMALL, 3, 5, noise=1.5), 3, 20)
     outcome = duplicates.run(made_up_parts.view_of(data)).outcome

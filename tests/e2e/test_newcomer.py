@@ -97,7 +97,7 @@ def test_an_answer_whose_delivery_was_revoked_is_refused_where_that_is_known(pro
     project("receive", "../acme/photos", at="manufacturer")
     project("disclose", "0", "--out", "../entry.slip.json", at="manufacturer")
     fingerprint = project("trust", "show", "--json", at="manufacturer").json()["fingerprint"]
-    said = project("verify", "../entry.slip.json", at="plant")
+    said = project("verify", "../entry.slip.json", at="plant", exit=3)
     assert "not shown" in said.out
     project("revoke", "0", "--reason", "wrong camera", "--snapshot", "../rev.json", at="manufacturer")
     pinned = project(

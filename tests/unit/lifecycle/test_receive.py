@@ -318,6 +318,19 @@ def test_a_class_outside_the_scope_is_refused_at_both_ends(world: World) -> None
     refused(world, folder, "class bolt is outside the scope of acme")
 
 
+def test_a_note_among_the_pictures_is_no_row_and_is_not_signed(world: World) -> None:
+    folder = world.parts()
+    (folder / "screw" / "note.txt").write_text("screws of March")
+    (folder / "nut" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (folder / "nut" / "0001").write_bytes(b"\x89PNG\r\n\x1a\n and so on")
+    seen = look(folder)
+    assert seen.dataset.classes() == {"nut": 3, "screw": 2}
+    assert [line.partition(":")[0] for line in seen.rejects] == ["nut/.DS_Store", "screw/note.txt"]
+    with pytest.raises(TrustRefused, match="may not deliver") as refused:
+        deliver(world[SUPPLIER], folder, addressee=OWNER)
+    assert "note.txt: no picture" in refused.value.why
+
+
 @pytest.mark.parametrize("days", [-30, 3], ids=["past", "future"])
 def test_a_wrong_clock_is_refused_and_mended(world: World, days: int) -> None:
     """The supplier's clock is wrong; set right, the very same content is delivered again and admitted."""

@@ -159,3 +159,9 @@ def test_the_list_of_deliveries_says_which_no_longer_count(project) -> None:
     said = project("receive", "--list", "--json", at="manufacturer").json()
     assert [d["state"] for d in said["deliveries"]] == ["replaced", "admitted", "withdrawn"]
     assert said["verdict"] == "1 admitted, 0 refused, 2 withdrawn or replaced"
+
+
+def test_a_waiver_for_what_no_policy_asks_is_not_signed(project) -> None:
+    said = project("waive", "data/nonsense", "--model", "model", "--reason", "why not", at="manufacturer", exit=2).err
+    assert "is no check, trial or rule" in said and "data/" in said
+    assert not (project.here / "manufacturer" / "waiver.json").exists()

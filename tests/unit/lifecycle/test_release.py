@@ -103,8 +103,9 @@ def test_evidence_in_papers_is_what_the_verdict_judged_even_where_witnesses_were
 ) -> None:
     watched(small)
     cosigned(small)
-    with pytest.raises(LedgerRefused, match="not cosigned"):
+    with pytest.raises(LedgerRefused, match="not cosigned") as waiting:
         release.release(small[OWNER], model, small_release.POLICY)
+    assert "acme: no cosignature was brought" in waiting.value.why
     cosigned(small)
     papers = release.release(small[OWNER], model, small_release.POLICY, auditor=True).passport
     assert papers is not None and verdicts(small) == 1

@@ -128,7 +128,7 @@ def test_a_wrong_passphrase_is_not_mended_by_a_new_key(shell) -> None:
         (shell.here / name).write_text(phrase)
         (shell.here / name).chmod(0o600)
     shell("init", "acme", "--passphrase-file", "good")
-    said = shell("key", "new", "witness", "--passphrase-file", "wrong", exit=1).err.replace("\n", " ")
+    said = shell("key", "new", "witness", "--passphrase-file", "wrong", exit=2).err.replace("\n", " ")
     assert "try the passphrase again" in said and "the passphrase is wrong" in said
 
 

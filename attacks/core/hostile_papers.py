@@ -23,12 +23,13 @@ import small_release
 from both_sides import Attack, report
 from core_world import OWNER, SUPPLIER, World
 
+from countermark import canonical
 from countermark.ledger.log import Log
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import fresh_opening
 from countermark.lifecycle import book
 from countermark.lifecycle.verify import pinned, verify_delivery, verify_model
-from countermark.passport.passport import Passport
+from countermark.passport.passport import Passport, unpacked
 from countermark.passport.slip import Slip, record_for
 from countermark.statement.statement import Statement
 
@@ -43,25 +44,39 @@ Change = Callable[[dict[str, Any]], object]
 
 def reads_the_word(papers: Path) -> str:
     """Ordinary code: the signature holds, and the verdict says so."""
-    payload = json.loads(papers.read_bytes())["verdict"]["envelope"]["payload"]
+    payload = json.loads(unpacked(papers.read_bytes()))["verdict"]["envelope"]["payload"]
     return str(json.loads(base64.b64decode(payload))["predicate"]["verdict"]["verdict"])
 
 
-def repacked(world: World, papers: Path, to: Path, change: Change) -> Path:
-    """The owner, who keeps the ledger, signs the verdict with a change to it, enters it past all checks, and packs again."""
+def repacked(world: World, papers: Path, to: Path, change: Change, evidence: dict[str, Any] | None = None) -> Path:
+    """The owner, who keeps the ledger, signs the verdict with a change to it, enters it past all checks, and packs again.
+
+    Args:
+        evidence: what the verdict says that it judged, and an auditor is shown; None for what the papers bring.
+    """
     desk, passport = world[OWNER], Passport.from_bytes(papers.read_bytes())
     trust, said = desk.trust(), Statement.from_bytes(passport.verdict.envelope.payload)
     predicate = json.loads(json.dumps(said.predicate))
     change(predicate["verdict"])
+    if evidence is not None:
+        predicate["verdict"]["evidence"] = canonical.sha256_hex(canonical.to_bytes(evidence))
     statement = replace(said, predicate=predicate)
     envelope = desk.sign(statement)
     opening = fresh_opening(record_for(envelope, statement, OWNER))
     with book.ledger(desk, trust) as log:
         (entered,) = log.append([opening.leaf()])
         slips = [replace(s, receipt=_again(log, s.receipt)) for s in passport.statements]
-        deliveries = [replace(d, receipt=_again(log, d.receipt)) for d in passport.deliveries]
+        deliveries = [replace(d, receipt=_again(log, d.receipt)) for d in passport.commitments]
+        grown = {size: tuple(log.reader.consistency(size)) for size in passport.consistency}
     verdict = Slip(envelope, opening, entered.to_bytes())
-    changed = replace(passport, verdict=verdict, statements=tuple(slips), deliveries=tuple(deliveries))
+    changed = replace(
+        passport,
+        verdict=verdict,
+        statements=tuple(slips),
+        commitments=tuple(deliveries),
+        consistency=grown,
+        evidence=evidence or passport.evidence,
+    )
     to.write_bytes(changed.to_bytes())
     return to
 

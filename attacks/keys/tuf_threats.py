@@ -35,14 +35,14 @@ from countermark.ledger import asking
 from countermark.lifecycle import acts, book, enrol, verify
 from countermark.lifecycle.desk import Desk, chain_bytes, read_chain
 from countermark.lifecycle.verify import pin_snapshot, pinned, verify_model
-from countermark.passport.passport import Passport
+from countermark.passport.passport import Passport, unpacked
 from countermark.passport.verify import Verified
 from countermark.workspace.place import Workspace
 
 
 def believes_itself(papers: Path) -> str:
     """Ordinary code: the newest version in the file names the keys that the file is checked with."""
-    newest = json.loads(papers.read_bytes())["trust"][-1]
+    newest = json.loads(unpacked(papers.read_bytes()))["trust"][-1]
     document = json.loads(base64.b64decode(newest["payload"]))
     return f"version {document['version']} of {document['project']}, {len(newest['signatures'])} signatures"
 
@@ -123,15 +123,15 @@ def stolen_ledger(world: World, papers: Path, more: int = 1000) -> Path:
     with book.ledger(thief, trust) as log:
         log.append([bytes(33)] * more)
         head = log.checkpoint
-        indices = [d.to_json()["receipt"].split("index ")[1].split()[0] for d in passport.deliveries]
+        indices = [d.to_json()["receipt"].split("index ")[1].split()[0] for d in passport.commitments]
         deliveries = tuple(
             replace(d, receipt=log.reader.receipt(int(i), head).to_bytes())
-            for d, i in zip(passport.deliveries, indices, strict=True)
+            for d, i in zip(passport.commitments, indices, strict=True)
         )
         grown = {size: tuple(log.reader.consistency(size, head)) for size in range(1, head.size - more + 1)}
     (verdict, *statements), _ = book.refreshed(thief, trust, [passport.verdict, *passport.statements])
     return changed(papers, world.root / "far.cmpass", verdict=verdict, statements=tuple(statements),
-                   deliveries=deliveries, consistency=grown)  # fmt: skip
+                   commitments=deliveries, consistency=grown)  # fmt: skip
 
 
 def fast_forward_of_the_ledger(world: World) -> Attack:
@@ -239,7 +239,9 @@ def mix_and_match(world: World) -> Attack:
     """The verdict of one release with the deliveries as another showed them: parts that never stood together."""
     model, papers = small_release.model(world, "wanted")
     _, later = small_release.model(world, "later", b"later")
-    mixed = changed(papers, world.root / "mixed.cmpass", deliveries=Passport.from_bytes(later.read_bytes()).deliveries)
+    mixed = changed(
+        papers, world.root / "mixed.cmpass", commitments=Passport.from_bytes(later.read_bytes()).commitments
+    )
     return Attack("mix-and-match", lambda: believes_itself(mixed), lambda: reader_opens(world[SUPPLIER], model, mixed))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
 
 USES = ("root", "statement", "ledger", "witness", "oms")
-ALGORITHMS = ("ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa-65")
+ALGORITHMS = ("ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa-65", "ml-dsa-44")
 
 
 @click.group()
@@ -32,6 +32,7 @@ def key() -> None:
     "countermark key new statement",
     "countermark key new root --passphrase",
     "countermark key new statement --algorithm ml-dsa-65",
+    "countermark key new witness --algorithm ml-dsa-44",
     "countermark key new statement --in 'pkcs11:token=acme;object=statement?module-path=/usr/lib/softhsm/libsofthsm2.so'",
     "countermark key new statement --in tpm:handle=0x81000001 --algorithm ecdsa-p256",
 ])  # fmt: skip
@@ -44,7 +45,7 @@ def new(use: Use, algorithm: Algorithm, passphrase: bool, place: str | None, des
     """Make a key for one use; an older one is kept aside.
 
     The new key counts once the owners enrol it (`countermark party add NAME.enrol.json`) and sign. An ml-dsa-65 key is the
-    second half of a hybrid pair: both keys sign from then on.
+    second half of a hybrid pair: both keys sign from then on. A witness may have an ml-dsa-44 key instead of an ed25519 one.
     """
     from countermark.keys.uri import parse
     from countermark.lifecycle import enrol

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric import mldsa
 
 from countermark.errors import TrustRefused
+from countermark.keys.verifier import PublicKey
 
 ED25519, ML_DSA_44 = 4, 6
 KEY_BYTES = {ED25519: 32, ML_DSA_44: 1312}
@@ -75,6 +76,15 @@ class CosignerKey:
                 f"witness key {name!r:.80} has the id {key_id!r:.20}", why=f"its bytes have {key.id.hex()}"
             )
         return key
+
+
+def of_key(name: str, key: PublicKey) -> CosignerKey:
+    """A party's enrolled witness key, under a name.
+
+    Raises:
+        SignatureRefused: neither Ed25519 nor ML-DSA-44. TrustRefused: the name cannot stand in a note.
+    """
+    return CosignerKey(name, ML_DSA_44 if key.algorithm == "ml-dsa-44" else ED25519, key.raw())
 
 
 def ml_dsa_44(public: bytes) -> mldsa.MLDSA44PublicKey:

@@ -240,10 +240,10 @@ class TrustDocument:
         refuse_weak(policies.parse(self.quorum), here, own, ledger)
 
     def _keys(self, use: Use) -> Iterator[tuple[Party, EnrolledKey]]:
-        """Ed25519 keys of that use that were not revoked, with who holds them."""
+        """Keys of that use that notes can carry and that were not revoked, with who holds them."""
         for party in self.parties:
             for key in party.keys:
-                if key.key.use == use and key.key.algorithm == "ed25519" and not key.revoked:
+                if key.key.use == use and key.key.algorithm in ("ed25519", "ml-dsa-44") and not key.revoked:
                     yield party, key
 
     def party(self, party_id: str) -> Party:

@@ -23,7 +23,7 @@ from countermark import dsse
 from countermark.errors import SignatureRefused, Unusable
 from countermark.keys.verifier import CURVES, Algorithm, PublicKey, Use, ecdsa_hash
 
-PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA44PrivateKey
 MAX_PEM_BYTES = 16 << 10
 
 
@@ -55,7 +55,7 @@ class FileSigner:
         return self._public
 
     def sign(self, message: bytes) -> bytes:
-        """Signature over `message`: 64 bytes for Ed25519, DER for ECDSA, 3,309 bytes for ML-DSA-65."""
+        """Signature over `message`: 64 bytes for Ed25519, DER for ECDSA, 3,309 bytes for ML-DSA-65, 2,420 for ML-DSA-44."""
         if isinstance(self._private, ec.EllipticCurvePrivateKey):
             return self._private.sign(message, ec.ECDSA(ecdsa_hash(self._public.algorithm)))
         return self._private.sign(message)
@@ -102,6 +102,8 @@ def generate(use: Use, algorithm: Algorithm = "ed25519") -> FileSigner:
         return FileSigner(ed25519.Ed25519PrivateKey.generate(), use)
     if algorithm == "ml-dsa-65":
         return FileSigner(mldsa.MLDSA65PrivateKey.generate(), use)
+    if algorithm == "ml-dsa-44":
+        return FileSigner(mldsa.MLDSA44PrivateKey.generate(), use)
     return FileSigner(ec.generate_private_key(CURVES[algorithm][0]()), use)
 
 
@@ -109,23 +111,27 @@ def load(path: Path, use: Use, passphrase: bytes | None = None) -> FileSigner:
     """Read a PKCS#8 PEM key file.
 
     Raises:
-        Unusable: missing, unreadable, or readable by others.
-        SignatureRefused: not a private key of an allowed kind, or the passphrase is wrong or missing.
+        Unusable: missing, unreadable, or readable by others; not a private key of an allowed kind, or the passphrase is wrong or
+            missing. One's own key that does not open is no verdict about anybody's evidence.
     """
     pem = read_private(path)
     try:
         key = load_pem_private_key(pem, passphrase)
     except TypeError as error:
         needed = "no passphrase is needed" if passphrase else "it needs a passphrase"
-        raise SignatureRefused(f"{path.name}: {needed}", mend="use --passphrase-file or answer the prompt") from error
+        raise Unusable(f"{path.name}: {needed}", mend="use --passphrase-file or answer the prompt") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise SignatureRefused(
+        raise Unusable(
             f"{path.name} does not open: the passphrase is wrong, or this is no key",
             mend="try the passphrase again; where it is lost, `countermark key new` makes a key, which the owners enrol",
         ) from error
-    if isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey):
+    mend = f"`countermark key new {path.stem}` makes one that is"
+    if not isinstance(key, PrivateKey):
+        raise Unusable(f"{path.name} is neither an Ed25519, an ECDSA nor an ML-DSA-65 or ML-DSA-44 key", mend=mend)
+    try:
         return FileSigner(key, use)
-    raise SignatureRefused(f"{path.name} is neither an Ed25519, an ECDSA nor an ML-DSA-65 key")
+    except SignatureRefused as error:
+        raise Unusable(f"{path.name} is no key that is taken here", why=error.what, mend=mend) from error
 
 
 def read_private(path: Path) -> bytes:

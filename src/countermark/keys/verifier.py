@@ -1,7 +1,7 @@
 """Public keys and the verifying of signatures.
 
 Ed25519 (RFC 8032), ECDSA on P-256, P-384 and P-521 with the hash of the curve's strength, DER signatures (FIPS 186-5), and
-ML-DSA-65 (FIPS 204, RFC 9881) with an empty context. A key is known by the SHA-256 of its SubjectPublicKeyInfo DER, and has
+ML-DSA-65 (FIPS 204, RFC 9881) with an empty context; witnesses also ML-DSA-44, as C2SP has it. A key is known by the SHA-256 of its SubjectPublicKeyInfo DER, and has
 exactly one use.
 """
 
@@ -21,7 +21,7 @@ from countermark.errors import SignatureRefused
 
 Use = Literal["root", "statement", "ledger", "witness", "guard", "licence", "oms"]
 USES: tuple[Use, ...] = get_args(Use)
-Algorithm = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa-65"]
+Algorithm = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa-65", "ml-dsa-44"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 POST_QUANTUM: frozenset[Algorithm] = frozenset({"ml-dsa-65"})
 MAX_SPKI_BYTES = 4096
@@ -71,21 +71,21 @@ class PublicKey:
         """Parse a key.
 
         Raises:
-            SignatureRefused: unknown use, not a key, or of no algorithm in `ALGORITHMS`.
+            SignatureRefused: unknown use, not a key, or of no algorithm in `ALGORITHMS` that may have this use.
         """
         for known in USES:
             if known == use:
-                return cls(known, _algorithm(spki), spki)
+                return cls(known, _fit(_algorithm(spki), known), spki)
         raise SignatureRefused(f"unknown key use {use!r:.40}", mend=f"one of {', '.join(USES)}")
 
     def raw(self) -> bytes:
-        """The 32 bytes of an Ed25519 key, as signed notes carry them.
+        """The bytes that signed notes carry: 32 of an Ed25519 key, 1312 of a witness's ML-DSA-44 key.
 
         Raises:
-            SignatureRefused: the key is not Ed25519.
+            SignatureRefused: the key is of another kind.
         """
         key = load_der_public_key(self.spki)
-        if not isinstance(key, ed25519.Ed25519PublicKey):
+        if not isinstance(key, ed25519.Ed25519PublicKey | mldsa.MLDSA44PublicKey):
             raise SignatureRefused("an Ed25519 key is needed here", why=f"this one is {self.algorithm}")
         return key.public_bytes_raw()
 
@@ -105,7 +105,7 @@ class PublicKey:
                 key.verify(signature, message)
             elif isinstance(key, ec.EllipticCurvePublicKey):
                 key.verify(signature, message, ec.ECDSA(ecdsa_hash(self.algorithm)))
-            elif isinstance(key, mldsa.MLDSA65PublicKey):
+            elif isinstance(key, mldsa.MLDSA65PublicKey | mldsa.MLDSA44PublicKey):
                 key.verify(signature, message)
             else:
                 raise SignatureRefused(f"key {self.id[:16]} has no algorithm that is allowed here")
@@ -153,6 +153,8 @@ def _algorithm(spki: bytes) -> Algorithm:
         return "ed25519"
     if isinstance(key, mldsa.MLDSA65PublicKey):
         found: Algorithm = "ml-dsa-65"
+    elif isinstance(key, mldsa.MLDSA44PublicKey):
+        found = "ml-dsa-44"
     elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _BY_NAME:
         found = _BY_NAME[key.curve.name]
     else:
@@ -163,6 +165,13 @@ def _algorithm(spki: bytes) -> Algorithm:
             mend="write it uncompressed, as `openssl pkey -pubout` does",
         )  # fmt: skip
     return found
+
+
+def _fit(algorithm: Algorithm, use: Use) -> Algorithm:
+    """ML-DSA-44 is what C2SP asks of witnesses; everything else that is post-quantum here is of the next strength."""
+    if algorithm == "ml-dsa-44" and use != "witness":
+        raise SignatureRefused("an ml-dsa-44 key is taken for witnesses alone", mend=f"ml-dsa-65, for the use {use}")
+    return algorithm
 
 
 def ecdsa_hash(algorithm: Algorithm) -> hashes.HashAlgorithm:

@@ -12,7 +12,7 @@ from countermark.keys.quorum import Quorum, log_key
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """An enrolled witness key: who holds it, of which organisation, and its 32 bytes."""
+    """An enrolled witness key: who holds it, of which organisation, and its bytes as notes carry them: 32 or 1312."""
 
     party: str
     organisation: str

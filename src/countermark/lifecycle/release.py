@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +16,28 @@ from countermark.ledger.receipt import Receipt
 from countermark.lifecycle import book, entitled, heads, oms, withdraw, witnessing
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.gather import Gathered, gather
-from countermark.passport.passport import SUFFIX, Commitment, Passport
+from countermark.lifecycle.judging import in_child
+from countermark.passport.passport import SUFFIX, Commitment, Passport, leaves
 from countermark.passport.slip import Slip
+from countermark.passport.times import stamp
 from countermark.policy.document import Policy
 from countermark.policy.evaluate import evaluate
 from countermark.policy.verdict import Verdict
-from countermark.sandbox.limits import BudgetExceeded, ChildFailed, Limits
-from countermark.sandbox.pipe import run_task
 from countermark.statement.predicates import verdict as predicates
 from countermark.statement.predicates.verdict import VerdictStatement
 from countermark.statement.statement import EVERYBODY, Statement
 
 OMS_SUFFIX = ".oms.json"
-CEL_TASK = "countermark.policy._cel:evaluate_task"
-CEL_LIMITS = Limits(memory_bytes=512 << 20, cpu_seconds=10, wall_seconds=20.0, request_bytes=64 << 20)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A verdict that nobody signed yet, and the evidence it judged."""
+    """A verdict that nobody signed yet, the evidence it judged, and when (RFC 3339)."""
 
     verdict: Verdict
     gathered: Gathered
     policy: Policy
+    time: str
 
     @property
     def admitted(self) -> bool:
@@ -48,12 +47,17 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A signed verdict; passport and OMS signature exist only where it admits."""
+    """A signed verdict; passport and OMS signature exist only where it admits.
+
+    Attributes:
+        witnesses: answers of those of the quorum who did not cosign, by their names, where too few did.
+    """
 
     judged: Judged
     verdict: Slip
     passport: Path | None = None
     oms: Path | None = None
+    witnesses: dict[str, str] = field(default_factory=dict)
 
 
 def judge(desk: Desk, model: Path, policy: bytes) -> Judged:
@@ -64,15 +68,8 @@ def judge(desk: Desk, model: Path, policy: bytes) -> Judged:
     """
     document = Policy.from_bytes(policy)
     gathered = gather(desk, read_folder(model), model.name, document.signers)
-    return Judged(evaluate(document, gathered.evidence, desk.now(), in_child), gathered, document)
-
-
-def in_child(rules: dict[str, str], variables: dict[str, Any]) -> dict[str, Any]:
-    """Evaluate CEL in a confined child that is killed where it crosses a budget; that refuses every rule."""
-    try:
-        return run_task(CEL_TASK, {"rules": rules, "variables": variables}, limits=CEL_LIMITS).json
-    except (BudgetExceeded, ChildFailed) as error:
-        return dict.fromkeys(rules, f"the evaluation did not end within its bounds: {error.what}")
+    now = desk.now()
+    return Judged(evaluate(document, gathered.evidence, now, in_child), gathered, document, stamp(now))
 
 
 def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, since: Sequence[int] = ()) -> Released:
@@ -81,7 +78,7 @@ def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, si
     Whatever a release needs is tried before the verdict enters the ledger, from which nothing is ever taken back.
 
     Args:
-        auditor: open the suppliers' deliveries in the passport. since: ledger sizes that readers remember.
+        auditor: open in the passport what tells of suppliers, with the evidence. since: ledger sizes that readers remember.
 
     Raises:
         TrustRefused: this party owns no model or keeps no ledger. Unusable: it has no OMS key. LedgerRefused: the
@@ -89,20 +86,22 @@ def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, si
     """
     with desk.space.lock():
         trust = desk.trust()
-        _have_cosigned(desk, trust)
+        missing = _not_cosigned(desk, trust)
         judged = judge(desk, model, policy)
         bundle = oms.bundle(model, desk.signer("oms"), judged=judged.gathered.model)[0] if judged.admitted else b""
         statement = _statement(desk, model.name, judged)
         desk.space.put(canonical.to_bytes(judged.gathered.evidence))
         slip = _standing(desk, trust, statement) or _enter(desk, trust, statement)
-        if judged.admitted and not _have_cosigned(desk, trust):
+        if judged.admitted and (missing := _not_cosigned(desk, trust)):
             raise LedgerRefused(
                 "the verdict is signed and entered, but its head is not cosigned by the quorum yet",
-                why="papers without it would not verify anywhere",
+                why="\n".join(
+                    ["papers without it would not verify anywhere", *(f"{n}: {said}" for n, said in missing.items())]
+                ),
                 mend="`countermark ledger cosign` with every witness's answer, then `countermark release` again",
             )
         if not judged.admitted:
-            return Released(judged, slip)
+            return Released(judged, slip, witnesses=missing)
         signature = _write_oms(desk, model, bundle)
         passport = model.with_name(model.name + SUFFIX)
         packed = pack(desk, trust, judged, slip, auditor=auditor, since=since)
@@ -110,9 +109,12 @@ def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, si
         return Released(judged, slip, passport, signature)
 
 
-def _have_cosigned(desk: Desk, trust: Trust) -> bool:
-    """Ask the witnesses where the trust document names a quorum; whether the ledger's head is seen by enough of them."""
-    return not quorum.parse(trust.document.quorum).needed or witnessing.ask(desk, trust).enough
+def _not_cosigned(desk: Desk, trust: Trust) -> dict[str, str]:
+    """Ask the witnesses where the trust document names a quorum; where too few cosign, each one's answer who did not."""
+    if not quorum.parse(trust.document.quorum).needed:
+        return {}
+    done = witnessing.ask(desk, trust)
+    return {} if done.enough else done.missing
 
 
 def _enter(desk: Desk, trust: Trust, statement: Statement) -> Slip:
@@ -141,17 +143,18 @@ def _gist(statement: Statement) -> tuple[object, ...]:
         said.verdict.get("witnessed"),
         said.verdict.get("policy"),
         said.statements,
-        said.deliveries,
+        said.commitments,
     )
 
 
 def _statement(desk: Desk, name: str, judged: Judged) -> Statement:
     gathered = judged.gathered
+    names = leaves(gathered.withheld)
     said = VerdictStatement(
-        desk.context(EVERYBODY),
-        judged.verdict.to_json(),
+        replace(desk.context(EVERYBODY), time=judged.time),  # at which whoever judges again has to judge
+        judged.verdict.for_everybody(names),
         tuple(s.envelope.digest for s in gathered.statements),
-        tuple(s.opening.leaf().hex() for s in gathered.deliveries if s.opening),
+        tuple(names[s.envelope.digest] for s in sorted(gathered.withheld, key=Slip.index)),
     )
     return Statement(name, gathered.model.digest, predicates.TYPE, said.to_json())
 
@@ -166,23 +169,31 @@ def pack(
     desk: Desk, trust: Trust, judged: Judged, verdict: Slip, *, auditor: bool, since: Sequence[int] = ()
 ) -> Passport:
     """Collect a model's papers, every receipt against one ledger head."""
-    gathered = judged.gathered
-    slips = [verdict, *gathered.statements, *gathered.deliveries]
+    gathered, own = judged.gathered, len(judged.gathered.statements) + 1
+    slips = [verdict, *gathered.statements, *sorted(gathered.withheld, key=Slip.index)]
     renewed, checkpoint = book.refreshed(desk, trust, slips)
-    statements = renewed[1 : 1 + len(gathered.statements)]
-    deliveries = renewed[1 + len(gathered.statements) :]
-    entries = [s.index() for s in renewed[: 1 + len(gathered.statements)]]
-    seen = [one.head for one in heads.chosen(heads.known(desk, trust, checkpoint), entries)]
-    sizes = {*book.shown_sizes(desk, checkpoint.size, since), *(h.size for h in seen if h.size < checkpoint.size)}
+    evidence = _judged_evidence(desk, verdict) if auditor else None
+    seen = [
+        h.head
+        for h in heads.chosen(
+            heads.known(desk, trust, checkpoint), map(Slip.index, renewed if auditor else renewed[:own])
+        )
+    ]
+    told = [evidence["ledger"]["size"]] if evidence else []
+    sizes = {
+        *book.shown_sizes(desk, checkpoint.size, since),
+        *told,
+        *(h.size for h in seen if h.size < checkpoint.size),
+    }
     return Passport(
         trust=trust.envelopes,
         policy=judged.policy.source,
         model=gathered.model,
         verdict=renewed[0],
-        statements=tuple(statements),
-        deliveries=tuple(deliveries if auditor else [_opaque(s) for s in deliveries]),
+        statements=tuple(renewed[1:own]),
+        commitments=tuple(renewed[own:] if auditor else [_opaque(s) for s in renewed[own:]]),
         consistency=book.consistency(desk, trust, sorted(sizes)),
-        evidence=_judged_evidence(desk, verdict) if auditor else None,
+        evidence=evidence,
         heads=tuple(head.note for head in seen),
     )
 
@@ -195,6 +206,6 @@ def _judged_evidence(desk: Desk, verdict: Slip) -> dict[str, Any]:
 
 def _opaque(slip: Slip) -> Commitment:
     if slip.opening is None or slip.receipt is None:
-        raise Unusable("a delivery has no receipt", mend="`countermark ledger check`")
+        raise Unusable("a statement has no receipt", mend="`countermark ledger check`")
     receipt = replace(Receipt.from_bytes(slip.receipt), extra=b"")
     return Commitment(slip.opening.leaf(), receipt.to_bytes())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -153,8 +153,20 @@ def open_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> Ope
     Raises:
         Refusal: the papers or the files do not hold. Unusable: something cannot be read.
     """
-    passport = Passport.from_bytes(read_file(passport_file, passports.MAX_BYTES))
-    return Opened(verify_passport(passport, passport.model, pin, now), open_verified(model, passport.model))
+    passport, verified = _papers(passport_file, pin, now)
+    return Opened(verified, open_verified(model, passport.model))
+
+
+def _papers(file: Path, pin: Pin, now: datetime) -> tuple[Passport, Verified]:
+    """A model's papers, verified; an auditor's are judged again too."""
+    passport = Passport.from_bytes(read_file(file, passports.MAX_BYTES))
+    verified = verify_passport(passport, passport.model, pin, now)
+    if passport.evidence is None:
+        return passport, verified
+    from countermark.lifecycle.judging import in_child  # who is shown no evidence starts no child
+    from countermark.passport.rejudge import again
+
+    return passport, replace(verified, again=again(passport, verified, in_child, now))
 
 
 def verify_model(model: Path, passport_file: Path, pin: Pin, now: datetime, only: Sequence[str] = ()) -> Verified:
@@ -166,8 +178,7 @@ def verify_model(model: Path, passport_file: Path, pin: Pin, now: datetime, only
     Raises:
         Refusal: the papers or the files do not hold. Unusable: something cannot be read.
     """
-    passport = Passport.from_bytes(read_file(passport_file, passports.MAX_BYTES))
-    verified = verify_passport(passport, passport.model, pin, now)
+    passport, verified = _papers(passport_file, pin, now)
     if only:
         look_at(model, part_of(passport.model, only))
     else:

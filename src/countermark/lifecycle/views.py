@@ -120,9 +120,11 @@ def carried(file: Path) -> tuple[bytes, dict[int, tuple[bytes, ...]]]:
         Unusable: it cannot be read. Refusal: malformed.
     """
     data = read_file(file, passport.MAX_BYTES)
-    if not data.startswith(b"{"):
+    if not data.startswith((b"{", passport.HEADER)):
         return data, {}
-    papers = Passport.from_bytes(data) if file.name.endswith(passport.SUFFIX) else None
+    papers = (
+        Passport.from_bytes(data) if file.name.endswith(passport.SUFFIX) or data.startswith(passport.HEADER) else None
+    )
     slip = papers.verdict if papers else Slip.from_bytes(data, what=file.name)
     return Receipt.from_bytes(slip.receipt or b"").checkpoint, dict(papers.consistency) if papers else {}
 

@@ -1,13 +1,14 @@
 """The passport file (``.cmpass``): everything a verdict needs, in one file, for a party with no workspace.
 
-For a licensee the suppliers' deliveries are opaque commitments: a leaf and its receipt show that they are
-in the ledger, and nothing else. For an auditor they are opened.
+For a licensee whatever tells of suppliers is an opaque commitment: a leaf and its receipt show that it is in the
+ledger, and nothing else. For an auditor it is opened. The file is JSON, deflated; format 1 was the plain JSON.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,10 @@ from countermark.errors import StatementRefused
 from countermark.ledger.note import MAX_NOTE_BYTES
 from countermark.passport.slip import Slip
 
-FORMAT = 1
+FORMAT = 2
+PLAIN_FORMAT = 1
 SUFFIX = ".cmpass"
+HEADER = b"countermark passport 2\n"
 MAX_BYTES = 64 << 20
 MAX_STATEMENTS = 10_000
 MAX_HEADS = 64
@@ -56,8 +59,9 @@ class Passport:
     Attributes:
         trust: all versions of the trust document, oldest first. policy: bytes of the policy that was applied.
         model: the model's tree, so that a changed file can be named. verdict: slip of the verdict.
-        statements: slips of all statements that the verdict rests on, deliveries apart.
-        deliveries: slips (for an auditor) or commitments (for a licensee) of the admitted deliveries.
+        statements: slips of the statements that every reader is shown.
+        commitments: the others that the verdict rests on, the admitted deliveries among them: slips for an auditor, or
+            commitments for a licensee.
         consistency: earlier ledger size -> proof that the ledger only grew since.
         evidence: what policy judged; only for an auditor, because it names suppliers.
         heads: earlier ledger heads that the quorum cosigned; `consistency` shows that the ledger extends each.
@@ -68,12 +72,16 @@ class Passport:
     model: Tree
     verdict: Slip
     statements: tuple[Slip, ...]
-    deliveries: tuple[Slip | Commitment, ...]
+    commitments: tuple[Slip | Commitment, ...]
     consistency: dict[int, tuple[bytes, ...]]
     evidence: dict[str, Any] | None = None
     heads: tuple[bytes, ...] = ()
 
     def to_bytes(self) -> bytes:
+        """The file."""
+        return packed(self.to_json_bytes())
+
+    def to_json_bytes(self) -> bytes:
         """Canonical JSON."""
         seen = {"heads": [note.decode() for note in self.heads]} if self.heads else {}
         return canonical.to_bytes(
@@ -85,7 +93,7 @@ class Passport:
                 "model": [e.to_json() for e in self.model.entries],
                 "verdict": self.verdict.to_json(),
                 "statements": [s.to_json() for s in self.statements],
-                "deliveries": [d.to_json() for d in self.deliveries],
+                "commitments": [c.to_json() for c in self.commitments],
                 "consistency": {str(size): [h.hex() for h in proof] for size, proof in self.consistency.items()},
                 "evidence": self.evidence,
             }
@@ -93,13 +101,14 @@ class Passport:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Passport:
-        """Parse strictly.
+        """Parse strictly; the plain JSON of format 1, or of this one, is read too.
 
         Raises:
             StatementRefused, TreeRefused, LedgerRefused: malformed.
         """
-        fields = Fields(canonical.from_bytes(data, what="passport", max_bytes=MAX_BYTES), "passport")
-        if fields.integer("format") != FORMAT:
+        fields = Fields(canonical.from_bytes(unpacked(data), what="passport", max_bytes=MAX_BYTES), "passport")
+        number = fields.integer("format")
+        if number not in (PLAIN_FORMAT, FORMAT):
             raise StatementRefused("passport of an unknown format", mend="update Countermark")
         evidence = fields.optional("evidence")
         if evidence is not None and not isinstance(evidence, dict):
@@ -110,7 +119,9 @@ class Passport:
             model=tree_of(TreeEntry.from_json(e) for e in fields.items("model")),
             verdict=Slip.from_json(fields.object("verdict"), what="verdict"),
             statements=tuple(Slip.from_json(s) for s in _bounded(fields, "statements")),
-            deliveries=tuple(_delivery(d) for d in _bounded(fields, "deliveries")),
+            commitments=tuple(
+                _withheld(c) for c in _bounded(fields, "deliveries" if number == PLAIN_FORMAT else "commitments")
+            ),
             consistency=dict(_proof(s, p) for s, p in fields.object("consistency").items()),
             evidence=evidence,
             heads=_heads(fields),
@@ -120,8 +131,51 @@ class Passport:
 
     def slips(self) -> Sequence[Slip]:
         """Every slip in the passport, the verdict last."""
-        opened = [d for d in self.deliveries if isinstance(d, Slip)]
-        return [*opened, *self.statements, self.verdict]
+        return [*self.opened(), *self.statements, self.verdict]
+
+    def opened(self) -> list[Slip]:
+        """Slips among the commitments: all of them for an auditor, none for a licensee."""
+        return [c for c in self.commitments if isinstance(c, Slip)]
+
+
+def packed(text: bytes) -> bytes:
+    """The file that holds this JSON."""
+    return HEADER + zlib.compress(text, 9)
+
+
+def unpacked(data: bytes) -> bytes:
+    """The JSON in a file, at most `MAX_BYTES` whatever it claims; a file without the header is taken to be plain.
+
+    Raises:
+        StatementRefused: the deflated stream is damaged, cut short, followed by other bytes, or holds more.
+    """
+    if not data.startswith(HEADER):
+        return data
+    stream = zlib.decompressobj()
+    try:
+        text = stream.decompress(memoryview(data)[len(HEADER) :], MAX_BYTES + 1)
+    except zlib.error as error:
+        raise StatementRefused("passport: the deflated stream is damaged", why=str(error)) from error
+    if len(text) > MAX_BYTES:
+        raise StatementRefused(f"passport inflates to more than {MAX_BYTES} bytes")
+    if not stream.eof or stream.unused_data:
+        raise StatementRefused("passport: the deflated stream is cut short, or other bytes follow it")
+    return text
+
+
+def leaves(slips: Iterable[Slip]) -> dict[str, str]:
+    """Payload digest to ledger leaf, both hex: by its leaf a statement is told to those who may not know its digest.
+
+    Digests are of guessable words: whoever has a delivery could look for it in everybody's papers.
+    """
+    return {s.envelope.digest: leaf(s).hex() for s in slips if s.opening}
+
+
+def leaf(withheld: Slip | Commitment) -> bytes:
+    """The ledger leaf of what a licensee is not shown."""
+    if isinstance(withheld, Commitment):
+        return withheld.leaf
+    return withheld.opening.leaf() if withheld.opening else b""
 
 
 def _bounded(fields: Fields, name: str) -> list[Any]:
@@ -146,7 +200,7 @@ def _envelope(value: Any) -> dsse.Envelope:
     return dsse.Envelope.from_json(value, what="trust document in the passport")
 
 
-def _delivery(value: Any) -> Slip | Commitment:
+def _withheld(value: Any) -> Slip | Commitment:
     return Commitment.from_json(value) if isinstance(value, dict) and "leaf" in value else Slip.from_json(value)
 
 

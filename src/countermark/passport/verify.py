@@ -17,7 +17,8 @@ from countermark.keys.trust import Trust, verify_chain
 from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint, verify_consistency
 from countermark.ledger.receipt import verify as verify_receipt
 from countermark.passport import heads, judged
-from countermark.passport.passport import Commitment, Passport
+from countermark.passport.evidence import RESTRICTING
+from countermark.passport.passport import Commitment, Passport, leaf
 from countermark.passport.slip import Shown, Slip, in_time, key_of_note, ledger_note_key, verify
 from countermark.passport.times import Times, quorum_time
 from countermark.passport.witnesses import UNWITNESSED, cosigned
@@ -49,6 +50,18 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """An auditor's papers, judged again with the same result.
+
+    Attributes:
+        rules: how many there are. not_looked_at: what no paper shows, one line each.
+    """
+
+    rules: int
+    not_looked_at: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
     """A handle to a model whose papers hold.
 
@@ -56,6 +69,7 @@ class Verified:
         digest: the model's tree digest. verdict: the policy room's verdict. shown: every statement verified.
         checkpoint: the ledger head that all receipts lead to. fresh_until: end of the snapshot, or None.
         witnessed: the words that every page repeats: who cosigned, or `UNWITNESSED`.
+        again: that the policy was applied to the evidence once more, where the papers bring it and somebody did.
     """
 
     digest: str
@@ -65,6 +79,7 @@ class Verified:
     checkpoint: Checkpoint
     fresh_until: str | None
     witnessed: str
+    again: Again | None = None
 
     @property
     def state(self) -> str:
@@ -89,7 +104,7 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
     2. the verdict is logged, signed by a model owner, admits, and no waiver that it rests on has ended;
     3. the policy it applied is one that the trust document names, and the evidence, where it is here, is what was judged;
     4. the files seen are exactly those the verdict is about;
-    5. every statement that the verdict rests on is here, signed and logged;
+    5. every statement that the verdict rests on is here, signed and logged, or a commitment to it, logged;
     6. all receipts lead to one ledger head, which extends the one remembered and the checkpoint carried along;
     7. the quorum of witnesses that the trust document names, if any, cosigned that head, and saw what an ended key signed
        before that key ended;
@@ -116,7 +131,8 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
     verify_checkpoint(checkpoint.note, ledger_note_key(trust))  # a receipt may outlive its ledger key, papers may not
     words = cosigned([c for _, c in entries], trust, now)
     for one in shown:
-        in_time(one, trust, now)
+        if one.statement.predicate_type not in RESTRICTING:
+            in_time(one, trust, now)
     late = max(now, quorum_time(checkpoint, trust, now) or now)  # it is not earlier than what witnesses have seen
     fresh_until = fresh(pin.snapshot, trust, {i for i, _ in entries}, late) if pin.snapshot else None
     return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, words)
@@ -142,20 +158,17 @@ def same_files(expected: Tree, seen: Tree, subject: str) -> None:
 def _statements(
     passport: Passport, verdict: VerdictStatement, trust: Trust, now: datetime, times: Times
 ) -> list[Shown]:
-    opened = [d for d in passport.deliveries if isinstance(d, Slip)]
-    digests = [s.envelope.digest for s in (*opened, *passport.statements)]
-    if len(set(digests)) != len(digests):  # each would be verified anew: hours, in a file that is not large
+    slips = (*passport.opened(), *passport.statements)
+    digests = [s.envelope.digest for s in slips]
+    leaves = [leaf(c) for c in passport.commitments]
+    if len(set(digests)) != len(digests) or len(set(leaves)) != len(
+        leaves
+    ):  # each would be verified anew: hours, in a file that is not large
         raise StatementRefused("the passport holds a statement twice", mend="ask the owner for a fresh passport")
-    shown = [verify(s, trust, now, times=times) for s in (*opened, *passport.statements)]
+    shown = [verify(s, trust, now, times=times) for s in slips]
     _complete(set(verdict.statements), {s.digest for s in shown}, "statements")
-    _complete(set(verdict.deliveries), {_leaf(d).hex() for d in passport.deliveries}, "deliveries")
+    _complete(set(verdict.commitments), {leaf(c).hex() for c in passport.commitments}, "commitments")
     return shown
-
-
-def _leaf(delivery: Slip | Commitment) -> bytes:
-    if isinstance(delivery, Commitment):
-        return delivery.leaf
-    return delivery.opening.leaf() if delivery.opening else b""
 
 
 def _complete(needed: set[str], here: set[str], what: str) -> None:
@@ -170,7 +183,7 @@ def _complete(needed: set[str], here: set[str], what: str) -> None:
 
 def _commitments(passport: Passport, trust: Trust) -> list[tuple[int, Checkpoint]]:
     key = ledger_note_key(trust)
-    proven = [verify_receipt(d.leaf, d.receipt, key) for d in passport.deliveries if isinstance(d, Commitment)]
+    proven = [verify_receipt(d.leaf, d.receipt, key) for d in passport.commitments if isinstance(d, Commitment)]
     return [(p.index, p.checkpoint) for p in proven]
 
 

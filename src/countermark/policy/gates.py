@@ -78,6 +78,12 @@ def out_of_the_data(evidence: dict[str, Any]) -> frozenset[str]:
     return frozenset((quarantined - back) | {row for row, action in newest.items() if action == "reject"})
 
 
+def let_through(evidence: dict[str, Any]) -> frozenset[str]:
+    """Rows in quarantine that a person accepted."""
+    quarantined = {row for q in tables(evidence.get("quarantines")) for row in texts(q.get("rows"))}
+    return frozenset(row for row, action in _newest(evidence).items() if action == "accept") & quarantined
+
+
 def _newest(evidence: dict[str, Any]) -> dict[str, str]:
     """Row to the newest decision about it."""
     decisions = sorted(tables(evidence.get("decisions")), key=_place)

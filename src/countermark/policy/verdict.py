@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +11,10 @@ Reason = Literal[
     "holds", "false", "missing", "found", "skipped", "failed", "bound", "signer", "receipt", "limit", "error"
 ]
 """Why a ruling came out so, for machines; ``holds`` alone admits."""
+
+
+QUOTING = frozenset({"missing", "skipped", "failed", "signer", "receipt", "error"})
+"""Reasons whose `missing` may repeat words of a statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,20 @@ class Verdict:
             "evidence": self.evidence,
             "rules": [r.to_json() for r in self.rulings],
         }
+
+    def for_everybody(self, names: Mapping[str, str]) -> dict[str, Any]:
+        """Verdict v1 as it is signed for readers who may not know what is said of suppliers.
+
+        Args:
+            names: payload digest -> what stands for it. Words taken from statements are left out; those of the policy stay.
+        """
+        rules = [
+            rule
+            | {"evidence": [names.get(digest, digest) for digest in rule["evidence"]]}
+            | ({"missing": ""} if rule["reason"] in QUOTING else {})
+            for rule in self.to_json()["rules"]
+        ]
+        return self.to_json() | {"rules": rules}
 
 
 def explain(verdict: Verdict) -> str:

@@ -23,7 +23,6 @@ from countermark.keys.cosigner import ED25519, CosignerKey
 from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import verify_checkpoint
 from countermark.lifecycle import book, heads, release, rows, witnessing
-from countermark.lifecycle.acts import waiver_ends
 from countermark.lifecycle.gather import gather
 from countermark.passport.passport import MAX_HEADS, Passport
 from countermark.passport.slip import ledger_note_key, verify
@@ -129,7 +128,7 @@ def test_a_passport_brings_so_many_heads_and_no_more(papers: Passport) -> None:
     with pytest.raises(StatementRefused, match="at most"):
         Passport.from_bytes(replace(papers, heads=papers.heads * (MAX_HEADS + 1)).to_bytes())
     for bad in (b'"heads":[3]', b'"heads":{}', b'"heads":[null]'):
-        data = papers.to_bytes()
+        data = papers.to_json_bytes()
         start, end = data.index(b'"heads":['), data.index(b"]", data.index(b'"heads":['))
         with pytest.raises(StatementRefused):
             Passport.from_bytes(data[:start] + bad + data[end + 1 :])
@@ -255,11 +254,11 @@ def test_a_waiver_lasts_ninety_days_from_when_it_was_seen_at_the_latest() -> Non
 
     postdated = waiver("2026-03-01T00:00:00Z", "2026-05-30T00:00:00Z")
     seen = datetime(2026, 1, 1, tzinfo=UTC)
-    assert waiver_ends(postdated) and not waiver_ends(postdated, seen)
+    assert postdated.keeps_the_limit() and not postdated.keeps_the_limit(seen)
     late = datetime(2026, 4, 1, tzinfo=UTC)
-    assert waiver_ends(postdated, late), "that it was seen later takes nothing from what its signer says"
+    assert postdated.keeps_the_limit(late), "that it was seen later takes nothing from what its signer says"
     too_long = waiver("2026-01-01T00:00:00Z", "2026-05-30T00:00:00Z")
-    assert not waiver_ends(too_long) and not waiver_ends(too_long, late), "and adds nothing"
+    assert not too_long.keeps_the_limit() and not too_long.keeps_the_limit(late), "and adds nothing"
     now = datetime(2026, 4, 2, tzinfo=UTC)
     item = {"time": "2026-03-01T00:00:00Z", "until": "2026-05-30T00:00:00Z"}
     assert _in_time(item, now) and not _in_time(item | {"witnessed_by": "2026-01-01T00:00:00Z"}, now)

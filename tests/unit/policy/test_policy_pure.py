@@ -11,7 +11,7 @@ import pytest
 from core_evidence import NOW, good
 
 import countermark.policy.evaluate as room
-from countermark.lifecycle.release import in_child
+from countermark.lifecycle.judging import in_child
 from countermark.policy.document import Policy
 from countermark.policy.evaluate import evaluate
 

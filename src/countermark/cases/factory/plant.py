@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from countermark import canonical
 from countermark.cases.factory.parties import OWNER, PLANT
 from countermark.cases.factory.supply import Supply
 from countermark.cases.factory.tell import Tell
@@ -16,6 +14,7 @@ from countermark.errors import Refusal
 from countermark.lifecycle import acts, enrol, verify
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.release import Released
+from countermark.passport.passport import Passport
 from countermark.passport.verify import Pin, Verified
 
 SNAPSHOT_FILE = "revocations.json"
@@ -109,6 +108,6 @@ def _add(model: Path, _passport: Path) -> None:
 
 
 def _drop_receipt(_model: Path, passport: Path) -> None:
-    papers = json.loads(passport.read_bytes())
-    papers["statements"][0]["receipt"] = None
-    passport.write_bytes(canonical.to_bytes(papers))
+    papers = Passport.from_bytes(passport.read_bytes())
+    first, *others = papers.statements
+    passport.write_bytes(replace(papers, statements=(replace(first, receipt=None), *others)).to_bytes())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from countermark.cases.factory.parties import OWNER, Parties
 from countermark.guard import server
-from countermark.keys.cosigner import ED25519, CosignerKey
+from countermark.keys.cosigner import of_key
 from countermark.ledger.record import LEAF_BYTES, LEAF_VERSION
 from countermark.ledger.submission import Answer
 from countermark.lifecycle import book, witnessing
@@ -40,7 +40,7 @@ def policy(parties: Parties, origin: str, urls: Mapping[str, str]) -> str:
     """The quorum as the owners write it into the trust document (C2SP tlog-policy)."""
     lines = []
     for name, url in urls.items():
-        key = CosignerKey(f"{origin}/{name}", ED25519, parties[name].signer("witness").public.raw())
+        key = of_key(f"{origin}/{name}", parties[name].signer("witness").public)
         lines.append(f"witness {name} {key.vkey()} {url}")
     return "\n".join([*lines, f"group watchers {LEAST} {' '.join(urls)}", "quorum watchers", ""])
 

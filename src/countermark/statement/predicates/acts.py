@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from countermark.canonical import Fields
@@ -15,6 +16,7 @@ WAIVER = predicate_type("waiver")
 REVOCATION = predicate_type("revocation")
 WITHDRAWAL = predicate_type("withdrawal")
 DELEGATION = predicate_type("delegation")
+MOST_WAIVER_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,15 @@ class Waiver:
         fields.done()
         moment(out.until), moment(out.context.time)
         return out
+
+    def keeps_the_limit(self, by: datetime | None = None) -> bool:
+        """Whether it keeps to the 90 days between its own time and its end.
+
+        Args:
+            by: when a quorum had seen it: a waiver that claims a later time was made by then all the same.
+        """
+        claimed = moment(self.context.time)
+        return moment(self.until) - min(claimed, by or claimed) <= timedelta(days=MOST_WAIVER_DAYS)
 
 
 @dataclass(frozen=True, slots=True)

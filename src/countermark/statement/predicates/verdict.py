@@ -43,14 +43,14 @@ class VerdictStatement:
     """A verdict (the policy room's canonical form) and what it rests on.
 
     Attributes:
-        statements: payload digests, deliveries apart. deliveries: ledger leaves (hex) of the admitted deliveries,
-            which say nothing to whoever may not see them.
+        statements: payload digests of what every reader is shown. commitments: ledger leaves (hex) of what only auditors
+            are: deliveries, and what was seen and decided in them. They say nothing to whoever may not see them.
     """
 
     context: Context
     verdict: dict[str, Any]
     statements: tuple[str, ...]
-    deliveries: tuple[str, ...]
+    commitments: tuple[str, ...]
 
     @property
     def admitted(self) -> bool:
@@ -83,7 +83,7 @@ class VerdictStatement:
             "context": self.context.to_json(),
             "verdict": self.verdict,
             "statements": list(self.statements),
-            "deliveries": list(self.deliveries),
+            "commitments": list(self.commitments),
         }
 
     @classmethod
@@ -94,11 +94,12 @@ class VerdictStatement:
             StatementRefused: malformed, neither admitted nor refused, or admitted although a rule does not hold.
         """
         fields = Fields(value, "verdict")
+        leaves = "commitments" if "commitments" in value else "deliveries"  # their name before deliveries were not all
         out = cls(
             Context.from_json(fields.object("context")),
             fields.object("verdict"),
             fields.texts("statements"),
-            fields.texts("deliveries"),
+            fields.texts(leaves),
         )
         fields.done()
         _consistent(out)

@@ -44,7 +44,7 @@ def cases() -> dict[str, dict[str, str]]:
 def ours(folder: Path) -> set[str]:
     """Files in which a rule is broken."""
     done = subprocess.run(
-        [COUNTERMARK, "inspect", folder, "--as", "recipe", "--json"], capture_output=True, check=False
+        [COUNTERMARK, "inspect", folder, "--kind", "recipe", "--json"], capture_output=True, check=False
     )
     return {f["path"] for f in json.loads(done.stdout)["files"] if f["answer"] == "refused"}
 
@@ -80,7 +80,7 @@ def main() -> None:
         print(
             f"real ({count} files): " + ", ".join(f"{name} {len(tool(options.real))}" for name, tool in tools.items())
         )
-        command = [COUNTERMARK, "inspect", options.real, "--as", "recipe", "--quiet"]
+        command = [COUNTERMARK, "inspect", options.real, "--kind", "recipe", "--quiet"]
         print("countermark", measure(command, allowed=[0, 1, 3]))
         if options.peer:
             print("bandit", measure([options.peer, "-r", options.real, "-q", "-f", "json"], allowed=[0, 1]))

@@ -164,18 +164,24 @@ def natural(value: object) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The check looked at everything it claims to look at and found nothing."""
+    """The check looked and found nothing.
+
+    Attributes:
+        left_out: what it did not look at, a line each, for the page that says so.
+    """
 
     measures: tuple[Measure, ...] = ()
+    left_out: tuple[str, ...] = ()
     word: Literal["passed"] = "passed"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The check looked and found something."""
+    """The check looked and found something; `left_out` as in `Passed`."""
 
     findings: tuple[Finding, ...]
     measures: tuple[Measure, ...] = ()
+    left_out: tuple[str, ...] = ()
     word: Literal["found"] = "found"
 
 
@@ -203,6 +209,8 @@ Outcome = Passed | Found | Skipped | Failed
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
     """JSON object of an outcome, as it stands in a statement's predicate."""
     out: dict[str, Any] = {"outcome": outcome.word, "measures": [m.to_json() for m in outcome.measures]}
+    if isinstance(outcome, Passed | Found) and outcome.left_out:
+        out["leftOut"] = list(outcome.left_out)
     match outcome:
         case Found():
             out["findings"] = [f.to_json() for f in outcome.findings]

@@ -13,8 +13,14 @@ def test_a_delivery_is_signed_received_and_answered(project) -> None:
     said = project("deliver", "photos", "--as", "acme", "--to", "manufacturer", at="acme")
     assert said.last == "signed: 4 rows of 2 classes for manufacturer, delivery 1"
     assert project("receive", "../acme/photos", at="manufacturer").last == "1 admitted (4 rows), 0 refused"
-    answer = project("verify", "photos.cmanswer", at="acme")
-    assert answer.last == "admitted by manufacturer: 4 rows"
+    answer = project("verify", "photos.cmanswer", at="acme", exit=3)
+    assert answer.last == "admitted by manufacturer: 4 rows; freshness: not shown"
+    assert "trust snapshot" in answer.out
+    project("trust", "snapshot", "../rev.json", at="manufacturer")
+    pinned = project("trust", "show", "--json", at="manufacturer").json()["fingerprint"]
+    project("trust", "pin", pinned, "--trust", "../trust.jsonl", "--revocations", "../rev.json", at="acme")
+    assert project("verify", "photos.cmanswer", at="acme").last == "admitted by manufacturer: 4 rows"
+    assert "model's papers" in project("verify", "photos.cmanswer", "--fingerprint", pinned, at="acme", exit=2).err
     assert project("verify", "photos", at="plant", exit=2).out == ""
     assert project("verify", "../acme/photos", at="plant").last == "verified: exactly what acme signed"
 
@@ -38,6 +44,21 @@ def test_an_altered_delivery_is_refused_by_file(project) -> None:
     answer = project("verify", "photos.cmanswer", at="acme", exit=1)
     assert answer.last == "refused by manufacturer: 4 rows"
     assert "nut/0.png" in project("verify", "photos", at="acme", exit=1).err
+
+
+def test_a_refusal_is_listed_after_the_corrected_copy_was_admitted(project) -> None:
+    picture = project.here / "acme" / "photos" / "nut" / "0.png"
+    whole = picture.read_bytes()
+    project("deliver", "photos", at="acme")
+    picture.write_bytes(b"other")
+    project("receive", "../acme/photos", at="manufacturer", exit=1)
+    picture.write_bytes(whole)
+    project("receive", "../acme/photos", at="manufacturer")
+    said = project("receive", "--list", at="manufacturer")
+    assert said.last == "1 admitted, 0 refused; before that 1 refused"
+    assert "then admitted" in said.out and "nut/0.png" in said.out
+    (past,) = project("receive", "--list", "--json", at="manufacturer").json()["refused_before"]
+    assert (past["supplier"], past["sequence"], past["then"]) == ("acme", 1, "then admitted")
 
 
 def test_a_delivery_beyond_its_scope_is_refused_before_it_is_signed(project) -> None:
@@ -105,7 +126,8 @@ def test_the_ledger_proves_and_checks(project) -> None:
     entries = project("ledger", "show", "--json", at="manufacturer").json()["entries"]
     assert [e["type"] for e in entries] == ["delivery:v1", "reception:v1"]
     project("ledger", "proof", "0", "--out", "../entry.slip.json", at="manufacturer")
-    assert project("verify", "../entry.slip.json", at="plant").last == "verified: delivery:v1 by acme, entry 0"
+    said = project("verify", "../entry.slip.json", at="plant", exit=3)
+    assert said.last == "verified: delivery:v1 by acme, entry 0; freshness: not shown"
     assert project("ledger", "check", at="manufacturer").last.startswith("whole: 2 entries")
     bundle = next((project.here / "manufacturer" / ".countermark" / "ledger" / "tile" / "entries").rglob("*.p/2"))
     bundle.write_bytes(bundle.read_bytes()[:-1] + b"\x00")
@@ -117,7 +139,8 @@ def test_one_entry_is_disclosed_to_one_auditor(project) -> None:
     project("receive", "../acme/photos", at="manufacturer")
     said = project("disclose", "0", "--out", "../entry.slip.json", "--json", at="manufacturer").json()
     assert (said["index"], said["size"]) == (0, 2)
-    assert project("verify", "../entry.slip.json", at="plant").last == "verified: delivery:v1 by acme, entry 0"
+    said = project("verify", "../entry.slip.json", at="plant", exit=3)
+    assert said.last == "verified: delivery:v1 by acme, entry 0; freshness: not shown"
     project("disclose", "7", at="manufacturer", exit=3)
     project("disclose", "0", at="plant", exit=3)
 

@@ -81,7 +81,7 @@ def test_the_ledger_key_is_rotated_and_old_receipts_stay(project) -> None:
     said = run_page(project, "rotate-the-ledger-key.md", words)
     assert said[-1] == "verified: delivery:v1 by acme, entry 0"
     project("ledger", "proof", "1", "--out", "../after.slip.json", at="manufacturer")
-    assert "entry 1 of 2" in project("verify", "../after.slip.json", at="plant").out
+    assert "entry 1 of 3" in project("verify", "../after.slip.json", at="plant").out
 
 
 def test_a_restored_ledger_is_compared_with_what_others_saw(project) -> None:
@@ -146,16 +146,27 @@ def test_a_ledger_is_looked_after(project) -> None:
     delivered(project)
     with web(project.here / "manufacturer" / ".countermark" / "ledger") as url:
         said = run_page(project, "look-after-a-ledger.md", {"http://127.0.0.1:8000": url})
-    assert (
-        said[0].startswith("whole: 2 entries") and said[-1] == "made again: 0 receipts, and the index of 2 statements"
-    )
+    assert said[0].startswith("whole: 2 entries")
+    assert said[-1] == "restored: 0 statements; made again: 0 receipts, and the index of 2 statements"
     assert said[1:3] == ["2 entries, 2 new; the history only grew"] * 2
     assert said[3:5] == ["2 entries, 0 new; the history only grew", "one history: the same head"]
     receipts = sorted((project.here / "manufacturer" / ".countermark" / "statements").glob("*.tlog-proof"))
     receipts[0].unlink()
     assert "does not hold" in project("ledger", "fsck", at="manufacturer", exit=1).last
-    assert project("ledger", "rebuild-index", at="manufacturer").last.startswith("made again: 1 receipt,")
+    done = project("ledger", "rebuild-index", at="manufacturer")
+    assert done.last.startswith("restored: 0 statements; made again: 1 receipt,")
     assert project("ledger", "fsck", "--json", at="manufacturer").json()["troubles"] == []
+    project("disclose", "1", "--out", "../entry.slip.json", at="manufacturer")
+    for file in receipts[0].parent.glob(
+        project("ledger", "show", "--json", at="manufacturer").json()["entries"][1]["statement"] + ".*"
+    ):
+        file.unlink()
+    lost = project("ledger", "rebuild-index", at="manufacturer", exit=1)
+    assert (
+        lost.last.startswith("missing: entry 1: what opens the leaf") and "ask manufacturer, who signed it" in lost.out
+    )
+    back = project("ledger", "rebuild-index", "--from", "../entry.slip.json", at="manufacturer")
+    assert back.last.startswith("restored: 1 statement; made again: 1 receipt,")
 
 
 def test_two_deliveries_are_compared(project) -> None:

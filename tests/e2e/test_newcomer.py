@@ -97,7 +97,7 @@ def test_an_answer_whose_delivery_was_revoked_is_refused_where_that_is_known(pro
     project("receive", "../acme/photos", at="manufacturer")
     project("disclose", "0", "--out", "../entry.slip.json", at="manufacturer")
     fingerprint = project("trust", "show", "--json", at="manufacturer").json()["fingerprint"]
-    said = project("verify", "../entry.slip.json", at="plant")
+    said = project("verify", "../entry.slip.json", at="plant", exit=3)
     assert "not shown" in said.out
     project("revoke", "0", "--reason", "wrong camera", "--snapshot", "../rev.json", at="manufacturer")
     pinned = project(
@@ -128,7 +128,7 @@ def test_a_wrong_passphrase_is_not_mended_by_a_new_key(shell) -> None:
         (shell.here / name).write_text(phrase)
         (shell.here / name).chmod(0o600)
     shell("init", "acme", "--passphrase-file", "good")
-    said = shell("key", "new", "witness", "--passphrase-file", "wrong", exit=1).err.replace("\n", " ")
+    said = shell("key", "new", "witness", "--passphrase-file", "wrong", exit=2).err.replace("\n", " ")
     assert "try the passphrase again" in said and "the passphrase is wrong" in said
 
 
@@ -159,3 +159,9 @@ def test_the_list_of_deliveries_says_which_no_longer_count(project) -> None:
     said = project("receive", "--list", "--json", at="manufacturer").json()
     assert [d["state"] for d in said["deliveries"]] == ["replaced", "admitted", "withdrawn"]
     assert said["verdict"] == "1 admitted, 0 refused, 2 withdrawn or replaced"
+
+
+def test_a_waiver_for_what_no_policy_asks_is_not_signed(project) -> None:
+    said = project("waive", "data/nonsense", "--model", "model", "--reason", "why not", at="manufacturer", exit=2).err
+    assert "is no check, trial or rule" in said and "data/" in said
+    assert not (project.here / "manufacturer" / "waiver.json").exists()

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from core_world import OTHER, OWNER, SECOND, SUPPLIER
+import small_release
+from core_world import OTHER, OWNER, SECOND, SUPPLIER, World, private_key
 
 from countermark.errors import StatementRefused, TrustRefused
 from countermark.keys.document import TrustDocument
-from countermark.lifecycle import witnessing
+from countermark.lifecycle import book, enrol, roster, witnessing
 from countermark.lifecycle.receive import receive
+from countermark.lifecycle.release import release
 
 _SPEC = importlib.util.spec_from_file_location(
     "split_view", Path(__file__).parents[2] / "attacks" / "ledger" / "split_view.py"
@@ -58,6 +60,42 @@ def test_a_witness_without_a_network_and_one_that_is_away(tmp_path: Path) -> Non
         answer = witnessing.answer(world[OTHER], witnessing.request(world[OWNER], trust).to_bytes())
         assert answer.status == 200
         assert witnessing.ask(world[OWNER], trust, [answer.body], seconds=2).enough
+
+
+def test_after_a_rotation_each_witness_that_knows_only_the_old_key_is_named(tmp_path: Path) -> None:
+    with split_view.watched(tmp_path) as place:
+        world = place.world
+        world.amend(small_release.amended)
+        private_key(OWNER, "oms").save(world[OWNER].space.folder("keys") / "oms.pem")
+        folder, _ = world.delivered()
+        receive(world[OWNER], folder)
+        with book.ledger(world[OWNER], world[OWNER].trust()) as log:
+            size = log.checkpoint.size
+        old = next(k.key.id for k in world[OWNER].trust().document.party(OWNER).keys if k.key.use == "ledger")
+        enrol.revoke(world[OWNER], OWNER, key_id=old, reason="yearly", from_leaf=size)
+        enrol.new_key(world[OWNER].space, "ledger", "ed25519", None)
+        roster.enrol_party(world[OWNER], enrol.enrolment(world[OWNER]))
+        published(world)
+        model = tmp_path / "model"
+        model.mkdir()
+        (model / "weights.bin").write_bytes(b"weights")
+        done = release(world[OWNER], model, small_release.POLICY)
+        assert not done.judged.admitted and set(done.witnesses) == {SUPPLIER, OTHER}  # the other owner knows it
+        for said in done.witnesses.values():
+            assert "status 403" in said and "not signed by a key of this log" in said and "newest trust version" in said
+        for name in split_view.WITNESSES:
+            enrol.pin(world[name], world.fingerprint, world.chain)
+        again = release(world[OWNER], model, small_release.POLICY)
+        assert again.judged.admitted and again.witnesses == {}
+
+
+def published(world: World) -> None:
+    """Both owners sign the draft; no supplier pins it yet."""
+    enrol.sign_draft(world[OWNER])
+    handed = world.root / "rotated.signed"
+    handed.write_bytes((world[OWNER].space.home / "trust" / "draft.json.signed").read_bytes())
+    enrol.sign_draft(world[SECOND], handed)
+    enrol.sign_draft(world[OWNER], handed)
 
 
 def test_the_quorum_is_of_enrolled_keys_and_never_the_operator_alone(tmp_path: Path) -> None:

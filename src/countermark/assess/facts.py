@@ -23,7 +23,7 @@ def origin(look: Look) -> Fact:
 
 def unchanged(look: Look) -> Fact:
     """What arrived is what was signed, and what did not match was refused."""
-    refused = sum(d.get("state") == "refused" for d in look.many("deliveries"))
+    refused = sum(d.get("state") == "refused" for d in look.many("deliveries")) + len(look.many("refused_before"))
     if look.admitted() and look.holds("signed/deliveries"):
         told = f"the files admitted are the files that were signed; {refused} deliveries were refused at the door"
         return fact("shown", told, *look.delivered())

@@ -36,11 +36,12 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A refusal that is one of several things a command tells: what, why, fix."""
+    """A refusal that is one of several things a command tells: what, why, fix; `heading` where it is no refusal."""
 
     what: str
     why: str = ""
     fix: str = ""
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)

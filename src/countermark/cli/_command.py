@@ -21,12 +21,6 @@ from countermark.errors import CountermarkError, Unusable
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
 
-EXTRAS = {
-    "screen": ("numpy", "PIL", "sklearn", "scipy"),
-    "serve": ("onnxruntime", "uvicorn"),
-    "demo": ("onnx",),
-}
-"""Optional libraries by the extra that brings them (pyproject.toml)."""
 _SHARED = ("party", "workspace", "passphrase_file", "as_json", "quiet")
 Body = Callable[..., Answer]
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -169,7 +163,9 @@ def ended(view: View, body: Body, args: Sequence[Any], kwargs: dict[str, Any]) -
 def _missing(error: ModuleNotFoundError, view: View) -> int:
     """An optional library that is absent is inconclusive, with the extra that brings it; any other is a bug."""
     name = (error.name or "").partition(".")[0]
-    extra = next((extra for extra, brings in EXTRAS.items() if name in brings), None)
+    from countermark.cli._extras import bringing
+
+    extra = bringing(name)
     if extra is None:
         show_error(*told_as_bug(error), BUG, view)
         return BUG

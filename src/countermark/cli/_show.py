@@ -123,7 +123,7 @@ def _labelled(label: str, text: str, terminal: Terminal) -> Iterator[str]:
 
 
 def _told(error: Refused, terminal: Terminal, code: int) -> Iterator[str]:
-    heading = VERDICTS.get(code, "error")
+    heading = error.heading or VERDICTS.get(code, "error")
     colour = COLOURS.get(code, "red")
     lines = list(_wrapped(f"{heading}: {error.what}", terminal.width, later=GAP))
     yield click.style(lines[0], fg=colour, bold=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import shutil
 import tempfile
@@ -10,14 +9,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from countermark import __version__
+from countermark.cli import _extras
 from countermark.cli._answer import FINE, INCONCLUSIVE, Answer, Pairs, Refused
-from countermark.cli._command import EXTRAS, command
+from countermark.cli._command import command
 
 PURPOSES = {
     "screen": "screening, and decoding pictures at the door",
     "serve": "trials, and serving a model",
     "demo": "the demonstration's own training script",
+    "croissant": "the Croissant library's own reading, beside ours",
+    "datasets": "rows inside Parquet and Arrow files",
+    "kms": "keys in AWS KMS or HashiCorp Vault",
+    "load": "loading verified tensors as NumPy arrays",
+    "pkcs11": "keys in a hardware token (PKCS#11)",
+    "sigstore": "signing without a key (Sigstore)",
+    "team": "a ledger in an object store, and an index on a PostgreSQL",
+    "torch": "loading verified tensors into PyTorch",
+    "tpm": "keys in this machine's TPM",
 }
+"""What each extra is for; a test compares them with the metadata."""
+_WORKS = "everything that the main job needs works"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,7 @@ class Finding:
 
     Attributes:
         name: of it. ok: it works. purpose: what it is for. why: what was seen. fix: how to mend it.
+        asked: the main job needs it; what serves one purpose alone is only listed.
     """
 
     name: str
@@ -33,36 +45,50 @@ class Finding:
     purpose: str
     why: str = ""
     fix: str = ""
+    asked: bool = True
+
+    @property
+    def state(self) -> str:
+        """In one word or two."""
+        return "ok" if self.ok else "MISSING" if self.asked else "not installed"
 
 
 @command("doctor", examples=["countermark doctor", "countermark doctor --json"])
 def doctor() -> Answer:
     """Tell what is missing on this machine, what that means, and how to install it.
 
-    Exit 0: everything works. 3: something is missing; what needs it will say `skipped` or `not hermetic`.
+    Exit 0: everything that the main job needs works. 3: something of it is missing; what needs it will say `skipped` or
+    `not hermetic`. Extras for one purpose each (keys in a token, tables, PyTorch, ...) are listed with what they are for.
     """
-    seen = [*_extras(), _bubblewrap(), _hermetic(), _child()]
-    missing = [f for f in seen if not f.ok]
+    seen = [*_listed(), _bubblewrap(), _hermetic(), _child()]
+    missing = [f for f in seen if not f.ok and f.asked]
+    optional = [f for f in seen if not f.ok and not f.asked]
     return Answer(
-        f"missing: {', '.join(f.name for f in missing)}" if missing else "everything works",
+        f"missing: {', '.join(f.name for f in missing)}" if missing else _WORKS if optional else "everything works",
         INCONCLUSIVE if missing else FINE,
         {"version": __version__, "python": platform.python_version(), "system": platform.platform(),
          "found": [asdict(f) for f in seen]},
         [
             Pairs([("countermark", __version__), ("Python", platform.python_version()), ("system", platform.platform()),
-                   *((f.name, "ok" if f.ok else "MISSING") for f in seen)]),
+                   *((f.name, f.state if f.ok or f.asked else f"{f.state}: for {f.purpose}") for f in seen)]),
+            *([f"each by its name: {optional[0].fix}"] if optional else []),
             *([""] if missing else []),
             *(Refused(f"{f.name} (for {f.purpose})", f.why, f.fix) for f in missing),
         ],
     )  # fmt: skip
 
 
-def _extras() -> list[Finding]:
+def _listed() -> list[Finding]:
+    """Every extra that this installation's metadata name."""
+    known = _extras.extras()
+    if not known:
+        why = "the program runs without having been installed as a package"
+        return [Finding("extras", False, "knowing which there are", why, "pip install countermark")]
     out = []
-    for extra, purpose in PURPOSES.items():
-        absent = [m for m in EXTRAS[extra] if importlib.util.find_spec(m) is None]
+    for extra in known:
+        absent, purpose = _extras.absent(extra), PURPOSES.get(extra, "what its name says")
         out.append(Finding(f"extra {extra}", not absent, purpose, f"not installed: {', '.join(absent)}" if absent else "",
-                           f"pip install 'countermark[{extra}]'"))  # fmt: skip
+                           f"pip install 'countermark[{extra}]'", extra in _extras.MAIN))  # fmt: skip
     return out
 
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from countermark.cli._answer import Answer, Pairs, Table
-from countermark.cli._command import PATH, command, sitting, workspace_options
+from countermark.cli._command import PATH, command, sitting, with_view, workspace_options
+from countermark.cli._progress import Bar
+from countermark.cli._show import View
 from countermark.finding import Failed, Finding, Skipped
 
 if TYPE_CHECKING:
-    from countermark.checks.model.inspect import Inspection
+    from countermark.checks.model.inspect import Inspection, Progress
     from countermark.checks.training.inspect import RecipeInspection
 
 VERDICTS = {
@@ -38,11 +40,11 @@ MOST_APART, MOST_PLACES = 6, 20
     "countermark inspect model/",
     "countermark inspect weights.safetensors --json",
     "countermark inspect recipe.toml --training model.training.json",
-    "countermark inspect notebooks/ --as recipe --sarif notebooks.sarif",
+    "countermark inspect notebooks/ --kind recipe --sarif notebooks.sarif",
     "countermark inspect model/ --sign inspection.json",
 ])  # fmt: skip
 @click.argument("path", type=PATH)
-@click.option("--as", "kind", type=click.Choice(KINDS), help="What it is (default: a recipe where recipe.toml is there, "
+@click.option("--kind", type=click.Choice(KINDS), help="What it is (default: a recipe where recipe.toml is there, "
               "or for a single file of code; else a model).")  # fmt: skip
 @click.option(
     "--training", type=PATH, metavar="FILE", help="The training statement, to compare its environment with the lock."
@@ -50,9 +52,10 @@ MOST_APART, MOST_PLACES = 6, 20
 @click.option("--sarif", type=PATH, metavar="FILE", help="Write findings as SARIF 2.1.0, for code-scanning viewers.")
 @click.option("--sign", "out", type=PATH, metavar="FILE", help="Sign the result as this workspace's party.")
 @workspace_options
+@with_view
 def inspect(
     path: Path, kind: str | None, training: Path | None, sarif: Path | None, out: Path | None, workspace: Path | None,
-    passphrase_file: Path | None,
+    passphrase_file: Path | None, view: View,
 ) -> Answer:  # fmt: skip
     """Read a model's files to the last byte, or a recipe's code by its syntax, executing nothing.
 
@@ -63,20 +66,27 @@ def inspect(
 
     if kind == "recipe" or (kind is None and is_recipe(path)):
         return _recipe(path, training, sarif, out, workspace, passphrase_file)
-    if out is not None:
-        from countermark.lifecycle.inspect import inspect as stage
-
-        desk = sitting(workspace, passphrase_file)
-        done = stage(desk, path)
-        desk.space.disk.write(out, done.envelope.to_bytes(), mode=0o644)
-        result = done.inspection
-    else:
-        from countermark.checks.model.inspect import inspect_path
-
-        result = inspect_path(path)
+    with Bar(view) as bar:
+        bar.expect(path)
+        result = _model(path, out, workspace, passphrase_file, bar.files)
     rows = [(f.answer, f.format, f.path, f.why) for f in result.files]
     table = Table(("answer", "format", "file", "why"), rows)
     return _answer(result, table, VERDICTS[result.exit_code], CANNOT_TELL, sarif, out)
+
+
+def _model(
+    path: Path, out: Path | None, workspace: Path | None, passphrase_file: Path | None, progress: Progress
+) -> Inspection:
+    if out is None:
+        from countermark.checks.model.inspect import inspect_path
+
+        return inspect_path(path, progress=progress)
+    from countermark.lifecycle.inspect import inspect as stage
+
+    desk = sitting(workspace, passphrase_file)
+    done = stage(desk, path, progress=progress)
+    desk.space.disk.write(out, done.envelope.to_bytes(), mode=0o644)
+    return done.inspection
 
 
 def _recipe(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from countermark.cli._answer import FINE, FOUND, Answer, Pairs, Table
+from countermark.cli._answer import FINE, FOUND, Answer, Pairs, Refused, Table
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._progress import Bar
 from countermark.cli._show import View, count, safe
@@ -224,31 +226,45 @@ def check(seen: tuple[Path, ...], desk: Desk, view: View) -> Answer:
 def fsck(desk: Desk, view: View) -> Answer:
     """Check everything that is kept: tiles, entries, head, and each statement with its opening and receipt.
 
-    Names what does not hold, and changes nothing. `ledger rebuild-index` makes receipts again; lost entries are restored from
-    a copy.
+    Names what does not hold, with what to do about it, and changes nothing. Statements whose entering was cut short before the
+    ledger had them are told and are no trouble: nobody was told of them.
     """
     from countermark.lifecycle import care
 
     with Bar(view) as bar:
-        head, troubles = care.fsck(desk, lambda n, of: bar.tick("entries", n, of))
-    return _troubles(f"whole: {head.size} entries and their statements", "does not hold", head.size, troubles)
+        seen = care.fsck(desk, lambda n, of: bar.tick("entries", n, of))
+    cut = f"; {count(len(seen.unfinished), 'statement')} never entered" if seen.unfinished else ""
+    out = _troubles(
+        f"whole: {seen.head.size} entries and their statements{cut}", "does not hold", seen.head.size, seen.troubles
+    )
+    unfinished = [Refused(t.what, fix=t.mend, heading=t.where) for t in seen.unfinished]
+    return replace(out, facts=out.facts | {"unfinished": _facts(seen.unfinished)}, body=[*unfinished, *out.body])
 
 
-@command("rebuild-index", group=ledger, examples=["countermark ledger rebuild-index"])
+@command("rebuild-index", group=ledger, examples=[
+    "countermark ledger rebuild-index",
+    "countermark ledger rebuild-index --from model.cmpass --from acme.slip.json",
+])  # fmt: skip
+@click.option("--from", "files", multiple=True, type=PATH, metavar="FILE",
+              help="Slip, answer, passport, delivery or statement that somebody kept; may be repeated.")  # fmt: skip
 @with_view
 @with_desk
-def rebuild_index(desk: Desk, view: View) -> Answer:
-    """Make the receipt of every statement again from the ledger's entries, and the index that finds statements from their files.
+def rebuild_index(files: tuple[Path, ...], desk: Desk, view: View) -> Answer:
+    """Restore statements that were lost, make receipts again from the ledger's entries, and the index from the statements.
 
-    Receipts that are right stay as they are. The index is never evidence: what it finds is read and verified each time.
+    Signed words come back from copies in the workspace and from the files named; what stays missing is told, with whom to ask,
+    and ends with 1. What was never entered is moved to .countermark/statements/never-entered. The index is never evidence.
     """
-    from countermark.lifecycle import care
+    from countermark.lifecycle.rebuild import rebuild
 
     with Bar(view) as bar:
-        made, lost = care.rebuild(desk, lambda n, of: bar.tick("entries", n, of))
-        indexed, broken = care.reindex(desk)
-    told = f"made again: {count(made, 'receipt')}, and the index of {count(indexed, 'statement')}"
-    return _troubles(told, "does not hold", made, [*lost, *broken])
+        done = rebuild(desk, files, lambda n, of: bar.tick("entries", n, of))
+    told = (f"restored: {count(done.statements, 'statement')}; made again: {count(done.receipts, 'receipt')}, "
+            f"and the index of {count(done.indexed, 'statement')}")  # fmt: skip
+    aside = [f"never entered, moved aside: {count(len(done.aside), 'statement')}"] if done.aside else []
+    facts = {"restored": done.statements, "receipts": done.receipts, "indexed": done.indexed, "aside": list(done.aside)}
+    out = _troubles(told, "missing", done.receipts, list(done.missing))
+    return replace(out, facts=out.facts | facts, body=[*aside, *([told] if done.missing else []), *out.body])
 
 
 @command("monitor", group=ledger, examples=[
@@ -338,10 +354,13 @@ def fork(file: Path, desk: Desk) -> Answer:
 
 
 def _troubles(fine: str, word: str, size: int, troubles: list[Trouble]) -> Answer:
-    facts = {"size": size, "troubles": [{"where": t.where, "what": t.what} for t in troubles]}
+    facts = {"size": size, "troubles": _facts(troubles)}
     if not troubles:
         return Answer(fine, facts=facts)
-    rows = [(t.where, t.what) for t in troubles]
-    first = troubles[0]
-    return Answer(f"{word}: {first.where}: {first.what}" + (f"; and {len(rows) - 1} more" if rows[1:] else ""), FOUND,
-                  facts, [Table(("where", "what"), rows)])  # fmt: skip
+    first, more = troubles[0], f"; and {len(troubles) - 1} more" if troubles[1:] else ""
+    body = [Refused(t.what, fix=t.mend, heading=t.where) for t in troubles]
+    return Answer(f"{word}: {first.where}: {first.what}{more}", FOUND, facts, body)
+
+
+def _facts(troubles: Sequence[Trouble]) -> list[dict[str, str]]:
+    return [{"where": t.where, "what": t.what, "fix": t.mend} for t in troubles]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,9 @@ SHOWN = 10
 @click.argument("folders", nargs=-1, type=PATH)
 @click.option("--contract", type=PATH, metavar="FILE", help="Contract to examine rows against (JSON or TOML).")
 @click.option("--answer", type=PATH, metavar="FILE", help="Where the signed answer is written (one FOLDER only).")
-@click.option("--list", "listing", is_flag=True, help="List all deliveries that were answered here.")
+@click.option(
+    "--list", "listing", is_flag=True, help="List all deliveries that were answered here, with earlier refusals."
+)
 @with_view
 @with_desk
 def receive(
@@ -105,24 +107,28 @@ def _told(answers: list[tuple[Path, Received]], examined: bool) -> Answer:
 
 
 def _listed(desk: Desk, every: list[Received]) -> Answer:
+    from countermark.lifecycle import answers
     from countermark.lifecycle.rows import ended
 
     admitted = {one.parcel.envelope.digest: one for one in every if one.state == "admitted" and one.parcel}
     over = ended(desk, admitted) if admitted else {}
+    later, past = answers.then(every), answers.past(desk, every)
     every = [
         replace(one, state=over.get(one.parcel.envelope.digest, one.state)) if one.parcel else one for one in every
     ]
-    rows = [
-        (
-            one.supplier, one.parcel.delivery.context.sequence if one.parcel else "", one.state, one.rows,
-            "; ".join(one.reasons[:1]),
-        )
-        for one in every
-    ]  # fmt: skip
+    then = {id(one): later.get(one.parcel.envelope.digest, "") if one.parcel else "" for one in every}
+    rows = sorted([
+        *((one.supplier, one.sequence, "refused", one.rows, "; ".join(one.reasons[:1]), one.then) for one in past),
+        *((one.supplier, one.parcel.delivery.context.sequence if one.parcel else 0, one.state, one.rows,
+           "; ".join(one.reasons[:1]), then[id(one)]) for one in every),
+    ], key=lambda row: row[:2])  # fmt: skip
+    told = [(supplier, number or "", *rest) for supplier, number, *rest in rows]
     return Answer(
         f"{sum(one.state == 'admitted' for one in every)} admitted, "
         f"{sum(one.state == 'refused' for one in every)} refused"
-        + (f", {len(over)} withdrawn or replaced" if over else ""),
-        facts={"deliveries": [_facts(one) for one in every]},
-        body=[Table(("supplier", "delivery", "state", "rows", "first reason"), rows)] if rows else [],
-    )
+        + (f", {len(over)} withdrawn or replaced" if over else "")
+        + (f"; before that {len(past)} refused" if past else ""),
+        facts={"deliveries": [_facts(one) | {"then": then[id(one)]} for one in every],
+               "refused_before": [asdict(one) | {"reasons": list(one.reasons)} for one in past]},
+        body=[Table(("supplier", "delivery", "state", "rows", "first reason", "then"), told)] if told else [],
+    )  # fmt: skip

@@ -55,10 +55,10 @@ def release(
     if explain:
         return _told(stage.judge(desk, model, source), [], every=True)
     done = stage.release(desk, model, source, auditor=for_auditor, since=since)
-    return _told(done.judged, [p for p in (done.passport, done.oms) if p], every=False)
+    return _told(done.judged, [p for p in (done.passport, done.oms) if p], every=False, witnesses=done.witnesses)
 
 
-def _told(judged: Judged, written: list[Path], *, every: bool) -> Answer:
+def _told(judged: Judged, written: list[Path], *, every: bool, witnesses: dict[str, str] | None = None) -> Answer:
     verdict = judged.verdict
     body: list[Any] = []
     if every:
@@ -69,6 +69,7 @@ def _told(judged: Judged, written: list[Path], *, every: bool) -> Answer:
             body.append(Refused(f"{ruling.id} ({ruling.asset})", _why(ruling), ruling.mend))
         elif ruling.waived:
             body += [f"waived: {ruling.id} ({ruling.asset})", *(f"  {line}" for line in _why(ruling).split("\n"))]
+    body += [f"witness {name} did not cosign: {said}" for name, said in (witnesses or {}).items()]
     body += ["", *(f"not looked at: {line}" for line in judged.gathered.evidence["not_looked_at"])]
     body.append(Pairs([
         ("policy", f"{verdict.policy_name}, {verdict.policy}"), ("model", verdict.subject),
@@ -79,7 +80,8 @@ def _told(judged: Judged, written: list[Path], *, every: bool) -> Answer:
     words = verdict.headline + (f": {failed} of {count(len(verdict.rulings), 'rule')} not met" if failed else "")
     return Answer(
         words + (f" (waived: {', '.join(waived)})" if waived else ""), FINE if verdict.admitted else FOUND,
-        verdict.to_json() | {"headline": verdict.headline, "written": [str(p) for p in written]}, body,
+        verdict.to_json() | {"headline": verdict.headline, "written": [str(p) for p in written],
+                             "witnesses_missing": witnesses or {}}, body,
     )  # fmt: skip
 
 

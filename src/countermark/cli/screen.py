@@ -101,10 +101,12 @@ def outcome_rows(outcomes: dict[str, Outcome]) -> list[tuple[str, str, str]]:
 
 
 def _told(result: Screening, facts: dict[str, Any]) -> Answer:
+    from countermark.checks.data.battery import looked_away
     from countermark.finding import outcome_to_json
 
     outcomes = {check: report.outcome for check, report in result.checks.items()}
     named = [{"supplier": s.id, "p": s.p, "q": s.q, "why": s.why} for s in result.suppliers if s.named]
+    away = looked_away(result)
     more = [f"... and {len(result.findings) - SHOWN} more findings: --json lists all"]
     body: list[Any] = [
         Table(("check", "outcome", "measured"), outcome_rows(outcomes)), "",
@@ -114,6 +116,7 @@ def _told(result: Screening, facts: dict[str, Any]) -> Answer:
             ("features", f"{result.features.name}, out-of-fold accuracy {result.features.accuracy:.2f}"),
             ("not judged", f"{len(result.abstained)} classes with too few rows" if result.abstained else "nothing"),
         ]),
+        *(f"not looked at: {line}" for line in away),
     ]  # fmt: skip
     outcome = exit_of(list(outcomes.values()))
     who = ", ".join(result.named)
@@ -127,5 +130,6 @@ def _told(result: Screening, facts: dict[str, Any]) -> Answer:
         facts | {
             "rows": len(result.row_p), "checks": {k: outcome_to_json(v) for k, v in outcomes.items()}, "named": named,
             "features": result.features.to_json(), "abstained": list(result.abstained),
+            "not_looked_at": list(away),
         }, body,
     )  # fmt: skip

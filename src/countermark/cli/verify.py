@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from countermark.passport.verify import Pin, Verified
 
 PASSPORT, ANSWERS = ".cmpass", (".cmanswer", ".slip.json")
+STALE = (
+    "to show that it was not revoked: ask an owner for a snapshot (`countermark trust snapshot FILE`), then "
+    "`countermark trust pin FINGERPRINT --trust FILE --revocations FILE`"
+)
 
 
 @command("verify", examples=[
@@ -54,8 +58,9 @@ def verify(
     An auditor's papers (`release --for-auditor`) bring the evidence: it is held against the statements that they open, and
     the policy is applied to it again. What no paper shows is listed as not looked at.
 
-    Offline. 0: it holds, and a model is fresh. 1: refused, naming the file. 3: nobody signed it, or whether a model
-    was revoked meanwhile is not shown.
+    Offline. 0: it holds, and the owners' snapshot kept here shows that it was not revoked. 1: refused, naming the file.
+    3: nobody signed it, or whether the model or the statement was revoked meanwhile is not shown. A folder against its
+    delivery needs no snapshot: who may sign stands in the trust document.
     """
     if not os.path.lexists(path):
         raise Unusable(f"there is no {path}", mend="check the path")
@@ -70,8 +75,11 @@ def verify(
     if papers is not None:
         pin = replace(_pin(desk, fingerprint, revocations), model=name or "", least=_note(min_checkpoint))
         return _model(path, papers, pin, desk, only)
-    if name is not None or min_checkpoint is not None:
-        raise Unusable("--name and --min-checkpoint are about a model's papers", mend="name them with --passport FILE")
+    if name is not None or min_checkpoint is not None or fingerprint is not None:
+        raise Unusable(
+            "--name, --min-checkpoint and --fingerprint are about a model's papers",
+            mend="name them with --passport FILE; a statement or a folder is verified in a workspace that pinned the project",
+        )
     if path.name.endswith(ANSWERS) and path.is_file():
         return _statement(path, desk)
     return _delivery(path, desk, only)
@@ -172,12 +180,16 @@ def _statement(path: Path, desk: Desk | None) -> Answer:
                              "size": size, "subject": shown.statement.digest, "witnessed": seen, "when": shown.when, "fresh_until": until}  # fmt: skip
     body: list[Any] = [Pairs([("signed by", shown.party.id), ("type", kind), ("about", shown.statement.name),
                               ("said", shown.when), ("ledger", f"entry {shown.index} of {size}"), ("witnesses", seen),
-                              ("freshness", f"shown until {until}" if until else "not shown")])]  # fmt: skip
+                              ("freshness", f"shown until {until}" if until else "not shown")]),
+                       *([] if until else [STALE])]  # fmt: skip
+    held, tail = (FINE, "") if until else (INCONCLUSIVE, "; freshness: not shown")
     if shown.statement.predicate_type != reception.TYPE:
-        return Answer(f"verified: {kind} by {shown.party.id}, entry {shown.index}", facts=facts, body=body)
+        return Answer(f"verified: {kind} by {shown.party.id}, entry {shown.index}{tail}", held, facts, body)
     if "data-owner" not in shown.party.roles:
         raise TrustRefused(f"this answer is signed by {shown.party.id}, who owns no data")
     said = reception.Reception.from_json(shown.statement.predicate)
     facts |= {"state": said.state, "reasons": list(said.reasons)}
     verdict = f"{said.state} by {shown.party.id}: {said.rows} rows"
-    return Answer(verdict, FINE if said.state == "admitted" else FOUND, facts, [*said.reasons, *body])
+    if said.state == "refused":  # whether the refusal still stands makes it no better
+        return Answer(verdict, FOUND, facts, [*said.reasons, *body])
+    return Answer(verdict + tail, held, facts, body)

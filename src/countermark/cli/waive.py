@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from countermark import compose
 from countermark.cli._answer import Answer
 from countermark.cli._command import PATH, command, with_desk
 
@@ -21,16 +22,20 @@ if TYPE_CHECKING:
 @click.option("--model", type=PATH, required=True, metavar="PATH", help="The model it counts for, and no other.")
 @click.option("--days", type=click.IntRange(1, 90), default=30, show_default=True)
 @click.option("--reason", required=True, metavar="TEXT", help="Shown in every report.")
+@click.option("--policy", type=PATH, metavar="FILE", help="As for `release`: what can be waived stands there.")
 @click.option("--out", type=PATH, metavar="FILE", default=Path("waiver.json"), show_default=True)
 @with_desk
-def waive(check: str, model: Path, days: int, reason: str, out: Path, desk: Desk) -> Answer:
+def waive(
+    check: str, model: Path, days: int, reason: str, policy: Path | None, out: Path, desk: Desk
+) -> Answer:  # fmt: skip
     """Accept, as a risk owner, that one check or rule does not hold for one model, for at most 90 days.
 
-    Signatures, trust, trees, receipts and quorums cannot be waived.
+    CHECK is an id as `release --explain` lists it. Signatures, trust, trees, receipts and quorums cannot be waived.
     """
     from countermark.artefact.folder import read_folder
     from countermark.lifecycle import acts
 
+    acts.must_be_waivable(compose.policy_of(desk, policy), check)
     subject = read_folder(model).digest
     envelope = acts.waive(desk, subject, check, days=days, reason=reason)
     desk.space.disk.write(out, envelope.to_bytes(), mode=0o644)

@@ -132,6 +132,11 @@ def _polyglot_flags(data: bytes, end: int) -> tuple[Flag, ...]:
     return tuple(out[name] for name in sorted(out))
 
 
+def named_as_picture(path: str) -> bool:
+    """Whether a file's name ends as a picture's does."""
+    return path.rpartition(".")[2].lower() in EXTENSIONS if "." in path else False
+
+
 def name_mismatch(path: str, facts: ImageFacts) -> str:
     """The format that a file's name promises where its content is another one, else an empty string."""
     _, dot, extension = path.rpartition(".")

@@ -111,23 +111,27 @@ def load(path: Path, use: Use, passphrase: bytes | None = None) -> FileSigner:
     """Read a PKCS#8 PEM key file.
 
     Raises:
-        Unusable: missing, unreadable, or readable by others.
-        SignatureRefused: not a private key of an allowed kind, or the passphrase is wrong or missing.
+        Unusable: missing, unreadable, or readable by others; not a private key of an allowed kind, or the passphrase is wrong or
+            missing. One's own key that does not open is no verdict about anybody's evidence.
     """
     pem = read_private(path)
     try:
         key = load_pem_private_key(pem, passphrase)
     except TypeError as error:
         needed = "no passphrase is needed" if passphrase else "it needs a passphrase"
-        raise SignatureRefused(f"{path.name}: {needed}", mend="use --passphrase-file or answer the prompt") from error
+        raise Unusable(f"{path.name}: {needed}", mend="use --passphrase-file or answer the prompt") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise SignatureRefused(
+        raise Unusable(
             f"{path.name} does not open: the passphrase is wrong, or this is no key",
             mend="try the passphrase again; where it is lost, `countermark key new` makes a key, which the owners enrol",
         ) from error
-    if isinstance(key, PrivateKey):
+    mend = f"`countermark key new {path.stem}` makes one that is"
+    if not isinstance(key, PrivateKey):
+        raise Unusable(f"{path.name} is neither an Ed25519, an ECDSA nor an ML-DSA-65 or ML-DSA-44 key", mend=mend)
+    try:
         return FileSigner(key, use)
-    raise SignatureRefused(f"{path.name} is neither an Ed25519, an ECDSA nor an ML-DSA-65 or ML-DSA-44 key")
+    except SignatureRefused as error:
+        raise Unusable(f"{path.name} is no key that is taken here", why=error.what, mend=mend) from error
 
 
 def read_private(path: Path) -> bytes:

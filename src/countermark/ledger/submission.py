@@ -130,6 +130,12 @@ def cosignatures(body: bytes) -> tuple[NoteSignature, ...]:
     return signature_lines(body)
 
 
+_MEND = {
+    403: "it does not know the key that signs this ledger now: hand it the newest trust version (`countermark trust export`), which it pins",
+    404: "it watches another project's ledger: hand it this project's trust document",
+    422: "`countermark ledger check`, then compare with what `countermark witness show` prints there",
+}
+"""What the log's keeper can do about an answer, by its status."""
 Exchange = Callable[[bytes], Answer]
 """Carries the body of a request to one witness and brings its answer."""
 Prove = Callable[[int], Sequence[bytes]]
@@ -156,7 +162,9 @@ def submit(exchange: Exchange, note: bytes, prove: Prove, size: int, known: int)
         answer = exchange(_request(note, prove, seen).to_bytes())
     if answer.status != 200:
         text = answer.body[:200].decode(errors="replace").strip()
-        raise LedgerRefused(f"a witness does not cosign (status {answer.status})", why=text)
+        raise LedgerRefused(
+            f"a witness does not cosign (status {answer.status})", why=text, mend=_MEND.get(answer.status, "")
+        )
     return cosignatures(answer.body)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from countermark import dsse
 from countermark.artefact.folder import read_folder
+from countermark.checks.known import ALL as KNOWN_CHECKS
 from countermark.errors import StatementRefused, Unusable
 from countermark.keys.trust import Trust
 from countermark.lifecycle import book, entitled, withdraw
 from countermark.lifecycle.desk import Desk
 from countermark.passport.slip import Slip
+from countermark.policy.document import Policy
+from countermark.policy.waivers import waivable
 from countermark.statement.predicates import acts, training
 from countermark.statement.predicates.acts import MOST_WAIVER_DAYS, Approval, Revocations, Waiver
 from countermark.statement.statement import EVERYBODY, Statement
@@ -57,6 +61,27 @@ def waive(desk: Desk, subject: str, check: str, *, days: int, reason: str) -> ds
     envelope = desk.sign(Statement("waived", subject, acts.WAIVER, predicate.to_json()))
     desk.verify(desk.trust(), envelope, "risk-owner")
     return envelope
+
+
+def must_be_waivable(policy: bytes, check: str) -> None:
+    """Refuse to waive what the policy does not ask for, or does not let be waived: such a waiver would lift nothing.
+
+    Raises:
+        Unusable: it is no id that can be waived under this policy; the nearest are named. PolicyRefused: no policy.
+    """
+    document = Policy.from_bytes(policy)
+    known = waivable(document, KNOWN_CHECKS)
+    if check in known:
+        return
+    near = difflib.get_close_matches(check, sorted(known), 3, 0.4)
+    fixed = next((rule for rule in document.rules if rule.id == check), None)
+    raise Unusable(
+        f"policy {document.name!r} does not let rule {check!r:.80} be waived" if fixed
+        else f"{check!r:.80} is no check, trial or rule of policy {document.name!r}",
+        why=fixed.why if fixed else "a waiver for it would lift nothing",
+        mend=(f"did you mean {' or '.join(near)}?" if near and not fixed else f"waivable: {', '.join(sorted(known))}")
+        + " (--policy FILE names another policy)",
+    )  # fmt: skip
 
 
 def snapshot(desk: Desk, *, days: int = SNAPSHOT_DAYS, revoke: Sequence[int] = ()) -> Slip:

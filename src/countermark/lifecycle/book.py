@@ -7,7 +7,7 @@ statement is ever entered twice.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from countermark import canonical, dsse
@@ -79,18 +79,20 @@ def enter(desk: Desk, trust: Trust, envelopes: Sequence[dsse.Envelope]) -> list[
         LedgerRefused, Unusable: the ledger cannot be written.
     """
     with desk.space.lock():
-        waiting = [e for e in envelopes if not filed.path(desk, e.digest, "tlog-proof").exists()]
+        waiting = [e for e in envelopes if not _whole(desk, e.digest)]
+        _refuse_second_entries(desk, [e.digest for e in waiting])
         for envelope in envelopes:
             _refuse_copied(desk, trust, envelope)
         shown = [entitled.counts(verify(Slip(e), trust, desk.now(), logged=False)) for e in waiting]
         said: dict[str, str] = {}
         for one in shown:
             _refuse_other(said.setdefault(one.digest, one.party.id), one.party.id)
+        tried = {s.digest for s in shown if filed.path(desk, s.digest, "opening").exists()}
         openings = {s.digest: _opening(desk, s) for s in shown}
         if openings:
             with ledger(desk, trust) as log:
                 before = head_of(log.checkpoint)
-                _append(desk, log, openings)
+                _append(desk, log, openings, tried)
                 after = head_of(log.checkpoint)
             lookup.record(desk, before, after, [filed.slip(desk, digest) for digest in openings])
         return [filed.slip(desk, e.digest) for e in envelopes]
@@ -118,10 +120,35 @@ def _refuse_other(first: str, mine: str) -> None:
         )  # fmt: skip
 
 
-def _append(desk: Desk, log: Log, openings: dict[str, Opening]) -> None:
-    """Append what a crash did not append already, and keep the receipts."""
-    tried = {d: o.leaf() for d, o in openings.items() if filed.path(desk, d, "entering").exists()}
-    known = {d: index for d, leaf in tried.items() if (index := log.reader.find(leaf)) is not None}
+def _whole(desk: Desk, digest: str) -> bool:
+    return all(filed.path(desk, digest, suffix).exists() for suffix in ("json", "opening", "tlog-proof"))
+
+
+def _refuse_second_entries(desk: Desk, digests: Sequence[str]) -> None:
+    """A statement has one entry: one whose opening was lost is not entered a second time.
+
+    Raises:
+        LedgerRefused: its receipt, or the index, tells of an entry that it has already.
+    """
+    lost = [d for d in digests if not filed.path(desk, d, "opening").exists()]
+    before = lookup.entered_before(desk, lost)
+    for digest in lost:
+        if digest in before or filed.path(desk, digest, "tlog-proof").exists():
+            raise LedgerRefused(
+                f"statement {digest[:16]} was entered before, and what opens its leaf, its opening, is lost",
+                why="a second entry of the same statement could outlive the revocation of the first",
+                mend="`countermark ledger rebuild-index --from FILE` with a slip, answer or passport that carries it",
+            )
+
+
+def _append(desk: Desk, log: Log, openings: dict[str, Opening], tried: Collection[str]) -> None:
+    """Append what the ledger does not have already, and keep the receipts.
+
+    Args:
+        tried: statements whose opening was here before, after a crash or a loss; their leaf may be in the ledger.
+    """
+    leaves = {d: openings[d].leaf() for d in tried}
+    known = {d: index for d, leaf in leaves.items() if (index := log.reader.find(leaf)) is not None}
     fresh = {d: o.leaf() for d, o in openings.items() if d not in known}
     for digest in fresh:
         desk.space.disk.write(filed.path(desk, digest, "entering"), b"")
@@ -143,11 +170,12 @@ def tidy(desk: Desk) -> None:
 
 def _opening(desk: Desk, shown: Shown) -> Opening:
     """Keep the envelope, and its opening made once."""
-    path = filed.path(desk, shown.digest, "opening")
+    path, words = filed.path(desk, shown.digest, "opening"), filed.path(desk, shown.digest, "json")
+    if not words.exists():
+        desk.space.disk.write(words, shown.slip.envelope.to_bytes())
     if path.exists():
         return Opening.from_bytes(path.read_bytes())
     opening = fresh_opening(record_for(shown.slip.envelope, shown.statement, shown.party.id))
-    desk.space.disk.write(filed.path(desk, shown.digest, "json"), shown.slip.envelope.to_bytes())
     desk.space.disk.write(path, opening.to_bytes())
     return opening
 

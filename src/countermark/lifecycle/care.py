@@ -1,7 +1,6 @@
-"""Care of a ledger: is all of it there and does it hold, what is new since the last look, and receipts made again.
+"""Care of a ledger: is all of it there and does it hold, and what is new since the last look.
 
-`fsck` changes nothing. `rebuild` and `reindex` make again what follows from entries and statements. `monitor` remembers the last head that it saw, and
-raises an alarm where the ledger forgot it, forked, or holds an entry that nobody here entered: whoever has the ledger's
+`fsck` changes nothing; `rebuild` makes again what it can of what is lost. `monitor` remembers the last head that it saw, and raises an alarm where the ledger forgot it, forked, or holds an entry that nobody here entered: whoever has the ledger's
 key besides its keeper shows in nothing else.
 """
 
@@ -10,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from countermark import canonical
 from countermark.canonical import Fields
@@ -20,7 +20,6 @@ from countermark.ledger.checkpoint import Checkpoint
 from countermark.ledger.note import MAX_NOTE_BYTES
 from countermark.ledger.peer import SECONDS
 from countermark.ledger.reader import LogReader
-from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import Opening
 from countermark.lifecycle import book, filed, ledger_place, lookup, views
 from countermark.lifecycle.desk import Desk, read_file
@@ -29,15 +28,21 @@ from countermark.passport.slip import verify
 
 STATE = "monitor.json"
 MAX_STATE_BYTES = MAX_NOTE_BYTES + 4096
+ASIDE = "never-entered"
 Progress = Callable[[int, int], None]
+_LOST = "`countermark ledger rebuild-index` restores it, or tells from whom to get it"
+_CUT_SHORT = (
+    "nobody was told of it; `countermark ledger add` with its file enters it, `ledger rebuild-index` moves it aside"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that does not hold: where, and what."""
+    """One thing that does not hold: where, what, and what to do about it."""
 
     where: str
     what: str
+    mend: str = ""
 
 
 def reader_of(desk: Desk, trust: Trust) -> LogReader:
@@ -45,33 +50,65 @@ def reader_of(desk: Desk, trust: Trust) -> LogReader:
     return views.reader_of(trust, ledger_place.reading(desk))
 
 
-def fsck(desk: Desk, progress: Progress | None = None) -> tuple[Checkpoint, list[Trouble]]:
-    """Check tiles, entries, head and every statement kept here; returns the head and all that does not hold.
+class Fsck(NamedTuple):
+    """What `fsck` saw: the head, what does not hold, and statements of which the ledger never had an entry (harmless)."""
+
+    head: Checkpoint
+    troubles: list[Trouble]
+    unfinished: list[Trouble]
+
+
+def fsck(desk: Desk, progress: Progress | None = None) -> Fsck:
+    """Check tiles, entries, head and every statement kept here; changes nothing.
 
     Raises:
         LedgerRefused: there is no head, or the ledger's key did not sign it. TrustRefused: nothing is pinned.
     """
     trust = desk.trust(expired=True)
     reader = reader_of(desk, trust)
-    head, out = reader.checkpoint(), list[Trouble]()
+    out = Fsck(reader.checkpoint(), [], [])
     try:
         audit(ledger_place.reading(desk), reader.key, progress=progress)
+        where = leaves(reader, out.head)
     except CountermarkError as error:
-        out.append(Trouble("ledger/", _told(error)))
+        out.troubles.append(Trouble("ledger/", told(error), "restore the ledger from a backup"))
+        where = None
     known: dict[int, str] = {}
-    where = _leaves(reader, head) if not out else None
-    for path in _files(desk, "json"):
-        out += _statement(desk, trust, where, path, known)
-    for index in sorted(set(range(head.size)) - known.keys()):
-        out.append(
-            Trouble(f"entry {index}", "no statement here opens it: its file was lost, or somebody else entered it")
+    for path in files(desk, "json"):
+        if where is not None and never_entered(desk, path.stem, where):
+            out.unfinished.append(
+                Trouble(
+                    f"statements/{path.name}", "the ledger has no entry of it: entering it was cut short", _CUT_SHORT
+                )
+            )
+        else:
+            out.troubles.extend(_statement(desk, trust, where, path, known))
+    for index in sorted(set(range(out.head.size)) - known.keys()):
+        out.troubles.append(
+            Trouble(
+                f"entry {index}", "no statement here opens it: its file was lost, or somebody else entered it", _LOST
+            )
         )
-    for path in _files(desk, "entering"):
-        out.append(Trouble(f"statements/{path.name}", "entering it was cut short; the next `ledger add` ends it"))
-    return head, out
+    return out
 
 
-def _leaves(reader: LogReader, head: Checkpoint) -> dict[bytes, int]:
+def never_entered(desk: Desk, digest: str, where: dict[bytes, int]) -> bool:
+    """Whether entering a statement was cut short before the ledger had it: it has no receipt, and opens no entry.
+
+    Args:
+        where: index of every entry (`leaves`).
+    """
+    if filed.path(desk, digest, "tlog-proof").exists():
+        return False
+    try:
+        return Opening.from_bytes(filed.path(desk, digest, "opening").read_bytes()).leaf() not in where
+    except FileNotFoundError:
+        return True
+    except CountermarkError:
+        return False
+
+
+def leaves(reader: LogReader, head: Checkpoint) -> dict[bytes, int]:
     """Index of every entry, by what it is."""
     return {leaf: index for index, leaf in enumerate(reader.entries(0, head.size, size=head.size))}
 
@@ -91,38 +128,12 @@ def _statement(
     except TrustRefused as error:  # a key that was revoked since: the entry is explained all the same
         known[slip.index()] = path.stem
         if "revoked" not in error.what:
-            yield Trouble(f"statements/{path.name}", _told(error))
+            yield Trouble(f"statements/{path.name}", told(error))
     except (CountermarkError, OSError) as error:
-        yield Trouble(f"statements/{path.name}", _told(error))
+        yield Trouble(f"statements/{path.name}", told(error), _LOST)
     else:
         if known.setdefault(index, path.stem) != path.stem:
             yield Trouble(f"statements/{path.name}", f"entry {index} is opened by two statements")
-
-
-def rebuild(desk: Desk, progress: Progress | None = None) -> tuple[int, list[Trouble]]:
-    """Make every receipt again from the entries; returns how many were made or replaced, and what has no entry.
-
-    Interrupted, it is simply run again: each receipt is replaced whole.
-
-    Raises:
-        LedgerRefused: the ledger itself does not hold (`fsck` tells what).
-    """
-    trust = desk.trust(expired=True)
-    with desk.space.lock():
-        reader = reader_of(desk, trust)
-        head = reader.checkpoint()
-        audit(ledger_place.reading(desk), reader.key, progress=progress)
-        where = _leaves(reader, head)
-        made, lost = 0, list[Trouble]()
-        for path in _files(desk, "opening"):
-            index = where.get(Opening.from_bytes(path.read_bytes()).leaf())
-            receipt = path.with_suffix(".tlog-proof")
-            if index is None:
-                lost.append(Trouble(f"statements/{path.name}", "the ledger has no such entry; `ledger add` enters it"))
-            elif not _good(receipt, index):
-                desk.space.disk.write(receipt, reader.receipt(index, head).to_bytes())
-                made += 1
-    return made, lost
 
 
 def reindex(desk: Desk) -> tuple[int, list[Trouble]]:
@@ -132,14 +143,7 @@ def reindex(desk: Desk) -> tuple[int, list[Trouble]]:
         Unusable: it cannot be written.
     """
     count, broken = lookup.rebuild(desk)
-    return count, [Trouble(f"statements/{digest}.json", _told(error)) for digest, error in broken]
-
-
-def _good(receipt: Path, index: int) -> bool:
-    try:
-        return Receipt.from_bytes(receipt.read_bytes()).index == index
-    except (OSError, LedgerRefused):
-        return False
+    return count, [Trouble(f"statements/{digest}.json", told(error)) for digest, error in broken]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,7 @@ def _unexplained(desk: Desk, trust: Trust, reader: LogReader, start: int, head: 
         try:
             verify(slips[leaf], trust, desk.now())
         except CountermarkError as error:
-            yield Trouble(f"entry {index}", _told(error))
+            yield Trouble(f"entry {index}", told(error))
 
 
 def _seen(desk: Desk, trust: Trust) -> View | None:
@@ -222,11 +226,13 @@ def _seen(desk: Desk, trust: Trust) -> View | None:
     return View("the last look", Checkpoint(origin, size, root, note))
 
 
-def _files(desk: Desk, suffix: str) -> list[Path]:
+def files(desk: Desk, suffix: str) -> list[Path]:
+    """The statements' files of one kind, in the order of their digests."""
     return sorted((desk.space.home / "statements").glob(f"*.{suffix}"))
 
 
-def _told(error: CountermarkError | OSError) -> str:
+def told(error: CountermarkError | OSError) -> str:
+    """What is wrong, and why, in one line."""
     if not isinstance(error, CountermarkError):
         return str(error)
     return f"{error.what} ({error.why})" if error.why else error.what

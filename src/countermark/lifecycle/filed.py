@@ -37,6 +37,12 @@ def slip(desk: Desk, digest: str) -> Slip:
         opening = Opening.from_bytes(path(desk, digest, "opening").read_bytes())
         receipt = path(desk, digest, "tlog-proof").read_bytes()
     except FileNotFoundError as error:
+        if path(desk, digest, "tlog-proof").exists():
+            raise NothingToVerify(
+                f"statement {digest[:16]} was entered here, and is not whole any more",
+                why=f"{error.filename and Path(error.filename).name} is lost",
+                mend="`countermark ledger rebuild-index` restores it, or tells from whom to get it",
+            ) from error
         raise NothingToVerify(f"statement {digest[:16]} was not entered here") from error
     return Slip(envelope, opening, receipt)
 
@@ -94,7 +100,7 @@ def read(desk: Desk, row: Row) -> Slip:
         raise LedgerRefused(
             f"statement {row.statement[:16]} was entered as entry {row.entry}, and its files are not here",
             why="what it says, a withdrawal perhaps, would count for nothing",
-            mend="restore .countermark/statements from a copy; where there is none, `countermark ledger rebuild-index`",
+            mend="`countermark ledger rebuild-index` restores it, or tells from whom to get it",
         ) from error
     if row_of(out, row.statement) != row:
         raise LedgerRefused(

@@ -7,7 +7,7 @@ not looked at. The shape is plain JSON, so that policy, report and an auditor re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from countermark.artefact.tree import Tree
@@ -16,7 +16,7 @@ from countermark.keys import quorum
 from countermark.keys.trust import Trust
 from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint
-from countermark.lifecycle import book, entitled, heads, rows, withdraw
+from countermark.lifecycle import answers, book, entitled, heads, rows, withdraw
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import Received, admitted_trees, received
 from countermark.passport import evidence
@@ -158,12 +158,14 @@ def _empty(trust: Trust, model: Tree, name: str, checkpoint: Checkpoint) -> dict
 def _training_data(desk: Desk, trust: Trust, shown: Sequence[Shown], out: Gathered) -> None:
     """Deliveries, and the digests of what was screened and of what training may see."""
     by_digest = {s.digest: s for s in shown}
-    over = rows.ended(desk, admitted_trees(desk))
-    for one in received(desk):
+    over, every = rows.ended(desk, admitted_trees(desk)), received(desk)
+    later = answers.then(every)
+    out.evidence["refused_before"] = [asdict(one) | {"reasons": list(one.reasons)} for one in answers.past(desk, every)]
+    for one in every:
         digest = one.parcel.envelope.digest if one.parcel else ""
         known = by_digest.get(digest)
         state = one.state if one.state == "refused" else over.get(digest, one.state)
-        out.evidence["deliveries"].append(_delivery(trust, one, known, state))
+        out.evidence["deliveries"].append(_delivery(trust, one, known, state) | {"then": later.get(digest, "")})
         if known and state == "admitted":
             out.withheld.append(known.slip)
     selection = rows.select(desk, rows.listed(desk))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from countermark import dsse
+from countermark import dsse, merkle
 from countermark.artefact._private import chunk_root
-from countermark.artefact.folder import read_folder
 from countermark.artefact.profile import SHA256
 from countermark.artefact.tree import Tree, TreeEntry, tree_of
-from countermark.checks.model.inspect import Inspection, inspect_files
+from countermark.artefact.walk import paths, unreadable
+from countermark.checks.model.inspect import Inspection, Progress, inspect_files
 from countermark.checks.training.inspect import RecipeInspection, collect, inspect_recipe
 from countermark.errors import StatementRefused, Unusable
-from countermark.formats.source import Memory
+from countermark.formats.source import FileSource
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.statement.predicates import training
 from countermark.statement.predicates.checked import INSPECTION, Checked
@@ -29,23 +30,52 @@ class Inspected:
     envelope: dsse.Envelope
 
 
-def inspect(desk: Desk, model: Path) -> Inspected:
+def inspect(desk: Desk, model: Path, *, progress: Progress | None = None) -> Inspected:
     """Inspect a model and sign the result; for a look without keys use `checks.model.inspect.inspect_path`.
+
+    Each file is read once: what the tree digest is made of is what the readers are given, however large the folder.
+
+    Args:
+        progress: told (files done, bytes done).
 
     Raises:
         TreeRefused, Unusable: the model cannot be read as a tree.
     """
-    files: dict[str, bytes] = {}
-
-    def keep(entry: TreeEntry, data: bytes) -> None:
-        files[entry.path] = data
-
-    tree = read_folder(model, sink=keep)
-    result = inspect_files((path, Memory(data)) for path, data in files.items())
+    entries: list[TreeEntry] = []
+    result = inspect_files(_opened(model, entries, progress))
+    tree = tree_of(entries)
     said = result.to_json()
     predicate = Checked(desk.context(EVERYBODY), said["checks"], {"files": said["files"]})
     envelope = desk.sign(Statement(model.name, tree.digest, INSPECTION, predicate.to_json()))
     return Inspected(result, tree, envelope)
+
+
+def _opened(model: Path, entries: list[TreeEntry], progress: Progress | None) -> Iterator[tuple[str, FileSource]]:
+    """Every file of a folder in the order of its tree; once it is hashed, its entry stands in `entries`."""
+    home = model.parent if model.is_file() else model
+    size = 0
+    for done, path in enumerate(_names(model)):
+        leaves: list[bytes] = []
+
+        def read(window: bytes, done: int = done, leaves: list[bytes] = leaves) -> None:
+            nonlocal size
+            size += len(window)
+            leaves.append(SHA256.chunks.leaf(window))
+            if progress:
+                progress(done, size)
+
+        source = FileSource(home / path, read)
+        root = merkle.root(leaves, SHA256.chunks) if leaves else SHA256.no_bytes()
+        entries.append(TreeEntry(path, source.size, source.executable, root))
+        yield path, source
+        source.release()
+
+
+def _names(model: Path) -> list[str]:
+    try:
+        return list(paths(model))
+    except OSError as error:
+        raise unreadable(model, error) from error
 
 
 @dataclass(frozen=True, slots=True)

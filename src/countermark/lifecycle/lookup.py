@@ -94,6 +94,28 @@ def rebuild(desk: Desk) -> tuple[int, list[tuple[str, CountermarkError]]]:
     return len(found), broken
 
 
+def remembered(desk: Desk) -> dict[int, Row]:
+    """What the index still says of each entry, also of statements whose files are gone: a hint, never evidence; empty where it cannot tell."""
+    known, head = _read(desk), filed.head(desk)
+    try:
+        found = _vouched(desk, known, head) if known and head else None
+    except Unusable:
+        return {}
+    return {row.entry: row for row in found or ()}
+
+
+def entered_before(desk: Desk, digests: Iterable[str]) -> dict[str, Row]:
+    """What the index says of statements of these digests, by digest; a hint, as `remembered`."""
+    known, wanted = _read(desk), set(digests)
+    if known is None or not wanted:
+        return {}
+    try:
+        found = _answer(desk, known, sorted({Shelf.of_digest(digest) for digest in wanted}))
+    except (Unusable, LedgerRefused):
+        return {}
+    return {row.statement: row for row in found if row.statement in wanted}
+
+
 def _scanned(desk: Desk) -> Iterator[Row]:
     return (filed.row_of(filed.slip(desk, digest), digest) for digest in filed.digests(desk))
 

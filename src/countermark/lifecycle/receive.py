@@ -191,6 +191,14 @@ def _answered_folders(desk: Desk) -> list[Path]:
     return [f for p in places if p.is_dir() for f in sorted(p.iterdir()) if (f / ANSWER).exists() and f.name[0] != "."]
 
 
+def copies(desk: Desk) -> Iterator[dsse.Envelope]:
+    """Every delivery that was answered here, and each answer, as they lie beside the data."""
+    for folder in _answered_folders(desk):
+        if (folder / PARCEL).exists():
+            yield _head(folder).envelope
+        yield dsse.Envelope.from_bytes((folder / ANSWER).read_bytes(), what=ANSWER)
+
+
 def _head(folder: Path) -> Head:
     with (folder / PARCEL).open("rb") as file:
         return parcel.parse_head(file.readline(parcel.MAX_PARCEL_BYTES), what=folder.name)

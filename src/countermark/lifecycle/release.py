@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,17 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A signed verdict; passport and OMS signature exist only where it admits."""
+    """A signed verdict; passport and OMS signature exist only where it admits.
+
+    Attributes:
+        witnesses: answers of those of the quorum who did not cosign, by their names, where too few did.
+    """
 
     judged: Judged
     verdict: Slip
     passport: Path | None = None
     oms: Path | None = None
+    witnesses: dict[str, str] = field(default_factory=dict)
 
 
 def judge(desk: Desk, model: Path, policy: bytes) -> Judged:
@@ -81,20 +86,22 @@ def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, si
     """
     with desk.space.lock():
         trust = desk.trust()
-        _have_cosigned(desk, trust)
+        missing = _not_cosigned(desk, trust)
         judged = judge(desk, model, policy)
         bundle = oms.bundle(model, desk.signer("oms"), judged=judged.gathered.model)[0] if judged.admitted else b""
         statement = _statement(desk, model.name, judged)
         desk.space.put(canonical.to_bytes(judged.gathered.evidence))
         slip = _standing(desk, trust, statement) or _enter(desk, trust, statement)
-        if judged.admitted and not _have_cosigned(desk, trust):
+        if judged.admitted and (missing := _not_cosigned(desk, trust)):
             raise LedgerRefused(
                 "the verdict is signed and entered, but its head is not cosigned by the quorum yet",
-                why="papers without it would not verify anywhere",
+                why="\n".join(
+                    ["papers without it would not verify anywhere", *(f"{n}: {said}" for n, said in missing.items())]
+                ),
                 mend="`countermark ledger cosign` with every witness's answer, then `countermark release` again",
             )
         if not judged.admitted:
-            return Released(judged, slip)
+            return Released(judged, slip, witnesses=missing)
         signature = _write_oms(desk, model, bundle)
         passport = model.with_name(model.name + SUFFIX)
         packed = pack(desk, trust, judged, slip, auditor=auditor, since=since)
@@ -102,9 +109,12 @@ def release(desk: Desk, model: Path, policy: bytes, *, auditor: bool = False, si
         return Released(judged, slip, passport, signature)
 
 
-def _have_cosigned(desk: Desk, trust: Trust) -> bool:
-    """Ask the witnesses where the trust document names a quorum; whether the ledger's head is seen by enough of them."""
-    return not quorum.parse(trust.document.quorum).needed or witnessing.ask(desk, trust).enough
+def _not_cosigned(desk: Desk, trust: Trust) -> dict[str, str]:
+    """Ask the witnesses where the trust document names a quorum; where too few cosign, each one's answer who did not."""
+    if not quorum.parse(trust.document.quorum).needed:
+        return {}
+    done = witnessing.ask(desk, trust)
+    return {} if done.enough else done.missing
 
 
 def _enter(desk: Desk, trust: Trust, statement: Statement) -> Slip:

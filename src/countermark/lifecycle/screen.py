@@ -61,6 +61,8 @@ def screen(
         deliveries=[r.delivery for r in listed],
         ids=[r.id for r in listed],
         contract=contract.rows if contract and contract.rows else None,
+        delivered=[r.label for r in listed],
+        aside=[r.id in selection.aside for r in listed],
         sizes=[(facts.width, facts.height) for facts in (sniff(content[r]) for r in listed)],
         seed=seed,
         engine=engine,

@@ -127,12 +127,18 @@ def ask(desk: Desk, trust: Trust, brought: Sequence[bytes] = (), *, seconds: flo
             try:
                 lines[witness.name] = _one(witness, head, carried, log.reader.consistency, seconds)
             except CountermarkError as error:
-                missing[witness.name] = f"{error.what}: {error.why}" if error.why else error.what
+                missing[witness.name] = _told(error)
         published = log.cosigned(list(lines.values())) if lines else head
         heads.keep(desk, trust, published)
     here = {w.name for w in rule.witnesses if any(_named(w, s) for s in Note.from_bytes(published.note).signatures)}
     left = {name: why for name, why in missing.items() if name not in here}
     return Round(published, tuple(sorted(here)), left, rule.satisfied(here))
+
+
+def _told(error: CountermarkError) -> str:
+    """A witness's answer in one line, with what to do about it."""
+    told = f"{error.what}: {error.why}" if error.why else error.what
+    return f"{told}; {error.mend}" if error.mend else told
 
 
 def needed(trust: Trust) -> Quorum:

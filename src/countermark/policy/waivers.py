@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,19 @@ def waived(ruling: Ruling, policy: Policy, evidence: dict[str, Any], now: dateti
             digests = (*ruling.evidence, str(waiver["statement"]))
             return replace(ruling, ok=True, waived=shown, evidence=digests)
     return ruling
+
+
+def waivable(policy: Policy, checks: Iterable[str]) -> frozenset[str]:
+    """Every id that a waiver can lift under a policy: checks that it asks for, trials, and rules that it lets be waived.
+
+    Args:
+        checks: ids of all checks that there are, for patterns such as ``data/*``.
+    """
+    rooms = {pattern.removesuffix("*") for pattern in policy.checks if pattern.endswith("/*")}
+    inside = {check for check in checks if any(check.startswith(room) for room in rooms)}
+    return frozenset(
+        {*policy.checks, *inside, *(t.trial for t in policy.trials), *(r.id for r in policy.rules if r.waivable)}
+    )
 
 
 def _counts(waiver: dict[str, Any], policy: Policy, evidence: dict[str, Any], now: datetime) -> bool:

@@ -17,7 +17,8 @@ class Supplier:
 
     Attributes:
         state: admitted, refused or replaced. aside: of its rows, those set aside. named: why it was named, or empty.
-        p: its p-value after correction, or None.
+        q: its p-value after correction, or None. statement: its digest; of the answer where that was followed by another.
+        then: what came after a refusal, or empty.
     """
 
     name: str
@@ -31,13 +32,17 @@ class Supplier:
     reasons: tuple[str, ...]
     statement: str
     signature: str
+    then: str = ""
 
 
 def suppliers(report: Report) -> list[Supplier]:
-    """Refused deliveries first, then suppliers that were named, then all others by name."""
+    """Refused deliveries first, also those admitted later, then suppliers that were named, then all others by name."""
     named = {text(n.get("supplier")): n for n in tables(report.stage("screening").get("named"))}
     aside = out_of_the_data(report.evidence)
-    out = [_supplier(d, named, aside) for d in tables(report.evidence.get("deliveries"))]
+    before = [
+        d | {"statement": d.get("answer"), "state": "refused"} for d in tables(report.evidence.get("refused_before"))
+    ]
+    out = [_supplier(d, named, aside) for d in (*before, *tables(report.evidence.get("deliveries")))]
     return sorted(out, key=lambda s: (s.state != "refused", not s.named, s.name, s.sequence))
 
 
@@ -51,6 +56,7 @@ def _supplier(delivery: dict[str, Any], named: dict[str, dict[str, Any]], aside:
         name, _whole(delivery.get("sequence")), state, _whole(delivery.get("rows")), _whole(delivery.get("classes")), own,
         (text(mark.get("why")) or "it disagrees with all others") if mark else "", float(q) if isinstance(q, int | float) else None,
         tuple(texts(delivery.get("reasons"))), text(delivery.get("statement")), text(delivery.get("signature")),
+        text(delivery.get("then")),
     )  # fmt: skip
 
 
@@ -151,7 +157,7 @@ def figures(report: Report) -> list[tuple[str, str, str]]:
     """(number, label, tone) for the head of the page."""
     every = tables(report.evidence.get("deliveries"))
     came = rows(report)
-    refused = sum(d.get("state") == "refused" for d in every)
+    refused = sum(d.get("state") == "refused" for d in every) + len(tables(report.evidence.get("refused_before")))
     named = len(tables(report.stage("screening").get("named")))
     rules = report.rules()
     failing = sum(r.get("ok") is not True for r in rules)

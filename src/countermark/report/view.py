@@ -93,6 +93,7 @@ class Report:
                 out.append(
                     Unseen(check, f"{word}: {outcome.get('reason') or outcome.get('error') or 'no reason given'}")
                 )
+            out += [Unseen(check, said) for said in texts(outcome.get("leftOut"))]
         out += self._left_out() + self._only_said()
         return out + [
             Unseen(a.group, a.question, a.would_show) for a in self.assessment.cheat_sheet if a.state == "not shown"

@@ -6,14 +6,14 @@ import made_up_parts
 import numpy as np
 import pytest
 
-from countermark.checks.data import battery
+from countermark.checks.data import battery, contract
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._view import View
 from countermark.checks.data.battery import CHECKS, looked_away, run_checks, screen
 from countermark.checks.data.screening import Screening
 from countermark.engines.engine import InProcess
 from countermark.errors import Unusable
-from countermark.finding import Failed, outcome_to_json
+from countermark.finding import Failed, Found, Passed, outcome_to_json
 
 DATA = made_up_parts.stamped(made_up_parts.honest(0), "maker-03", "part-03")
 
@@ -103,3 +103,18 @@ def test_larger_and_smaller_pictures_are_brought_to_size() -> None:
     assert (sized[:, :, :32] == 0).all() and (sized[:, :, 32:] == 200).all()
     assert (at_side(np.full((1, 16, 16, 3), 7, np.uint8)) == 7).all()
     assert battery.WORKERS >= 1
+
+
+def test_decisions_count_against_the_contract_as_they_stand() -> None:
+    data = made_up_parts.honest(0)
+    labels = list(map(str, data.label))
+    other = next(c for c in sorted(set(labels)) if c != labels[0])
+    agreed = contract.counts([other, *labels[1:]], list(data.supplier))
+    breach = screen(data.images, labels, list(data.supplier), contract=agreed)
+    assert isinstance(breach.checks["data/contract"].outcome, Found)
+    relabelled = screen(data.images, [other, *labels[1:]], list(data.supplier), contract=agreed, delivered=labels)
+    rejected = screen(
+        data.images, labels, list(data.supplier), contract=agreed, aside=[True] + [False] * (len(labels) - 1)
+    )
+    for result in (relabelled, rejected):
+        assert isinstance(result.checks["data/contract"].outcome, Passed)

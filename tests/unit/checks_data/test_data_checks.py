@@ -8,6 +8,7 @@ from dataclasses import replace
 import made_up_parts
 import numpy as np
 import pytest
+from made_up_parts import MadeUp
 from PIL import Image
 
 from countermark.checks.data import (
@@ -21,7 +22,7 @@ from countermark.checks.data import (
 )
 from countermark.checks.data._exhibit import MAX_BYTES, strip
 from countermark.checks.data._patterns import Windows, likeness, moving, still
-from countermark.finding import Found, Passed, Skipped
+from countermark.finding import Found, Passed, Skipped, outcome_to_json
 
 SMALL = made_up_parts.honest(0)
 MANY = made_up_parts.honest(0, classes=24, suppliers=20, makers=4)
@@ -35,6 +36,19 @@ def test_contract_is_skipped_without_one_and_told_apart() -> None:
     assert isinstance(over, Found)
     assert [(f.where.supplier, f.where.label) for f in over.findings] == [("acme", "nut"), ("stranger", "nut")]
     assert "4 rows, agreed 3" in over.findings[0].why
+
+
+def test_the_contract_holds_suppliers_to_what_they_delivered_and_what_is_still_there() -> None:
+    agreed = {"acme": {"nut": 3, "bolt": 2}}
+    relabelled = contract.compare(agreed, {"acme": {"nut": 3, "bolt": 2}}, {"acme": {"nut": 2, "bolt": 3}})
+    assert isinstance(relabelled, Passed), "the owner's decision is not the supplier's breach"
+    assert {m.name: m.value for m in relabelled.measures}["cells over contract by decisions alone"] == 1
+    swapped = {"acme": {"nut": 5, "bolt": 0}}
+    mended = contract.compare(agreed, swapped, {"acme": {"nut": 3, "bolt": 2}})
+    assert isinstance(mended, Passed), "what was over is not in that class any more"
+    partly = contract.compare(agreed, swapped, {"acme": {"nut": 4, "bolt": 1}})
+    assert isinstance(partly, Found) and "5 rows delivered, 4 in the data, agreed 3" in partly.findings[0].why
+    assert isinstance(contract.compare(agreed, swapped), Found)
 
 
 def test_near_duplicates_across_suppliers_and_groups() -> None:
@@ -144,3 +158,24 @@ def test_exhibits_fit(side: int) -> None:
     digest, png = strip(noise)
     assert len(png) <= MAX_BYTES and len(digest) == 64
     assert Image.open(io.BytesIO(png)).format == "PNG"
+
+
+def test_rows_that_are_not_compared_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert duplicates.run(made_up_parts.view_of(SMALL)).outcome.left_out == ()
+    monkeypatch.setattr(duplicates, "MOST_TOGETHER", 20)
+    report = duplicates.run(made_up_parts.view_of(SMALL))
+    (told,) = report.outcome.left_out
+    crowded = next(m.value for m in report.outcome.measures if "not compared" in m.name)
+    assert crowded and told.startswith(f"{crowded} rows were not compared nearly")
+    assert outcome_to_json(report.outcome)["leftOut"] == [told]
+
+
+def test_cells_and_rows_that_nobody_else_makes_are_told() -> None:
+    data = made_up_parts.honest(0, classes=24, suppliers=20, makers=4)
+    alone = np.flatnonzero(data.label == data.label[0])
+    first = data.supplier == data.supplier[alone[0]]
+    kept = np.flatnonzero((data.label != data.label[0]) | first)
+    view = made_up_parts.view_of(MadeUp(data.images[kept], data.label[kept], data.supplier[kept], data.planted[kept]))
+    cells, left = cell_difference.run(view).outcome, leave_one_supplier_out.run(view).outcome
+    assert "1 of" in cells.left_out[0] and "not compared" in cells.left_out[0]
+    assert str(int((first & (data.label == data.label[0])).sum())) in left.left_out[0]

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from countermark import dsse
-from countermark.errors import SignatureRefused, Unusable
+from countermark.errors import Unusable
 from countermark.keys import signer as keyfiles
 from countermark.keys.signer import add_signature, generate, load, sign_envelope
 
@@ -55,7 +55,7 @@ def test_wrong_and_missing_passphrases(tmp_path: Path) -> None:
     generate("statement").save(tmp_path / "locked", b"right")
     generate("statement").save(tmp_path / "plain")
     for path, passphrase in (("locked", b"wrong"), ("locked", None), ("plain", b"any")):
-        with pytest.raises(SignatureRefused, match="passphrase"):
+        with pytest.raises(Unusable, match="passphrase"):
             load(tmp_path / path, "statement", passphrase)
 
 
@@ -81,7 +81,7 @@ def _pem(key: object) -> bytes:
     ids=["empty", "text", "hollow", "zeros", "cut", "odd-cipher", "rsa", "p192", "k256"],
 )  # fmt: skip
 def test_files_that_hold_no_usable_key_are_refused(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(SignatureRefused):
+    with pytest.raises(Unusable):
         load(_write(tmp_path / "k", data), "statement")
 
 

@@ -15,6 +15,7 @@ from countermark.ledger.record import LEAF_BYTES
 from countermark.ledger.stores.files import FileStore
 from countermark.lifecycle import acts, book, care, filed
 from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.rebuild import Rebuilt, rebuild
 from countermark.lifecycle.receive import receive
 from countermark.passport.slip import ledger_note_key
 
@@ -40,9 +41,9 @@ def thief(desk: Desk, leaf: bytes = bytes(LEAF_BYTES)) -> None:
 
 def test_a_whole_ledger_has_no_troubles(small: World) -> None:
     told: list[tuple[int, int]] = []
-    head, troubles = care.fsck(small[OWNER], lambda *done: told.append(done))
-    assert (head.size, troubles) == (4, []) and told[-1] == (4, 4)
-    assert care.rebuild(small[OWNER]) == (0, [])
+    head, troubles, unfinished = care.fsck(small[OWNER], lambda *done: told.append(done))
+    assert (head.size, troubles, unfinished) == (4, [], []) and told[-1] == (4, 4)
+    assert rebuild(small[OWNER]) == Rebuilt(0, 0, (), 4, ())
 
 
 @pytest.mark.parametrize("kind", ["tile/0", "tile/entries"])
@@ -51,16 +52,16 @@ def test_one_flipped_bit_in_the_ledger_is_named(small: World, kind: str) -> None
     data = bytearray(file.read_bytes())
     data[40] ^= 1
     file.write_bytes(data)
-    _, troubles = care.fsck(small[OWNER])
+    _, troubles, _ = care.fsck(small[OWNER])
     assert troubles[0].where == "ledger/" and ("tile" in troubles[0].what or "entries" in troubles[0].what)
     with pytest.raises(LedgerRefused):
-        care.rebuild(small[OWNER])
+        rebuild(small[OWNER])
 
 
 def test_a_head_that_the_key_did_not_sign_is_refused(small: World) -> None:
     file = home(small[OWNER]) / "ledger" / "checkpoint"
     file.write_bytes(file.read_bytes().replace(b"\n4\n", b"\n3\n"))
-    for act in (care.fsck, care.rebuild, care.monitor):
+    for act in (care.fsck, rebuild, care.monitor):
         with pytest.raises(LedgerRefused):
             act(small[OWNER])
 
@@ -72,7 +73,7 @@ def test_one_flipped_bit_in_a_statement_is_named(small: World, suffix: str) -> N
         data = bytearray(kept)
         data[len(data) // 2] ^= 1
         file.write_bytes(data)
-        _, troubles = care.fsck(small[OWNER])
+        _, troubles, _ = care.fsck(small[OWNER])
         assert any(file.stem in t.where for t in troubles), troubles
         file.write_bytes(kept)
     assert care.fsck(small[OWNER])[1] == []
@@ -86,7 +87,7 @@ def test_lost_files_are_named_and_receipts_made_again(small: World) -> None:
     first.unlink()
     second.write_bytes(b"nothing")
     assert len(care.fsck(desk)[1]) == 4  # two statements, and the two entries that they explained
-    assert care.rebuild(desk) == (2, [])
+    assert rebuild(desk) == Rebuilt(0, 2, (), 4, ())
     assert care.fsck(desk)[1] == []
     assert before == {p.name: filed.slip(desk, p.stem).index() for p in statements.glob("*.tlog-proof")}
     sorted(statements.glob("*.json"))[0].unlink()
@@ -100,8 +101,8 @@ def test_statements_that_were_never_entered_are_told(small: World) -> None:
     (newest,) = (s for s in book.entered(desk, acts.acts.REVOCATION) if s.index() == 4)
     shutil.rmtree(home(desk) / "ledger")
     shutil.copytree(small.root / "before", home(desk) / "ledger")
-    made, lost = care.rebuild(desk)
-    assert made == 0 and [t.where for t in lost] == [f"statements/{newest.envelope.digest}.opening"]
+    done = rebuild(desk)
+    assert done.receipts == 0 and [t.where for t in done.missing] == [f"statements/{newest.envelope.digest}.opening"]
     assert any(newest.envelope.digest in t.where for t in care.fsck(desk)[1])
 
 

@@ -16,7 +16,7 @@ from countermark.artefact.folder import read_folder
 from countermark.errors import SignatureRefused, StatementRefused, TreeRefused, TrustRefused, Unusable
 from countermark.keys.document import Revocation
 from countermark.keys.signer import sign_envelope
-from countermark.lifecycle import book, parcel
+from countermark.lifecycle import answers, book, parcel
 from countermark.lifecycle.deliver import deliver, look
 from countermark.lifecycle.parcel import Parcel
 from countermark.lifecycle.receive import DATA, Received, admitted_trees, finish, receive, received
@@ -108,6 +108,37 @@ def test_a_refused_delivery_that_arrives_whole_is_admitted(world: World) -> None
         ("admitted", piece.envelope.digest)
     ]
     assert owners_ledger_size(world) == 3
+
+
+def test_a_refusal_stays_in_the_history_after_the_delivery_was_admitted(world: World) -> None:
+    folder, piece = world.delivered()
+    before = (folder / "nut" / "0.png").read_bytes()
+    for content in (b"altered", b"altered again"):
+        (folder / "nut" / "0.png").write_bytes(content)
+        receive(world[OWNER], folder)
+    (folder / "screw" / "0.png").unlink()
+    receive(world[OWNER], folder)
+    assert [p.then for p in answers.past(world[OWNER], received(world[OWNER]))] == ["then refused again"] * 2
+    (folder / "screw" / "0.png").write_bytes(b"parts screw 0" * 20)
+    (folder / "nut" / "0.png").write_bytes(before)
+    assert receive(world[OWNER], folder).state == "admitted"
+    past = answers.past(world[OWNER], received(world[OWNER]))
+    assert [(p.supplier, p.sequence, p.delivery, p.then) for p in past] == [
+        (SUPPLIER, 1, piece.envelope.digest, "then admitted")
+    ] * 3
+    assert "nut/0.png" in past[0].reasons[0]
+
+
+def test_what_followed_a_refused_delivery_is_told(world: World) -> None:
+    folder, piece = world.delivered()
+    (folder / "nut" / "0.png").write_bytes(b"altered")
+    receive(world[OWNER], folder)
+    assert answers.then(received(world[OWNER])) == {}
+    deliver(world[SUPPLIER], folder, addressee=OWNER, replace=True)
+    assert receive(world[OWNER], folder).state == "admitted"
+    every = received(world[OWNER])
+    assert answers.then(every) == {piece.envelope.digest: "then replaced by delivery 2, which was admitted"}
+    assert answers.past(world[OWNER], every) == []
 
 
 def test_a_file_that_nobody_signed_is_hashed_but_not_copied(world: World) -> None:
@@ -285,6 +316,19 @@ def test_a_class_outside_the_scope_is_refused_at_both_ends(world: World) -> None
     piece = deliver(world[OTHER], folder, addressee=OWNER)
     resign(folder, piece, SUPPLIER)
     refused(world, folder, "class bolt is outside the scope of acme")
+
+
+def test_a_note_among_the_pictures_is_no_row_and_is_not_signed(world: World) -> None:
+    folder = world.parts()
+    (folder / "screw" / "note.txt").write_text("screws of March")
+    (folder / "nut" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (folder / "nut" / "0001").write_bytes(b"\x89PNG\r\n\x1a\n and so on")
+    seen = look(folder)
+    assert seen.dataset.classes() == {"nut": 3, "screw": 2}
+    assert [line.partition(":")[0] for line in seen.rejects] == ["nut/.DS_Store", "screw/note.txt"]
+    with pytest.raises(TrustRefused, match="may not deliver") as refused:
+        deliver(world[SUPPLIER], folder, addressee=OWNER)
+    assert "note.txt: no picture" in refused.value.why
 
 
 @pytest.mark.parametrize("days", [-30, 3], ids=["past", "future"])

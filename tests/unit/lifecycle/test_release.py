@@ -14,6 +14,7 @@ from countermark.errors import LedgerRefused, StatementRefused, TreeRefused, Unu
 from countermark.keys.cosigner import ED25519, CosignerKey
 from countermark.ledger.receipt import Receipt
 from countermark.lifecycle import book, enrol, release, withdraw, witnessing
+from countermark.lifecycle.receive import receive
 from countermark.lifecycle.verify import pinned, verify_model
 from countermark.passport.passport import Passport
 from countermark.statement.predicates import verdict
@@ -102,8 +103,9 @@ def test_evidence_in_papers_is_what_the_verdict_judged_even_where_witnesses_were
 ) -> None:
     watched(small)
     cosigned(small)
-    with pytest.raises(LedgerRefused, match="not cosigned"):
+    with pytest.raises(LedgerRefused, match="not cosigned") as waiting:
         release.release(small[OWNER], model, small_release.POLICY)
+    assert "acme: no cosignature was brought" in waiting.value.why
     cosigned(small)
     papers = release.release(small[OWNER], model, small_release.POLICY, auditor=True).passport
     assert papers is not None and verdicts(small) == 1
@@ -121,3 +123,16 @@ def test_a_verdict_that_was_withdrawn_is_not_taken_up_again(small: World, model:
     with pytest.raises(LedgerRefused, match="not cosigned"):  # a verdict of its own, that waits in turn
         release.release(small[OWNER], model, small_release.POLICY)
     assert verdicts(small) == 2
+
+
+def test_evidence_tells_refusals_that_an_admission_followed(small: World, model: Path) -> None:
+    sent, piece = small.delivered(small.parts("more"))
+    whole = (sent / "nut" / "0.png").read_bytes()
+    (sent / "nut" / "0.png").write_bytes(b"altered")
+    assert receive(small[OWNER], sent).state == "refused"
+    (sent / "nut" / "0.png").write_bytes(whole)
+    assert receive(small[OWNER], sent).state == "admitted"
+    evidence = release.judge(small[OWNER], model, small_release.POLICY).gathered.evidence
+    (past,) = evidence["refused_before"]
+    assert (past["supplier"], past["delivery"], past["then"]) == (SUPPLIER, piece.envelope.digest, "then admitted")
+    assert [d["state"] for d in evidence["deliveries"]] == ["admitted", "admitted"]

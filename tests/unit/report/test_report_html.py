@@ -164,6 +164,29 @@ def test_every_supplier_and_refusal_is_told() -> None:
     assert sum((a.get("class") or "") == "cross" for t, a in seen.tags if t == "path") == 3
 
 
+def test_what_a_check_left_out_is_told_before_the_questions() -> None:
+    evidence = good()
+    evidence["screening"]["checks"]["data/duplicates"]["leftOut"] = ["7 rows were not compared nearly"]
+    made = report(evidence)
+    assert "data/duplicates: 7 rows were not compared nearly" in made.not_looked_at()
+    assert "7 rows were not compared nearly" in to_html(made)
+
+
+def test_refusals_before_a_delivery_was_admitted_are_told() -> None:
+    evidence = good()
+    admitted = next(d for d in evidence["deliveries"] if d["state"] == "admitted")
+    past = {"supplier": admitted["supplier"], "sequence": 1, "delivery": admitted["statement"], "answer": sha("refusal"),
+            "rows": 9, "reasons": ["changed: nut/0.png"], "then": "then admitted"}  # fmt: skip
+    evidence["refused_before"] = [past]
+    for delivery in evidence["deliveries"]:
+        if delivery["state"] == "refused":
+            delivery["then"] = "then replaced by delivery 7, which was admitted"
+    source = to_html(report(evidence))
+    assert "changed: nut/0.png" in source and "then admitted" in source and "then replaced by delivery 7" in source
+    ids = [a["id"] for _, a in Page(source).tags if a.get("id")]
+    assert sorted(set(ids)) == sorted(ids)
+
+
 def test_links_lead_somewhere_and_every_evidence_digest_is_whole_somewhere() -> None:
     evidence = good()
     source = to_html(report(evidence))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from countermark.checks.data._heads import Heads
 
 LEAST_ROWS = 8
+Counts = Mapping[str, Mapping[str, int]]
 Cell = tuple[int, int, NDArray[np.intp]]
 
 
@@ -23,6 +24,7 @@ class View:
         images: uint8 (n, h, w, 3). label, supplier: (n,) codes into `classes` and `suppliers`.
         ids: n row ids. heads: out-of-fold and left-out class scores. contract: supplier -> class -> rows, or None.
         sizes: (n, 2) width and height of the pictures before they were brought to one size, or None where unknown.
+        counts: rows by supplier and class as delivered, and as they are in the data now; None where they are these rows.
         seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
@@ -33,10 +35,11 @@ class View:
     suppliers: tuple[str, ...]
     ids: tuple[str, ...]
     heads: Heads
-    contract: Mapping[str, Mapping[str, int]] | None = None
+    contract: Counts | None = None
     seed: int = 0
     sizes: NDArray[np.intp] | None = None
     suspected: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    counts: tuple[Counts, Counts] | None = None
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -67,3 +70,17 @@ class View:
     def names(self, rows: NDArray[np.intp]) -> tuple[str, ...]:
         """Ids of rows."""
         return tuple(self.ids[i] for i in rows)
+
+
+def compared_cells(view: View, compared: int, which: str) -> tuple[str, ...]:
+    """What a check that compares cells leaves out, in words; nothing where it compared all.
+
+    Args:
+        compared: number of cells. which: what they have that the others have not.
+    """
+    total = len(view.cells)
+    return (
+        (f"{total - compared} of {total} cells (supplier and class) were not compared: only those {which} are",)
+        if compared < total
+        else ()
+    )

@@ -20,11 +20,12 @@ from countermark.checks.data import (
 )
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._prepare import Progress, patch_features, prepare
-from countermark.checks.data._view import View
+from countermark.checks.data._view import Counts, View
+from countermark.checks.data.contract import counts as count_rows
 from countermark.checks.data.screening import CellResult, Features, Screening, SupplierResult
 from countermark.engines.engine import Engine, Threads, one_thread
 from countermark.errors import Unusable
-from countermark.finding import SEVERITIES, Failed, Finding, Found, Skipped
+from countermark.finding import SEVERITIES, Failed, Finding, Found, Outcome, Skipped
 
 # In this order: a check may leave out of its heads what an earlier one suspects.
 CHECKS: tuple[Check, ...] = (
@@ -43,6 +44,8 @@ def screen(
     deliveries: Sequence[str] | None = None,
     ids: Sequence[str] | None = None,
     contract: Mapping[str, Mapping[str, int]] | None = None,
+    delivered: Sequence[str] | None = None,
+    aside: Sequence[bool] | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
     seed: int = 0,
     engine: Engine | None = None,
@@ -54,7 +57,8 @@ def screen(
         images: uint8 (n, h, w) or (n, h, w, 3), sides of at least 8. labels, suppliers: n names each.
         model: reserved for features of the user's own model; refused, not ignored, while that is not built.
         deliveries: n delivery ids, used for row names where `ids` is absent. ids: n unique row names.
-        contract: supplier -> class -> rows agreed.
+        contract: supplier -> class -> rows agreed. delivered: n labels as the suppliers gave them, where decisions changed
+            some. aside: n, whether a row is set aside; it is screened all the same, and not counted against the contract.
         sizes: n (width, height) that the pictures had before they were brought to one size, where known. seed: of sampling and folds: same seed, same result.
         engine: how feature extraction is spread; by default two threads of this process.
         progress: called with (stage, share done, 0 to 1).
@@ -77,9 +81,20 @@ def screen(
             if len(sizes) != len(view.label):
                 raise Unusable(f"{len(sizes)} sizes for {len(view.label)} rows", mend="one (width, height) per row")
             view = replace(view, sizes=np.array(sizes, np.intp))
+        if delivered is not None or aside is not None:
+            view = replace(view, counts=_counts(labels, suppliers, delivered, aside))
         reports = run_checks(view, CHECKS, progress)
         features = Features("k-means patches", dimensions, view.heads.accuracy)
     return _joined(view, reports, features)
+
+
+def _counts(
+    labels: Sequence[str], suppliers: Sequence[str], delivered: Sequence[str] | None, aside: Sequence[bool] | None
+) -> tuple[Counts, Counts]:
+    """Rows by supplier and class as delivered, and as they are in the data now."""
+    kept = [i for i, out in enumerate(aside if aside is not None else [False] * len(labels)) if not out]
+    now = count_rows([labels[i] for i in kept], [suppliers[i] for i in kept])
+    return count_rows(labels if delivered is None else delivered, suppliers), now
 
 
 def run_checks(view: View, checks: Sequence[Check], progress: Progress | None = None) -> dict[str, CheckReport]:
@@ -149,10 +164,15 @@ def _worst_first(reports: dict[str, CheckReport]) -> tuple[Finding, ...]:
 
 
 def looked_away(screening: Screening) -> tuple[str, ...]:
-    """Why checks did not look, one line each: for the page that says what was not looked at."""
-    reasons = ((name, r.outcome) for name, r in screening.checks.items())
-    return tuple(
-        f"{name}: {o.reason if isinstance(o, Skipped) else o.error}"
-        for name, o in reasons
-        if isinstance(o, Skipped | Failed)
-    )
+    """What checks did not look at, and why, one line each: for the page that says so."""
+    return tuple(f"{name}: {why}" for name, r in screening.checks.items() for why in _away(r.outcome))
+
+
+def _away(outcome: Outcome) -> tuple[str, ...]:
+    match outcome:
+        case Skipped():
+            return (outcome.reason,)
+        case Failed():
+            return (outcome.error,)
+        case _:
+            return outcome.left_out

@@ -17,7 +17,7 @@ from countermark.checks.data._check import NO_INTENT, Check, CheckReport
 from countermark.checks.data._combine import SHARE, named_cells
 from countermark.checks.data._exhibit import strip
 from countermark.checks.data._null import robust_z, tail_p
-from countermark.checks.data._view import LEAST_ROWS, Cell, View
+from countermark.checks.data._view import LEAST_ROWS, Cell, View, compared_cells
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
 ID = "data/cell-difference"
@@ -46,7 +46,8 @@ def run(view: View) -> CheckReport:
         Measure("cells compared", len(cells)), Measure("cells named", len(named)),
         Measure("largest robust score", float(z.max())), Measure("expected wrong accusations of suppliers", SHARE),
     )  # fmt: skip
-    outcome = Found(tuple(findings), measures) if findings else Passed(measures)
+    left_out = compared_cells(view, len(cells), "of classes that another supplier makes too, with enough rows")
+    outcome = Found(tuple(findings), measures, left_out) if findings else Passed(measures, left_out)
     return CheckReport(outcome, None, None, None, adjusted, tuple(suspects), exhibits)
 
 
@@ -84,4 +85,4 @@ def _finding(view: View, cell: Cell, p: float, exhibit: str) -> Finding:
     )  # fmt: skip
 
 
-CHECK = Check(ID, 2, run)
+CHECK = Check(ID, 3, run)

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from countermark.checks.data._check import Check, CheckReport
-from countermark.checks.data._view import View
+from countermark.checks.data._view import Counts, View
 from countermark.finding import Finding, Found, Measure, Outcome, Passed, Skipped, Where
 
 ID = "data/contract"
 MOST_NAMED = 20
-Counts = Mapping[str, Mapping[str, int]]
 
 
 def run(view: View) -> CheckReport:
     """Compare counts with the contract; Skipped where there is none."""
     if view.contract is None:
         return CheckReport(Skipped("no contract was given that says how many rows were agreed (`--contract FILE`)"))
-    seen: dict[str, dict[str, int]] = {s: {} for s in view.suppliers}
-    for s, c, rows in view.cells:
-        seen[view.suppliers[s]][view.classes[c]] = len(rows)
-    return CheckReport(compare(view.contract, seen))
+    now = counts([view.classes[c] for c in view.label], [view.suppliers[s] for s in view.supplier])
+    delivered, kept = view.counts or (now, now)
+    return CheckReport(compare(view.contract, delivered, kept))
 
 
 def counts(labels: Sequence[str], suppliers: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -32,35 +30,48 @@ def counts(labels: Sequence[str], suppliers: Sequence[str]) -> dict[str, dict[st
     return out
 
 
-def compare(agreed: Counts, seen: Counts) -> Outcome:
+def compare(agreed: Counts, delivered: Counts, kept: Counts | None = None) -> Outcome:
     """Outcome of agreed against seen counts, supplier -> class -> rows.
 
-    More rows than agreed, or rows of a class or supplier nobody agreed on, are findings. Fewer are only counted:
-    rows may have been set aside since.
+    A supplier answers for what it delivered, and only for what is still in the data: more rows than agreed in both, or
+    rows of a class or supplier nobody agreed on, are findings. Fewer are only counted, and so is more than was agreed by
+    decisions of the data owner's, who gave rows another class.
+
+    Args:
+        kept: rows that are in the data now, after decisions and quarantines; None where they are those delivered.
     """
-    findings, over, under = [], 0, 0
-    for supplier in sorted(agreed.keys() | seen.keys()):
-        want, have = agreed.get(supplier, {}), seen.get(supplier, {})
-        odd = [c for c in sorted(want.keys() | have.keys()) if have.get(c, 0) > want.get(c, 0)]
+    kept = delivered if kept is None else kept
+    findings, over, under, decided = [], 0, 0, 0
+    for supplier in sorted(agreed.keys() | delivered.keys() | kept.keys()):
+        want, came, have = (c.get(supplier, {}) for c in (agreed, delivered, kept))
+        above = {c for c in want.keys() | have.keys() if have.get(c, 0) > want.get(c, 0)}
+        odd = sorted(c for c in above if came.get(c, 0) > want.get(c, 0))
         over += len(odd)
+        decided += len(above) - len(odd)
         under += sum(have.get(c, 0) < n for c, n in want.items())
         if odd:
-            findings.append(_finding(supplier, odd, want, have))
+            findings.append(_finding(supplier, odd, want, came, have))
     measures = (
-        Measure("cells", sum(len(c) for c in seen.values())), Measure("cells over contract", over),
-        Measure("cells under contract", under),
+        Measure("cells", sum(len(c) for c in kept.values())), Measure("cells over contract", over),
+        Measure("cells under contract", under), Measure("cells over contract by decisions alone", decided),
     )  # fmt: skip
     return Found(tuple(findings), measures) if findings else Passed(measures)
 
 
-def _finding(supplier: str, odd: list[str], want: Mapping[str, int], have: Mapping[str, int]) -> Finding:
-    told = "; ".join(f"{c}: {have.get(c, 0)} rows, agreed {want.get(c, 0)}" for c in odd[:5])
+def _finding(
+    supplier: str, odd: list[str], want: Mapping[str, int], came: Mapping[str, int], have: Mapping[str, int]
+) -> Finding:
+    told = "; ".join(f"{c}: {_told(came.get(c, 0), have.get(c, 0))}, agreed {want.get(c, 0)}" for c in odd[:5])
     return Finding(
         ID, "more-than-agreed", "medium", 1.0, f"{supplier} delivered more rows than agreed in {len(odd)} classes",
         Where(supplier=supplier, label=", ".join(odd[:MOST_NAMED])), told,
-        "ask the supplier, or change the contract and receive again",
+        "reject or relabel the rows that are too many and screen again; or ask the supplier, or change the contract and receive again",
         "counts say nothing about content; an attacker who keeps to the contract is not seen here",
     )  # fmt: skip
 
 
-CHECK = Check(ID, 2, run)
+def _told(came: int, have: int) -> str:
+    return f"{have} rows" if came == have else f"{came} rows delivered, {have} in the data"
+
+
+CHECK = Check(ID, 3, run)

@@ -47,8 +47,16 @@ def run(view: View) -> CheckReport:
         Measure("duplicate groups", len(groups)), Measure("rows that repeat another", len(suspects)),
         Measure("rows not compared nearly (too many look alike)", crowded),
     )  # fmt: skip
-    outcome = Found(tuple(findings), measures) if findings else Passed(measures)
+    left_out = (_left_out(crowded),) if crowded else ()
+    outcome = Found(tuple(findings), measures, left_out) if findings else Passed(measures, left_out)
     return CheckReport(outcome, suspects=suspects, exhibits=exhibits)
+
+
+def _left_out(crowded: int) -> str:
+    return (
+        f"{crowded} rows were not compared nearly with all that look alike (more than {MOST_TOGETHER} rows of one class or "
+        "one part of the hash); equal pictures among them were looked for"
+    )
 
 
 def _joined(n: int, pairs: list[tuple[int, int]]) -> list[NDArray[np.intp]]:
@@ -138,4 +146,4 @@ def _finding(view: View, rows: NDArray[np.intp], exhibit: str) -> Finding:
     )  # fmt: skip
 
 
-CHECK = Check(ID, 2, run)
+CHECK = Check(ID, 3, run)

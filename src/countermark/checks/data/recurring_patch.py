@@ -16,7 +16,7 @@ from countermark.checks.data._combine import SHARE, named_cells
 from countermark.checks.data._exhibit import strip
 from countermark.checks.data._null import robust_z, tail_p
 from countermark.checks.data._patterns import Moving, Windows, likeness, moving, still
-from countermark.checks.data._view import Cell, View
+from countermark.checks.data._view import Cell, View, compared_cells
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
 ID = "data/recurring-patch"
@@ -71,7 +71,8 @@ def run(view: View) -> CheckReport:
         Measure("largest robust score, any place", float(z_moving.max())),
         Measure("expected wrong accusations of suppliers", SHARE),
     )  # fmt: skip
-    outcome = Found(tuple(findings), measures) if findings else Passed(measures)
+    left_out = compared_cells(view, len(cells), "with enough rows")
+    outcome = Found(tuple(findings), measures, left_out) if findings else Passed(measures, left_out)
     return CheckReport(outcome, scores, None, None, adjusted, tuple(suspects), exhibits)
 
 
@@ -150,4 +151,4 @@ def _finding(
     )  # fmt: skip
 
 
-CHECK = Check(ID, 2, run)
+CHECK = Check(ID, 3, run)

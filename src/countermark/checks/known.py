@@ -1,0 +1,13 @@
+"""Ids of all checks, for who names one without running it; a test compares them with the checks themselves."""
+
+from __future__ import annotations
+
+DATA = (
+    "data/contract", "data/duplicates", "data/image-scaling", "data/recurring-patch", "data/label-errors",
+    "data/leave-one-supplier-out", "data/cell-difference",
+)  # fmt: skip
+MODEL = (
+    "model/code", "model/config", "model/coverage", "model/external-data", "model/files", "model/format-name", "model/npy",
+    "model/onnx", "model/pickle", "model/safetensors",
+)  # fmt: skip
+ALL = (*DATA, *MODEL)

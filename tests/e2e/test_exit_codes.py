@@ -1,0 +1,130 @@
+"""The page of exit codes against the program: every command is listed, and ends as the page says where it is tried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from countermark.cli._table import COMMANDS
+from countermark.cli.main import countermark, run
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "exit-codes.md"
+ROW = re.compile(r"^\| `([a-z -]+)` \| (.+) \| (.+) \| (.+) \|$", re.MULTILINE)
+CODES = {name: dict(zip((0, 1, 3), said, strict=True)) for name, *said in ROW.findall(PAGE.read_text())}
+
+
+def leaves(path: tuple[str, ...], found: click.Command | None) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(found, click.Group):
+        for name in found.list_commands(click.Context(found)):
+            yield from leaves((*path, name), found.get_command(click.Context(found), name))
+    elif found is not None:
+        yield " ".join(path), found
+
+
+ALL = dict(
+    leaf for name in COMMANDS for leaf in leaves((name,), countermark.get_command(click.Context(countermark), name))
+)
+
+
+def test_every_command_is_on_the_page_and_nothing_else() -> None:
+    assert set(CODES) == set(ALL)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_unknown_option_is_a_usage_error_everywhere(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*name.split(), "--no-such-option"]) == 2
+    assert "no-such-option" in capsys.readouterr().err.replace("\n", "")
+
+
+ARGUMENTS = {
+    "trust new": ("parts", "--party", "none.enrol.json=data-owner"), "trust pin": ("0" * 64, "--trust", "none"),
+    "query": ("http://127.0.0.1:9", "none.png", "--model", "0" * 64, "--api-key-file", "none"),
+    "trial": ("none", "--images", "none"), "approve": ("none", "--note", "x"), "waive": ("data/duplicates", "--model", "none",
+    "--reason", "x"), "revoke": ("0", "--reason", "x"), "party revoke": ("acme", "--reason", "x"),
+    "key api": ("plant", "--out", "api.key"), "key new": ("statement",), "key use": ("statement", "pkcs11:token=none"),
+    "oms sign": ("none", "--signature", "none.json", "--key", "none.pem"),
+    "oms verify": ("none", "--signature", "none.json", "--public-key", "none.pem"),
+    "proof make": ("none", "file", "--out", "none.cmproof"), "proof check": ("none", "none.cmproof", "--digest", "0" * 64),
+    "convert": ("none", "out"), "ledger compare": ("none", "none"), "init": ("Not A Name",),
+}  # fmt: skip
+ANYWHERE = {"policy show", "doctor", "demo factory"}
+"""They ask for no file and no workspace."""
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - ANYWHERE))
+def test_without_workspace_and_files_nothing_is_judged(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    needed = sum(p.required for p in ALL[name].params if isinstance(p, click.Argument))
+    words = ARGUMENTS.get(name, ("none",) * needed)
+    code = run([*name.split(), *words])
+    assert code == 2, (code, capsys.readouterr())
+
+
+def test_a_wrong_passphrase_is_an_input_that_is_not_right(shell) -> None:
+    for name, phrase in (("good", "correct"), ("wrong", "battery")):
+        (shell.here / name).write_text(phrase)
+        (shell.here / name).chmod(0o600)
+    shell("init", "acme", "--role", "data-owner", "--ledger", "--passphrase-file", "good")
+    shell("trust", "new", "parts", "--party", "acme.enrol.json=data-owner", "--passphrase-file", "good")
+    for words in (("trust", "sign"), ("key", "new", "witness")):
+        said = shell(*words, "--passphrase-file", "wrong", exit=2)
+        assert "the passphrase is wrong" in said.err.replace("\n", " ")
+    shell("trust", "sign", "--passphrase-file", "good")
+    (shell.here / "photos" / "nut").mkdir(parents=True)
+    (shell.here / "photos" / "nut" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    for words in (("deliver", "photos"), ("trust", "snapshot", "x"), ("ledger", "show")):
+        said = shell(*words, "--passphrase-file", "wrong", exit=2)
+        assert "the passphrase is wrong" in said.err.replace("\n", " ")
+
+
+TRIED = (
+    ("acme", "deliver photos --dry-run", 0), ("acme", "deliver photos --to nobody", 1), ("acme", "deliver photos", 0),
+    ("manufacturer", "receive ../acme/photos", 0), ("manufacturer", "receive --list", 0),
+    ("acme", "verify photos", 0), ("acme", "verify photos.cmanswer", 3), ("plant", "verify model", 3),
+    ("manufacturer", "review", 3), ("manufacturer", "quarantine --from-screening", 3), ("manufacturer", "decide row --reject", 3),
+    ("manufacturer", "recall --supplier acme", 0), ("manufacturer", "release model", 1), ("manufacturer", "report model", 1),
+    ("manufacturer", "assess model", 0), ("engineering", "release ../plant/model", 1), ("plant", "inspect model", 3),
+    ("manufacturer", "disclose 0 --out ../0.slip.json", 0), ("manufacturer", "disclose 77", 3), ("plant", "verify ../0.slip.json", 3),
+    ("manufacturer", "ledger show", 0), ("manufacturer", "ledger proof 1", 0), ("manufacturer", "ledger proof 77", 3),
+    ("manufacturer", "ledger check", 0), ("manufacturer", "ledger fsck", 0), ("manufacturer", "ledger rebuild-index", 0),
+    ("manufacturer", "ledger head head.checkpoint", 0), ("manufacturer", "ledger monitor", 0), ("engineering", "ledger head x", 1),
+    ("manufacturer", "ledger compare head.checkpoint .countermark/ledger", 0), ("manufacturer", "ledger add ../acme/photos.cmanswer", 1),
+    ("manufacturer", "ledger cosign", 1), ("manufacturer", "ledger ask x", 0), ("manufacturer", "ledger fork head.checkpoint", 1),
+    ("plant", "witness key", 2), ("plant", "witness show", 0), ("acme", "letter photos.cmanswer", 1),
+    ("manufacturer", "approve model --training ../acme/photos.cmanswer --note x", 1), ("plant", "party list", 0),
+    ("manufacturer", "party revoke nobody --reason x", 1), ("manufacturer", "party add ../acme/acme.enrol.json", 0),
+    ("manufacturer", "trust show", 0), ("manufacturer", "trust export ../again.jsonl", 0), ("manufacturer", "trust renew", 0),
+    ("plant", "trust pin " + "0" * 64 + " --trust ../trust.jsonl", 1), ("manufacturer", "trust policy bad.toml", 1),
+    ("manufacturer", "trust quorum bad.toml", 1), ("acme", "trust sign ../next.json", 2), ("acme", "trust snapshot x", 1),
+    ("manufacturer", "trust snapshot ../rev.json", 0), ("manufacturer", "revoke 0 --reason x", 0), ("manufacturer", "revoke 77 --reason x", 3),
+    ("acme", "waive data/duplicates --model photos --reason x", 1), ("manufacturer", "supersede 77 78", 3),
+    ("plant", "key list", 0), ("plant", "key new witness", 0), ("plant", "key api phone --out api.key", 0), ("plant", "key api-list", 0),
+    ("plant", "witness cosign ../manufacturer/head.checkpoint", 1), ("plant", "policy show", 0), ("manufacturer", "policy check bad.toml", 1),
+    ("acme", "digest photos", 0), ("acme", "diff photos photos", 0), ("acme", "diff photos ../plant/model", 1),
+    ("acme", "proof make photos nut --out nut.cmproof", 0), ("acme", "proof check photos nut.cmproof --digest " + "0" * 64, 1),
+    ("acme", "croissant export photos --out photos.croissant.json", 0), ("acme", "convert photos.cmanswer out", 2), ("acme", "convert bad.tar out", 1),
+)  # fmt: skip
+
+
+def test_commands_end_as_the_page_says(project) -> None:
+    for name in ("manufacturer", "plant"):
+        folder = project.here / name / "model"
+        folder.mkdir()
+        (folder / "weights.bin").write_bytes(b"weights")
+    (project.here / "manufacturer" / "bad.toml").write_text("nonsense = 1\n")
+    (project.here / "acme" / "bad.tar").write_bytes(b"no shard" * 64)
+    wrong = []
+    for at, words, code in TRIED:
+        name = next(leaf for leaf in ALL if f"{words} ".startswith(f"{leaf} "))
+        done = project.ends(*words.split(), at=at)
+        if done.exit != code:
+            wrong.append((at, words, code, done.exit, (done.err or done.out)[-300:]))
+        if done.exit in CODES[name] and CODES[name][done.exit] == "-":
+            wrong.append((at, words, "the page knows no", done.exit, done.err))
+    assert wrong == []

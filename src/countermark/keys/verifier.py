@@ -25,6 +25,8 @@ Algorithm = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 POST_QUANTUM: frozenset[Algorithm] = frozenset({"ml-dsa-65"})
 MAX_SPKI_BYTES = 4096
+MOST_TRIED = 256
+"""Keys that a lone signature without a keyid is tried against, at most."""
 CURVES: dict[Algorithm, tuple[type[ec.EllipticCurve], type[hashes.HashAlgorithm]]] = {
     "ecdsa-p256": (ec.SECP256R1, hashes.SHA256),
     "ecdsa-p384": (ec.SECP384R1, hashes.SHA384),
@@ -186,9 +188,10 @@ def ecdsa_hash(algorithm: Algorithm) -> hashes.HashAlgorithm:
 
 
 def verify_envelope(envelope: dsse.Envelope, keys: dict[str, PublicKey]) -> frozenset[str]:
-    """Verify every signature of an envelope that one of `keys` made.
+    """Verify every signature of an envelope that names one of `keys`.
 
-    The keyid is a hint: a signature whose hint names nobody is tried against all keys.
+    Only those are tried, and each key once, so that junk beside a good signature costs nothing. A lone signature without a keyid,
+    which DSSE leaves open, is tried against all keys where there are at most 256.
 
     Args:
         keys: key id -> key; already narrowed to the right use and party.
@@ -197,16 +200,20 @@ def verify_envelope(envelope: dsse.Envelope, keys: dict[str, PublicKey]) -> froz
         Ids of the keys that signed. Signatures by unknown keys never count.
 
     Raises:
-        SignatureRefused: a signature that names a known key does not verify, or nobody known signed.
+        SignatureRefused: a signature that names a known key does not verify, two name the same, or nobody known signed.
     """
+    named = [s for s in envelope.signatures if s.keyid in keys]
+    signed = {s.keyid for s in named}
+    if len(signed) < len(named):
+        raise SignatureRefused(
+            "two signatures of one envelope name the same key", why="one is enough; more only cost time",
+            mend="ask for the statement as it was signed",
+        )  # fmt: skip
     message = envelope.signed_bytes()
-    signed: set[str] = set()
-    for signature in envelope.signatures:
-        if signature.keyid in keys:
-            keys[signature.keyid].verify(message, signature.sig)
-            signed.add(signature.keyid)
-        else:
-            signed |= {key.id for key in keys.values() if _verifies(key, message, signature.sig)}
+    for signature in named:
+        keys[signature.keyid].verify(message, signature.sig)
+    if [s.keyid for s in envelope.signatures] == [""] and len(keys) <= MOST_TRIED:
+        signed = {key.id for key in keys.values() if _verifies(key, message, envelope.signatures[0].sig)}
     if not signed:
         raise SignatureRefused(
             "no signature by a key that counts here",

@@ -12,7 +12,7 @@ from countermark.artefact.folder import read_folder
 from countermark.checks.known import ALL as KNOWN_CHECKS
 from countermark.errors import StatementRefused, Unusable
 from countermark.keys.trust import Trust
-from countermark.lifecycle import book, entitled, withdraw
+from countermark.lifecycle import book, entitled, lookup, withdraw
 from countermark.lifecycle.desk import Desk
 from countermark.passport.slip import Slip
 from countermark.policy.document import Policy
@@ -96,7 +96,9 @@ def snapshot(desk: Desk, *, days: int = SNAPSHOT_DAYS, revoke: Sequence[int] = (
     """
     with desk.space.lock():
         trust = desk.trust()
-        entries = {*revoke, *withdraw.entries(desk), *_revoked_before(desk, trust)}
+        before = _revoked_before(desk, trust)
+        entries = {*revoke, *withdraw.entries(desk), *(entry for said in before for entry in said.entries)}
+        known = {row.statement for row in lookup.every(desk) if row.entry in entries}
         with book.ledger(desk, trust) as log:
             head = log.checkpoint
         predicate = Revocations(
@@ -107,13 +109,14 @@ def snapshot(desk: Desk, *, days: int = SNAPSHOT_DAYS, revoke: Sequence[int] = (
             tuple(sorted(entries)),
             (desk.now() + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ"),
             withdraw.successors(desk, trust, entries),
+            tuple(sorted(known.union(*(said.statements for said in before)))),
         )
         envelope = desk.sign(Statement("revocations", head.root.hex(), acts.REVOCATION, predicate.to_json()))
         desk.verify(trust, envelope, "data-owner", "model-owner")
         return book.enter(desk, trust, [envelope])[0]
 
 
-def _revoked_before(desk: Desk, trust: Trust) -> set[int]:
-    """Ledger entries in the owners' earlier snapshots; what another party called one revokes nothing, and hides nothing."""
+def _revoked_before(desk: Desk, trust: Trust) -> list[Revocations]:
+    """The owners' earlier snapshots; what another party called one revokes nothing, and hides nothing."""
     shown = entitled.standing(book.entered(desk, acts.REVOCATION), trust, desk.now())
-    return {entry for one in shown for entry in Revocations.from_json(one.statement.predicate).entries}
+    return [Revocations.from_json(one.statement.predicate) for one in shown]

@@ -93,7 +93,8 @@ def fresh_until(desk: Desk, shown: Shown | None = None) -> str | None:
     """
     snapshot = kept_snapshot(desk)
     entries = {shown.index} if shown is not None and shown.index is not None else set()
-    return fresh(snapshot, desk.trust(), entries, desk.now(), "this statement") if snapshot else None
+    said = {shown.digest} if shown is not None else set[str]()
+    return fresh(snapshot, desk.trust(), entries, desk.now(), "this statement", statements=said) if snapshot else None
 
 
 @dataclass(frozen=True, slots=True)

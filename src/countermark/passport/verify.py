@@ -6,7 +6,7 @@ revocation snapshot come from the reader's own pin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -134,7 +134,8 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
         if one.statement.predicate_type not in RESTRICTING:
             in_time(one, trust, now)
     late = max(now, quorum_time(checkpoint, trust, now) or now)  # it is not earlier than what witnesses have seen
-    fresh_until = fresh(pin.snapshot, trust, {i for i, _ in entries}, late) if pin.snapshot else None
+    said = {s.digest for s in shown}
+    fresh_until = fresh(pin.snapshot, trust, {i for i, _ in entries}, late, statements=said) if pin.snapshot else None
     return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, words)
 
 
@@ -255,12 +256,14 @@ def read_snapshot(slip: Slip, trust: Trust, now: datetime) -> tuple[Shown, Revoc
 
 
 def fresh(
-    snapshot: Slip, trust: Trust, entries: set[int], now: datetime, what: str = "what the verdict rests on"
-) -> str | None:
+    snapshot: Slip, trust: Trust, entries: set[int], now: datetime, what: str = "what the verdict rests on", *,
+    statements: Collection[str] = (),
+) -> str | None:  # fmt: skip
     """End of the snapshot's time where it has not run out; None where it has.
 
     Args:
-        entries: ledger entries that must not be revoked. what: they are, for the reader.
+        entries: ledger entries that must not be revoked. what: they are, for the reader. statements: payload digests of those
+            that are opened, which may stand at another entry too.
 
     Raises:
         TrustRefused: it revokes one of them, or knows a newer trust version.
@@ -269,6 +272,11 @@ def fresh(
     gone = entries & set(revoked.entries)
     if gone:
         raise _revoked(revoked, gone, what)
+    if again := set(statements) & set(revoked.statements):
+        raise TrustRefused(
+            f"{what} was revoked (statement {min(again)[:16]})", why="it stands in the ledger at a second entry, which changes nothing",
+            mend="ask the owner for a newer one, and the ledger's keeper who entered it twice",
+        )  # fmt: skip
     if trust.document.version < revoked.trust_version:
         raise TrustRefused(
             f"the trust version at hand, {trust.document.version}, is older than the snapshot's, {revoked.trust_version}",

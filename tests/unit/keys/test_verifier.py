@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from countermark import dsse
 from countermark.errors import SignatureRefused
 from countermark.keys.signer import generate, sign_envelope
-from countermark.keys.verifier import USES, PublicKey, verify_envelope
+from countermark.keys.verifier import MOST_TRIED, USES, PublicKey, verify_envelope
 
 ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
 # y-coordinates of the points of small order and their unreduced encodings; the sign bit may be either.
@@ -106,14 +106,42 @@ def test_all_signatures_by_known_keys_must_verify() -> None:
         verify_envelope(dsse.Envelope("type", b"payload", (envelope.signatures[0], bad)), known)
 
 
-def test_the_keyid_is_only_a_hint() -> None:
+def test_a_lone_signature_needs_no_keyid_and_one_that_names_nobody_is_not_tried() -> None:
     one, other = private_key("one", "statement"), private_key("other", "statement")
     signature = one.sign(dsse.pae("type", b"payload"))
-    for hint in ("", "nobody", "0" * 64):
-        envelope = dsse.Envelope("type", b"payload", (dsse.Signature(hint, signature),))
-        assert verify_envelope(envelope, {one.public.id: one.public}) == {one.public.id}
+    lone = dsse.Envelope("type", b"payload", (dsse.Signature("", signature),))
+    assert verify_envelope(lone, {one.public.id: one.public}) == {one.public.id}
+    crowd = {str(n): other.public for n in range(MOST_TRIED)} | {one.public.id: one.public}
+    named = [dsse.Envelope("type", b"payload", (dsse.Signature(hint, signature),)) for hint in ("nobody", "0" * 64)]
+    two = dsse.Envelope("type", b"payload", (*lone.signatures, *lone.signatures))
+    for envelope, keys in ((lone, {other.public.id: other.public}), (lone, crowd), (two, {one.public.id: one.public}),
+                           *((each, {one.public.id: one.public}) for each in named)):  # fmt: skip
         with pytest.raises(SignatureRefused, match="no signature by a key that counts"):
-            verify_envelope(envelope, {other.public.id: other.public})
+            verify_envelope(envelope, keys)
+
+
+def test_junk_beside_a_signature_is_never_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Red team: 63 junk signatures made each of 40 keys verify 63 times."""
+    one = private_key("one", "statement")
+    keys = {s.public.id: s.public for s in (one, *(private_key(f"party {n}", "statement") for n in range(39)))}
+    tried: list[str] = []
+    verify = PublicKey.verify
+
+    def counted(key: PublicKey, message: bytes, signature: bytes) -> None:
+        tried.append(key.id)
+        verify(key, message, signature)
+
+    monkeypatch.setattr(PublicKey, "verify", counted)
+    good = sign_envelope("type", b"payload", [one])
+    for hint in ("", "stranger"):
+        junk = tuple(dsse.Signature(hint, bytes([n]) * 64) for n in range(63))
+        tried.clear()
+        assert verify_envelope(dsse.Envelope("type", b"payload", (*junk, *good.signatures)), keys) == {one.public.id}
+        assert tried == [one.public.id]
+    tried.clear()
+    with pytest.raises(SignatureRefused, match="name the same key"):
+        verify_envelope(dsse.Envelope("type", b"payload", good.signatures * 64), keys)
+    assert tried == []
 
 
 def test_unknown_signers_never_count() -> None:

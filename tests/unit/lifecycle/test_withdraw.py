@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -229,3 +230,27 @@ def test_a_slip_is_refused_once_the_snapshot_kept_here_revokes_its_entry(small: 
     told(small)
     with pytest.raises(TrustRefused, match=f"this statement was revoked \\(ledger entry {slip.index()}\\)"):
         read_slip(reader, file)
+
+
+@pytest.mark.parametrize("naming", [False, True])
+def test_a_second_entry_of_a_revoked_statement_does_not_outlive_it(tmp_path: Path, naming: bool) -> None:
+    """Both sides: a snapshot of entries alone lets the second entry through, one of statements refuses it."""
+    spec = importlib.util.spec_from_file_location(
+        "second_entry", Path(__file__).parents[3] / "attacks" / "ledger" / "second_entry.py"
+    )
+    assert spec is not None and spec.loader is not None
+    second_entry = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(second_entry)
+    assert second_entry.attack(tmp_path / "twice", naming=naming) == (naming, True)
+
+
+def test_a_slip_at_another_entry_is_refused_by_its_statement(small: World) -> None:
+    desk = small[OWNER]
+    (first,) = book.entered(desk, delivery.TYPE)
+    withdraw.withdraw(desk, [first], "wrong camera")
+    told(small)
+    said = Revocations.from_json(Statement.from_bytes(acts.snapshot(desk).envelope.payload).predicate)
+    assert said.statements == (first.envelope.digest,) and said.entries == (first.index(),)
+    shown = replace(verify(first, small[SUPPLIER].trust(), small.clock()), index=99)
+    with pytest.raises(TrustRefused, match="this statement was revoked"):
+        fresh_until(small[SUPPLIER], shown)

@@ -31,6 +31,7 @@ PREDICATES: list[Any] = [
     Waiver(CONTEXT, "data/label-flip", "2026-12-01T00:00:00Z", "known"),
     Revocations(CONTEXT, 7, "e" * 64, 1, (1, 2), "2026-12-01T00:00:00Z"),
     Revocations(CONTEXT, 7, "e" * 64, 1, (1,), "2026-12-01T00:00:00Z", (Successor(1, "f" * 64, "a" * 64),)),
+    Revocations(CONTEXT, 7, "e" * 64, 1, (1,), "2026-12-01T00:00:00Z", statements=("b" * 64,)),
     Checked(CONTEXT, {"data/contract": {"outcome": "passed"}}, {"rows": 3}),
     VerdictStatement(CONTEXT, VERDICT, ("f" * 64,), ()),
 ]

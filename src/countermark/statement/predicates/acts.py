@@ -121,7 +121,8 @@ class Revocations:
 
     Entries are named by ledger index, so that a licensee can match what it only knows as a commitment. Keys
     are revoked in the trust document; the snapshot names the trust version it was made under. `successors` tells what
-    replaces verdicts among the entries; the field is left out where there are none.
+    replaces verdicts among the entries; `statements` are the payload digests of what was entered there, so that a second
+    entry of the same statement counts for nothing either. The two fields are left out where there are none.
     """
 
     context: Context
@@ -131,10 +132,12 @@ class Revocations:
     entries: tuple[int, ...]
     next_update: str
     successors: tuple[Successor, ...] = ()
+    statements: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Predicate."""
-        newer = {"successors": [s.to_json() for s in self.successors]} if self.successors else {}
+        newer: dict[str, Any] = {"successors": [s.to_json() for s in self.successors]} if self.successors else {}
+        newer |= {"statements": list(self.statements)} if self.statements else {}
         return newer | {
             "context": self.context.to_json(),
             "treeSize": self.tree_size,
@@ -160,10 +163,22 @@ class Revocations:
             fields.integers("entries"),
             fields.text("nextUpdate"),
             tuple(map(Successor.from_json, fields.items("successors"))) if fields.optional("successors") else (),
+            _digests(fields.texts("statements")) if fields.optional("statements") else (),
         )
         fields.done()
         moment(out.next_update)
         return out
+
+
+def _digests(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Hex SHA-256 each.
+
+    Raises:
+        StatementRefused: one is not.
+    """
+    for digest in given:
+        Fields({"statement": digest}, "revocation snapshot: statements").hex("statement")
+    return given
 
 
 @dataclass(frozen=True, slots=True)

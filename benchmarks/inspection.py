@@ -80,6 +80,7 @@ def run(command: list[str], file: Path) -> tuple[str, float, float]:
         text=True,
         env=environment,
         check=True,
+        cwd=file.parent,  # one of the peers leaves a report where it is started
     )
     code, seconds, memory = started.stdout.splitlines()[-1].split()
     answer = (

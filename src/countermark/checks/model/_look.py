@@ -17,12 +17,26 @@ from countermark.checks.model import (
     onnx,
     pickle,
     safetensors,
+    savedmodel,
 )
 from countermark.checks.model._check import HEAD, Check, Look, ModelFile
 from countermark.formats.source import Buffered
 from countermark.sandbox.task import Answer, Job, Source, task
 
-_BY_CONTENT: tuple[Check, ...] = (safetensors, gguf, hdf5, keras, npy, pickle, code, onnx, config, archive, coverage)
+_BY_CONTENT: tuple[Check, ...] = (
+    safetensors,
+    gguf,
+    hdf5,
+    keras,
+    npy,
+    pickle,
+    code,
+    savedmodel,
+    onnx,
+    config,
+    archive,
+    coverage,
+)
 DEEPEST = 4
 """Asked in this order; the last one takes what is left."""
 VERSIONS: dict[str, int] = {check.ID: check.VERSION for check in _BY_CONTENT} | {format_name.ID: format_name.VERSION}

@@ -75,6 +75,7 @@ def good() -> Iterator[tuple[str, bytes]]:
     yield "function/saved_model.pb", saved([RUN], [function("inner", node("a", "Assert"), node("b", "Relu"))])
     yield "objects/saved_model.pb", saved([OUT], objects=metadata(CUSTOM), more=ASSET)
     yield "direct/saved_model.pb", saved([node("out", "inner", "c")], [function("inner", node("b", "Relu"))])
+    yield "frozen.pb", field(1, CONST) + field(1, OUT) + field(4, field(1, 22))
     yield "keras_metadata.pb", field(1, field(2, 0) + field(3, b"root") + field(5, CUSTOM.encode()))
     yield "fingerprint.pb", field(1, 77) + field(7, b"abc")
 
@@ -119,6 +120,8 @@ def bad() -> Iterator[tuple[str, bytes, str]]:
         saved([OUT, node("s", "SaveV2")], more=field(4, entry("saved_model_main_op", field(1, field(1, b"s"))))),
         "savedmodel-saver",
     )
+    yield "frozen-save.pb", field(1, CONST) + field(1, node("s", "SaveV2", "c")), "savedmodel-saver"
+    yield "frozen-read.pb", field(1, CONST) + field(1, node("s", "ReadFile", "c")), "savedmodel-operator"
     yield "asset-above.pb", saved([OUT], more=field(6, field(2, b"../../etc/passwd"))), "savedmodel-asset"
     yield "asset-absolute.pb", saved([OUT], more=field(6, field(2, b"/etc/passwd"))), "savedmodel-asset"
     yield "lambda.pb", saved([OUT], objects=metadata(LAMBDA)), "keras-lambda"
@@ -138,6 +141,7 @@ def _on_restore() -> bytes:
 def doubtful() -> Iterator[tuple[str, bytes]]:
     """What is neither refused nor proven."""
     yield "unknown-operator.pb", saved([node("out", "SentencepieceOp", "c")])
+    yield "anything.pb", b"\x0a\x03abc\xff\xff\xff"
     yield "two-graphs.pb", saved([OUT], graphs=2)
     yield "unknown-field.pb", saved([OUT]) + field(99, b"x")
     yield "registered.pb", saved([OUT], objects=field(1, field(13, b"Mine>Layer")))

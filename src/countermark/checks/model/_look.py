@@ -8,6 +8,7 @@ from countermark.checks.model import (
     archive,
     code,
     config,
+    coreml,
     coverage,
     format_name,
     gguf,
@@ -18,25 +19,18 @@ from countermark.checks.model import (
     pickle,
     safetensors,
     savedmodel,
+    skops,
+    tflite,
+    trees,
+    xml,
 )
 from countermark.checks.model._check import HEAD, Check, Look, ModelFile
 from countermark.formats.source import Buffered
 from countermark.sandbox.task import Answer, Job, Source, task
 
 _BY_CONTENT: tuple[Check, ...] = (
-    safetensors,
-    gguf,
-    hdf5,
-    keras,
-    npy,
-    pickle,
-    code,
-    savedmodel,
-    onnx,
-    config,
-    archive,
-    coverage,
-)
+    safetensors, gguf, hdf5, keras, skops, trees, tflite, xml, npy, pickle, code, savedmodel, coreml, onnx, config, archive, coverage,
+)  # fmt: skip
 DEEPEST = 4
 """Asked in this order; the last one takes what is left."""
 VERSIONS: dict[str, int] = {check.ID: check.VERSION for check in _BY_CONTENT} | {format_name.ID: format_name.VERSION}

@@ -31,12 +31,16 @@ def look(file: ModelFile) -> Look:
     """Account for every byte."""
     if tensor_bundle.announces(file.source):
         return _index(file)
-    message = _BESIDE.get(_name(file), "SavedModel")
-    kind = "savedmodel" if message == "SavedModel" else "savedmodel part"
+    message = _message(file)
+    kind = {"SavedModel": "savedmodel", "GraphDef": "tensorflow graph"}.get(message, "savedmodel part")
     try:
         facts = savedmodel.read(file.source, message=message)
     except Malformed as error:
+        if not savedmodel.announces(file.head) and _name(file) not in (*_BESIDE, "saved_model.pb"):
+            return Look(ID, "unknown", "unproven", f"no graph of TensorFlow: {error.what}")  # anything is called .pb
         return refused(ID, kind, file, error)
+    if message == "GraphDef":
+        facts.roots |= facts.bodies.get(savedmodel.MAIN, {}).keys()
     findings, doubts = _configurations(file, facts)
     findings += [*_operators(file, facts), *_saver(file, facts), *_assets(file, facts)]
     doubts += _doubts(facts)
@@ -53,6 +57,12 @@ def look(file: ModelFile) -> Look:
         f"{nodes} nodes, {len(facts.bodies)} graphs and functions, all operators listed",
         counts=counts,
     )
+
+
+def _message(file: ModelFile) -> str:
+    """What message the file is: a graph alone, as frozen graphs are, begins with a node."""
+    plain = file.head[:1] == b"\x0a" and _name(file) != "saved_model.pb"
+    return _BESIDE.get(_name(file), "GraphDef" if plain else "SavedModel")
 
 
 def _name(file: ModelFile) -> str:

@@ -24,7 +24,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "core"))
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from countermark.ledger import Checkpoint, Log, LogReader, NoteKey, audit, verify, verify_checkpoint, verify_consistency
+from countermark.ledger.audit import audit
+from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint, verify_consistency
+from countermark.ledger.log import Log
+from countermark.ledger.note import NoteKey
+from countermark.ledger.reader import LogReader
+from countermark.ledger.receipt import verify
 from countermark.ledger.stores.files import FileStore
 from countermark.ledger.stores.protocol import Store
 

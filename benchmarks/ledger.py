@@ -30,7 +30,9 @@ import pymerkle
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from countermark import merkle
-from countermark.ledger import Log, NoteKey, verify
+from countermark.ledger.log import Log
+from countermark.ledger.note import NoteKey
+from countermark.ledger.receipt import verify
 from countermark.ledger.stores.files import FileStore
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -23,7 +23,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from countermark.errors import CountermarkError, LedgerRefused
-from countermark.ledger import Checkpoint, Log, LogReader, NoteKey, audit, verify, verify_consistency
+from countermark.ledger.audit import audit
+from countermark.ledger.checkpoint import Checkpoint, verify_consistency
+from countermark.ledger.log import Log
+from countermark.ledger.note import NoteKey
+from countermark.ledger.reader import LogReader
+from countermark.ledger.receipt import verify
 from countermark.ledger.stores.objects import ObjectStore, Version
 from countermark.ledger.stores.protocol import Store
 

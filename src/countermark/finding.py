@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from countermark.errors import StatementRefused
 
@@ -54,7 +54,7 @@ class Where:
         path: file, relative to the artefact's root.
         rows: row ids (``delivery digest prefix/path`` in a dataset).
         supplier, label: a supplier and a class of the dataset.
-        offset: byte offset inside the file.
+        offset: byte offset inside the file. line: line of a text, from 1.
     """
 
     path: str = ""
@@ -62,6 +62,7 @@ class Where:
     supplier: str = ""
     label: str = ""
     offset: int | None = None
+    line: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON object without the fields that do not apply."""
@@ -73,6 +74,8 @@ class Where:
             out["rows"] = list(self.rows)
         if self.offset is not None:
             out["offset"] = self.offset
+        if self.line is not None:
+            out["line"] = self.line
         return out
 
     def __str__(self) -> str:
@@ -81,6 +84,8 @@ class Where:
             parts.append(f"{len(self.rows)} rows")
         if self.offset is not None:
             parts.append(f"byte {self.offset}")
+        if self.line is not None:
+            parts.append(f"line {self.line}")
         return " / ".join(parts)
 
 
@@ -115,6 +120,46 @@ class Finding:
             "what": self.what, "where": self.where.to_json(), "why": self.why, "fix": self.fix,
             "cannotTell": self.cannot_tell, "exhibits": list(self.exhibits),
         }  # fmt: skip
+
+
+def finding_from_json(value: dict[str, Any]) -> Finding:
+    """Read a finding about a file as a confined child said it, trusting none of it; other places than files are dropped.
+
+    Raises:
+        KeyError, TypeError, ValueError: a field is missing or has another type.
+    """
+    if value["severity"] not in SEVERITIES:
+        raise ValueError(f"severity {value['severity']!r}")
+    where = value["where"]
+    offset, line = (None if where.get(name) is None else natural(where[name]) for name in ("offset", "line"))
+    place = Where(path=text(where.get("path", "")), offset=offset, line=line)
+    texts = [text(value[name]) for name in ("check", "rule", "what", "why", "fix", "cannotTell")]
+    severity = cast(Severity, value["severity"])
+    return Finding(
+        texts[0], texts[1], severity, float(value["confidence"]), texts[2], place, texts[3], texts[4], texts[5]
+    )
+
+
+def text(value: object) -> str:
+    """The value, which must be text.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def natural(value: object) -> int:
+    """The value, which must be a number from 0.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if type(value) is not int or value < 0:
+        raise TypeError(f"{value!r} is no natural number")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,8 +234,12 @@ def test_another_fingerprint_another_model_or_a_fork_is_refused(told: Told) -> N
     size = verify_passport(passport, tree, pin, now).checkpoint.size
     with pytest.raises(LedgerRefused, match="two histories"):
         verify_passport(passport, tree, replace(pin, size=size, root="2" * 64), now)
+    shown = max(passport.consistency)
+    with pytest.raises(LedgerRefused, match="does not begin with this tree"):
+        verify_passport(passport, tree, replace(pin, size=shown, root="2" * 64), now)
+    not_shown = next(n for n in range(size - 1, 0, -1) if n not in passport.consistency)
     with pytest.raises(LedgerRefused, match="ledger extends the one seen before"):
-        verify_passport(passport, tree, replace(pin, size=size - 1, root="2" * 64), now)
+        verify_passport(passport, tree, replace(pin, size=not_shown, root="2" * 64), now)
 
 
 def test_a_snapshot_that_ran_out_shows_no_freshness(told: Told) -> None:

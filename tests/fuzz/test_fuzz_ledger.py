@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countermark.errors import LedgerRefused, Refusal
-from countermark.ledger import Log, NoteKey, Opening, Record, verify, verify_checkpoint
-from countermark.ledger.note import Note
-from countermark.ledger.receipt import Receipt
+from countermark.ledger.checkpoint import verify_checkpoint
+from countermark.ledger.log import Log
+from countermark.ledger.note import Note, NoteKey
+from countermark.ledger.receipt import Receipt, verify
+from countermark.ledger.record import Opening, Record
 from countermark.ledger.stores.memory import MemoryStore
 from countermark.ledger.tiles import Tile, decode_bundle, encode_bundle
 

@@ -1,53 +1,162 @@
-"""`countermark inspect`: is this model file safe to load? Needs no workspace."""
+"""`countermark inspect`: is this model file safe to load, is this recipe safe to run? Needs no workspace."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from countermark.cli._answer import Answer, Pairs, Table
-from countermark.cli._command import PATH, command, sitting, workspace_options
+from countermark.cli._command import PATH, command, sitting, with_view, workspace_options
+from countermark.cli._progress import Bar
+from countermark.cli._show import View
+from countermark.finding import Failed, Finding, Skipped
+
+if TYPE_CHECKING:
+    from countermark.checks.model.inspect import Inspection, Progress
+    from countermark.checks.training.inspect import RecipeInspection
 
 VERDICTS = {
     0: "proven: every model file loads without running code",
     1: "refused: loading this would not be safe",
     3: "inconclusive: not every file could be proven",
 }
+RECIPE_VERDICTS = {
+    0: "clean: every file of the recipe was read, and no rule is broken",
+    1: "refused: the recipe breaks rules",
+    3: "inconclusive: not every file of the recipe could be read",
+}
 CANNOT_TELL = "how the model behaves: a backdoor in its weights needs no code (`countermark trial`)"
+RECIPE_CANNOT_TELL = "what the code computes; a hermetic run shows what it touches (`countermark train --dry-run`)"
+KINDS = ("model", "recipe")
+MOST_APART, MOST_PLACES = 6, 20
 
 
 @command("inspect", examples=[
     "countermark inspect model/",
     "countermark inspect weights.safetensors --json",
+    "countermark inspect recipe.toml --training model.training.json",
+    "countermark inspect notebooks/ --kind recipe --sarif notebooks.sarif",
     "countermark inspect model/ --sign inspection.json",
 ])  # fmt: skip
 @click.argument("path", type=PATH)
+@click.option("--kind", type=click.Choice(KINDS), help="What it is (default: a recipe where recipe.toml is there, "
+              "or for a single file of code; else a model).")  # fmt: skip
+@click.option(
+    "--training", type=PATH, metavar="FILE", help="The training statement, to compare its environment with the lock."
+)
+@click.option("--sarif", type=PATH, metavar="FILE", help="Write findings as SARIF 2.1.0, for code-scanning viewers.")
 @click.option("--sign", "out", type=PATH, metavar="FILE", help="Sign the result as this workspace's party.")
 @workspace_options
-def inspect(path: Path, out: Path | None, workspace: Path | None, passphrase_file: Path | None) -> Answer:
-    """Read a model's files to the last byte, executing nothing.
+@with_view
+def inspect(
+    path: Path, kind: str | None, training: Path | None, sarif: Path | None, out: Path | None, workspace: Path | None,
+    passphrase_file: Path | None, view: View,
+) -> Answer:  # fmt: skip
+    """Read a model's files to the last byte, or a recipe's code by its syntax, executing nothing.
 
     Every file gets one answer: proven, refused, unproven, or not model content. What is not proven is never clean.
+    A recipe's code, notebooks, settings and lock are read by the rules of `training/*`.
     """
-    if out is not None:
-        from countermark.lifecycle.inspect import inspect as stage
+    from countermark.checks.training.inspect import is_recipe
 
+    if kind == "recipe" or (kind is None and is_recipe(path)):
+        return _recipe(path, training, sarif, out, workspace, passphrase_file)
+    with Bar(view) as bar:
+        bar.expect(path)
+        result = _model(path, out, workspace, passphrase_file, bar.files)
+    rows = [(f.answer, f.format, f.path, f.why) for f in result.files]
+    table = Table(("answer", "format", "file", "why"), rows)
+    return _answer(result, table, VERDICTS[result.exit_code], CANNOT_TELL, sarif, out)
+
+
+def _model(
+    path: Path, out: Path | None, workspace: Path | None, passphrase_file: Path | None, progress: Progress
+) -> Inspection:
+    if out is None:
+        from countermark.checks.model.inspect import inspect_path
+
+        return inspect_path(path, progress=progress)
+    from countermark.lifecycle.inspect import inspect as stage
+
+    desk = sitting(workspace, passphrase_file)
+    done = stage(desk, path, progress=progress)
+    desk.space.disk.write(out, done.envelope.to_bytes(), mode=0o644)
+    return done.inspection
+
+
+def _recipe(
+    path: Path, training: Path | None, sarif: Path | None, out: Path | None, workspace: Path | None,
+    passphrase_file: Path | None,
+) -> Answer:  # fmt: skip
+    from countermark.checks.training.inspect import collect, inspect_recipe
+    from countermark.lifecycle.inspect import inspect_and_sign_recipe, packages_of
+
+    installed = packages_of(training) if training else {}
+    if out is not None:
         desk = sitting(workspace, passphrase_file)
-        done = stage(desk, path)
+        done = inspect_and_sign_recipe(desk, path, installed)
         desk.space.disk.write(out, done.envelope.to_bytes(), mode=0o644)
         result = done.inspection
     else:
-        from countermark.checks.model.inspect import inspect_path
+        result = inspect_recipe(collect(path), installed=installed)
+    rows = [(f.answer, f.path, f.why) for f in result.files]
+    table = Table(("answer", "file", "why"), rows)
+    if training:
+        rows.append(
+            ("", training.name, "compared with the lock; its signature was not verified (`countermark verify`)")
+        )
+    return _answer(result, table, RECIPE_VERDICTS[result.exit_code], RECIPE_CANNOT_TELL, sarif, out)
 
-        result = inspect_path(path)
-    missing = result.confinement.missing if result.confinement else ()
+
+def _answer(
+    result: Inspection | RecipeInspection,
+    table: Table,
+    verdict: str,
+    cannot_tell: str,
+    sarif: Path | None,
+    out: Path | None,
+) -> Answer:
+    if sarif is not None:
+        _write_sarif(sarif, result)
     body = [
-        Table(("answer", "format", "file", "why"), [(f.answer, f.format, f.path, f.why) for f in result.files]),
-        *([""] if result.findings else []), *result.findings,
-        "", *(f"not confined: {m}" for m in missing), Pairs([("cannot tell", CANNOT_TELL)]),
-        *([f"written: {out}"] if out else []),
+        table, *([""] if result.findings else []), *_told(result.findings),
+        "", *(f"not confined: {m}" for m in (result.confinement.missing if result.confinement else ())),
+        Pairs([("cannot tell", cannot_tell)]), *(f"written: {file}" for file in (sarif, out) if file),
     ]  # fmt: skip
-    return Answer(
-        VERDICTS[result.exit_code], result.exit_code, result.to_json() | {"signed": str(out) if out else None}, body
-    )
+    facts = result.to_json() | {"signed": str(out) if out else None}
+    return Answer(verdict, result.exit_code, facts, body)
+
+
+def _told(findings: Sequence[Finding]) -> list[Any]:
+    """Findings one by one where they are few; else grouped by rule, each reason told once."""
+    if len(findings) <= MOST_APART:
+        return list(findings)
+    body: list[Any] = []
+    for (check, rule), some in groupby(sorted(findings, key=_rule_of), key=_rule_of):
+        group = list(some)
+        first = group[0]
+        body += [
+            f"{check}/{rule}  {first.severity}, {len(group)} places",
+            Table(("place", "what"), [(str(f.where), f.what) for f in group[:MOST_PLACES]]),
+            *([f"  ... and {len(group) - MOST_PLACES} more; --json and --sarif name all"] if len(group) > MOST_PLACES else []),
+            Pairs([("  why", first.why), ("  fix", first.fix), ("  cannot tell", first.cannot_tell)]), "",
+        ]  # fmt: skip
+    return body
+
+
+def _rule_of(finding: Finding) -> tuple[str, str]:
+    return finding.check, finding.rule
+
+
+def _write_sarif(file: Path, result: Inspection | RecipeInspection) -> None:
+    from countermark.report.sarif import findings_to_sarif
+
+    missing = [f"{check}: {o.reason}" for check, o in result.checks.items() if isinstance(o, Skipped)]
+    broken = [f"{check}: {o.error}" for check, o in result.checks.items() if isinstance(o, Failed)]
+    log = findings_to_sarif(result.findings, [*missing, *broken], failed=bool(broken))
+    file.write_text(json.dumps(log, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -112,11 +112,12 @@ def _model(path: Path, papers: Path, pin: Pin, desk: Desk | None, only: tuple[st
         "model": done.digest, "project": done.trust.document.project, "trust_version": done.trust.document.version,
         "policy": policy, "waived": waived, "statements": len(done.shown), "fresh_until": done.fresh_until,
         "only": list(only), "witnessed": done.witnessed, "ledger_size": done.checkpoint.size, "ledger_root": done.checkpoint.root.hex(),
+        "when": done.when,
     }  # fmt: skip
     return Answer(_words(path, done, waived) + _part(only), FINE if done.fresh_until else INCONCLUSIVE, facts, [Pairs([
         ("model", done.digest), ("project", f"{done.trust.document.project}, trust version {done.trust.document.version}"),
         ("policy", f"{policy['name']}, {policy['digest']}"), ("statements", f"{len(done.shown)} verified"),
-        ("ledger", f"{done.checkpoint.size} entries"), ("witnesses", done.witnessed), ("freshness", done.freshness.removeprefix("freshness: ")),
+        ("ledger", f"{done.checkpoint.size} entries"), ("witnesses", done.witnessed), ("verdict", done.when), ("freshness", done.freshness.removeprefix("freshness: ")),
     ])])  # fmt: skip
 
 
@@ -155,9 +156,9 @@ def _statement(path: Path, desk: Desk | None) -> Answer:
     kind = shown.statement.predicate_type.removeprefix("urn:countermark:predicate:")
     size = shown.checkpoint.size if shown.checkpoint else 0
     facts: dict[str, Any] = {"signer": shown.party.id, "type": kind, "statement": shown.digest, "index": shown.index,
-                             "size": size, "subject": shown.statement.digest, "witnessed": seen, "fresh_until": until}  # fmt: skip
+                             "size": size, "subject": shown.statement.digest, "witnessed": seen, "when": shown.when, "fresh_until": until}  # fmt: skip
     body: list[Any] = [Pairs([("signed by", shown.party.id), ("type", kind), ("about", shown.statement.name),
-                              ("ledger", f"entry {shown.index} of {size}"), ("witnesses", seen),
+                              ("said", shown.when), ("ledger", f"entry {shown.index} of {size}"), ("witnesses", seen),
                               ("freshness", f"shown until {until}" if until else "not shown")])]  # fmt: skip
     if shown.statement.predicate_type != reception.TYPE:
         return Answer(f"verified: {kind} by {shown.party.id}, entry {shown.index}", facts=facts, body=body)

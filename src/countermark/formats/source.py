@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,7 @@ from countermark.errors import FormatRefused, Unusable
 from countermark.formats.limits import Malformed
 from countermark.sandbox.task import Source
 
-_WINDOW = 4 << 20
+WINDOW_BYTES = 4 << 20
 _KEPT_WHOLE = 16 << 20
 _BLOCK = 1 << 18
 # Windows has none of the last three, and opens no links or pipes by these names; it needs the fourth.
@@ -116,19 +117,21 @@ class FileSource:
     hashing and parsing is found out. Small files are kept whole in private memory until `release`.
 
     Attributes:
-        size: length in bytes. links: hard links to the file. sha256: hex digest of the whole file.
+        size: length in bytes. links: hard links to the file. executable: whether its owner may run it.
+        sha256: hex digest of the whole file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, each: Callable[[bytes], object] | None = None) -> None:
         """Open, hash and remember.
 
         Args:
             path: the file; its last component may not be a link.
+            each: given every window of `WINDOW_BYTES` in order, the last one shorter: the very bytes that are hashed here.
 
         Raises:
             Unusable: it cannot be opened or read. Malformed: not a regular file.
         """
-        self._path = path
+        self._path, self._each = path, each
         self._whole: bytes | None = None
         self._last: tuple[int, bytes] = (-1, b"")
         self._digests: list[bytes] = []
@@ -161,10 +164,10 @@ class FileSource:
             raise Malformed("truncated", f"{count} bytes at byte {offset} of {self.size}", offset=self.size)
         if self._whole is not None:
             return self._whole[offset : offset + count]
-        first = offset // _WINDOW
-        last = (offset + count - 1) // _WINDOW if count else first - 1
+        first = offset // WINDOW_BYTES
+        last = (offset + count - 1) // WINDOW_BYTES if count else first - 1
         pieces = b"".join(self._window(index) for index in range(first, last + 1))
-        start = offset - first * _WINDOW
+        start = offset - first * WINDOW_BYTES
         return pieces[start : start + count]
 
     def _open(self) -> int:
@@ -177,12 +180,14 @@ class FileSource:
         facts = os.fstat(self._descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise Malformed("not-a-file", f"{self._path} is not a regular file")
-        self.size, self.links = facts.st_size, facts.st_nlink
+        self.size, self.links, self.executable = facts.st_size, facts.st_nlink, facts.st_mode & stat.S_IXUSR != 0
         whole, kept = hashlib.sha256(), []
-        for offset in range(0, self.size, _WINDOW):
-            window = self._pread(offset, min(_WINDOW, self.size - offset))
+        for offset in range(0, self.size, WINDOW_BYTES):
+            window = self._pread(offset, min(WINDOW_BYTES, self.size - offset))
             whole.update(window)
             self._digests.append(blake3(window).digest())
+            if self._each:
+                self._each(window)
             if self.size <= _KEPT_WHOLE:
                 kept.append(window)
         if self.size <= _KEPT_WHOLE:
@@ -193,8 +198,8 @@ class FileSource:
         if self._last[0] != index:
             if self._descriptor < 0:
                 self._descriptor = self._open()
-            offset = index * _WINDOW
-            window = self._pread(offset, min(_WINDOW, self.size - offset))
+            offset = index * WINDOW_BYTES
+            window = self._pread(offset, min(WINDOW_BYTES, self.size - offset))
             if blake3(window).digest() != self._digests[index]:
                 raise FormatRefused(
                     f"{self._path} was changed while it was being read",

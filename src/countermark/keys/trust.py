@@ -13,6 +13,7 @@ from datetime import datetime
 
 from countermark import dsse
 from countermark.errors import SignatureRefused, TrustRefused
+from countermark.keys import quorum
 from countermark.keys.document import OWNERS, PAYLOAD_TYPE, EnrolledKey, Party, TrustDocument, moment
 from countermark.keys.verifier import PublicKey, Use, verify_envelope
 
@@ -174,6 +175,35 @@ class Trust:
                 mend="ask for the statement as it was signed",
             )
         return Signed(envelope, party)
+
+    def outlived(self, envelope: dsse.Envelope, use: Use, now: datetime, by: datetime | None) -> None:
+        """Refuse what an ended key may have signed after its end, where witnesses could show that it did not.
+
+        Without a quorum nobody can tell, and a receipt is enough. Signatures are verified by `verify`.
+
+        Args:
+            by: when a quorum had seen it; None where that is not shown.
+
+        Raises:
+            TrustRefused: a key that signed has ended, and a quorum did not see the statement before.
+            SignatureRefused: nobody known signed.
+        """
+        ended = {
+            k.key.id: (p, k.not_after)
+            for p in self.document.parties for k in p.keys
+            if k.key.use == use and k.not_after and now >= moment(k.not_after)
+        }  # fmt: skip
+        if not ended or not quorum.parse(self.document.quorum).needed:
+            return
+        enrolled = {k.key.id: k.key for p in self.document.parties for k in p.keys if k.key.use == use}
+        for key_id in verify_envelope(envelope, enrolled):
+            if key_id in ended and (by is None or by >= moment(ended[key_id][1])):
+                party, end = ended[key_id]
+                raise TrustRefused(
+                    f"key {key_id[:16]} of {party.id} ended on {end}, and no quorum saw this statement before",
+                    why=f"it was seen by {by:%Y-%m-%dT%H:%M:%SZ}" if by else "when it was seen is not shown",
+                    mend="the party signs it again with its new key; or show it under a head that was cosigned in time",
+                )
 
     def require(self, signed: Signed, *roles: str) -> Signed:
         """The signer must hold one of `roles`.

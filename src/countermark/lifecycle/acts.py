@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from countermark import dsse
@@ -96,6 +96,11 @@ def _revoked_before(desk: Desk, trust: Trust) -> set[int]:
     return {entry for one in shown for entry in Revocations.from_json(one.statement.predicate).entries}
 
 
-def waiver_ends(waiver: Waiver) -> bool:
-    """Whether a waiver keeps to the 90 days between its own time and its end."""
-    return moment(waiver.until) - moment(waiver.context.time) <= timedelta(days=MOST_WAIVER_DAYS)
+def waiver_ends(waiver: Waiver, by: datetime | None = None) -> bool:
+    """Whether a waiver keeps to the 90 days between its own time and its end.
+
+    Args:
+        by: when a quorum had seen it: a waiver that claims a later time was made by then all the same.
+    """
+    claimed = moment(waiver.context.time)
+    return moment(waiver.until) - min(claimed, by or claimed) <= timedelta(days=MOST_WAIVER_DAYS)

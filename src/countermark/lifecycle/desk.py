@@ -12,22 +12,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from countermark import canonical, dsse
 from countermark.canonical import Fields
 from countermark.errors import TrustRefused, Unusable
-from countermark.keys import held
-from countermark.keys import signer as keyfiles
-from countermark.keys.signer import Signer
 from countermark.keys.trust import Signed, Trust, verify_chain
 from countermark.keys.verifier import Use
 from countermark.statement.statement import Context, Statement
-from countermark.workspace.index import Index
 from countermark.workspace.place import Workspace
+
+if TYPE_CHECKING:
+    from countermark.keys.signer import Signer
+    from countermark.workspace.index import Index
 
 Clock = Callable[[], datetime]
 Passphrase = Callable[[str], bytes | None]
-OpenIndex = Callable[[Workspace], Index]
+OpenIndex = Callable[[Workspace], "Index"]
 MAX_ENVELOPE_BYTES = 64 << 20
 CHAIN, MARK, MARK_LOCK = "chain.jsonl", "mark.json", "mark.lock"
 
@@ -105,6 +106,8 @@ class Desk:
         Raises:
             Unusable, SignatureRefused: no such key here, or it cannot be opened.
         """
+        from countermark.keys import held  # who only verifies opens no key
+
         return held.keys(self.space.home / "keys", use)[0].open(self.passphrase)
 
     def signers(self, use: Use) -> list[Signer]:
@@ -113,11 +116,15 @@ class Desk:
         Raises:
             As `signer`.
         """
+        from countermark.keys import held
+
         return [key.open(self.passphrase) for key in held.keys(self.space.home / "keys", use)]
 
     def sign(self, statement: Statement, use: Use = "statement") -> dsse.Envelope:
         """Sign a statement with this party's key, or with both of a hybrid pair."""
-        return keyfiles.sign_envelope(dsse.IN_TOTO, statement.to_bytes(), self.signers(use))
+        from countermark.keys.signer import sign_envelope
+
+        return sign_envelope(dsse.IN_TOTO, statement.to_bytes(), self.signers(use))
 
     def context(self, addressee: str, sequence: int = 0, previous: str | None = None) -> Context:
         """Context of a new statement in this project."""

@@ -14,6 +14,7 @@ from countermark.errors import CountermarkError, TrustRefused
 from countermark.keys.document import OWNERS
 from countermark.keys.trust import Trust
 from countermark.passport.slip import Shown, Slip, verify
+from countermark.passport.times import NONE, Times
 from countermark.statement.predicates import acts, checked, rows, training, verdict
 
 _Reader = Callable[[dict[str, Any]], object]
@@ -51,16 +52,18 @@ def counts(shown: Shown) -> Shown:
     return shown
 
 
-def standing(slips: Iterable[Slip], trust: Trust, now: datetime, left_out: list[str] | None = None) -> list[Shown]:
+def standing(
+    slips: Iterable[Slip], trust: Trust, now: datetime, left_out: list[str] | None = None, times: Times = NONE
+) -> list[Shown]:
     """The statements that hold and count, in the order given.
 
     Args:
-        left_out: takes one line for each of the others.
+        left_out: takes one line for each of the others. times: earlier heads that a quorum cosigned.
     """
     out = []
     for slip in slips:
         try:
-            out.append(counts(verify(slip, trust, now)))
+            out.append(counts(verify(slip, trust, now, times=times)))
         except CountermarkError as error:
             if left_out is not None:
                 left_out.append(f"statement {slip.envelope.digest[:16]} does not count: {error.what}")

@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from countermark.artefact.tree import Tree
-from countermark.errors import LedgerRefused
+from countermark.errors import LedgerRefused, TrustRefused
 from countermark.keys import quorum
 from countermark.keys.trust import Trust
 from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint
-from countermark.lifecycle import book, entitled, rows, withdraw
+from countermark.lifecycle import book, entitled, heads, rows, withdraw
 from countermark.lifecycle.acts import waiver_ends
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import Received, admitted_trees, received
-from countermark.passport.slip import Shown, Slip
+from countermark.passport.slip import Shown, Slip, in_time
+from countermark.passport.times import stamp
 from countermark.statement.predicates import acts, checked, training
 from countermark.statement.predicates import delivery as deliveries
 from countermark.statement.predicates import rows as row_predicates
@@ -76,7 +77,9 @@ def gather(desk: Desk, model: Tree, name: str, signers: Mapping[str, str] | None
     out = Gathered(_empty(trust, model, name, checkpoint), model, checkpoint)
     _witnesses(desk, trust, out)
     gone = withdraw.withdrawn(desk)
-    counted = entitled.standing(slips, trust, desk.now(), out.evidence["not_looked_at"])
+    times = heads.times(heads.known(desk, trust, checkpoint))
+    counted = entitled.standing(slips, trust, desk.now(), out.evidence["not_looked_at"], times)
+    counted = [s for s in counted if _in_time(s, trust, desk, out.evidence["not_looked_at"])]
     shown = [s for s in counted if s.digest not in gone and _asked(s, signers or {}, out.evidence["not_looked_at"])]
     out.evidence["not_looked_at"] += [f"statement {d[:16]} was withdrawn: {w.reason}" for d, w in gone.items()]
     _training_data(desk, trust, shown, out)
@@ -99,18 +102,37 @@ def _asked(shown: Shown, signers: Mapping[str, str], left_out: list[str]) -> boo
     return False
 
 
+_RESTRICTING = frozenset({row_predicates.QUARANTINE, row_predicates.DECISION, acts.REVOCATION})
+
+
+def _in_time(shown: Shown, trust: Trust, desk: Desk, left_out: list[str]) -> bool:
+    """Whether its signer's key had not ended before witnesses saw it.
+
+    What takes away from the training data, or decides about it, counts all the same: evidence must tell of the rows as
+    training is given them, and a quarantine that nobody believes would let them back.
+    """
+    if shown.statement.predicate_type in _RESTRICTING:
+        return True
+    try:
+        in_time(shown, trust, desk.now())
+    except TrustRefused as error:
+        left_out.append(f"statement {shown.digest[:16]} does not count: {error.what}")
+        return False
+    return True
+
+
 def _witnesses(desk: Desk, trust: Trust, out: Gathered) -> None:
     """Whether the quorum that the trust document names has seen the ledger's head."""
     rule = quorum.parse(trust.document.quorum)
-    seen = False
+    seen: str | None = None
     if rule.needed:
         try:
-            seen = bool(cosignature.witnessed(out.checkpoint, rule, desk.now()).time)
+            seen = cosignature.witnessed(out.checkpoint, rule, desk.now()).when
         except LedgerRefused as error:
             out.evidence["not_looked_at"].append(f"{NOT_COSIGNED}: {error.why or error.what}")
     else:
         out.evidence["not_looked_at"].append(UNWITNESSED)
-    out.evidence["ledger"]["witnessed"] = seen
+    out.evidence["ledger"] |= {"witnessed": seen is not None, "witnessed_by": seen}
 
 
 def _empty(trust: Trust, model: Tree, name: str, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -143,19 +165,24 @@ def _empty(trust: Trust, model: Tree, name: str, checkpoint: Checkpoint) -> dict
             "size": checkpoint.size,
             "root": checkpoint.root.hex(),
             "witnessed": False,
+            "witnessed_by": None,
         },
         "not_looked_at": [],
     }
 
 
 def item(shown: Shown) -> dict[str, Any]:
-    """What every piece of evidence says about the statement it came from."""
+    """What every piece of evidence says about the statement it came from.
+
+    `time` is what its signer claims; `witnessed_by` when a quorum had seen it, or None, and then `time_kind` is "claimed".
+    """
     receipt = {"index": shown.index, "size": shown.checkpoint.size} if shown.checkpoint else None
     return {
         "statement": shown.digest,
         "signer": shown.party.id,
         "time": shown.context.time,
-        "time_kind": "claimed",
+        "time_kind": "witnessed" if shown.by else "claimed",
+        "witnessed_by": stamp(shown.by) if shown.by else None,
         "receipt": receipt,
     }
 
@@ -182,7 +209,7 @@ def _delivery(trust: Trust, one: Received, known: Shown | None, state: str) -> d
     in_scope = bool(known and facts and all(known.party.covers(label) for label in facts.classes))
     base = item(known) if known else {
         "statement": one.parcel.envelope.digest if one.parcel else "", "signer": one.supplier,
-        "time": facts.context.time if facts else "", "time_kind": "claimed", "receipt": None,
+        "time": facts.context.time if facts else "", "time_kind": "claimed", "witnessed_by": None, "receipt": None,
     }  # fmt: skip
     return base | {
         "supplier": one.supplier,
@@ -267,7 +294,7 @@ def _approval(shown: Shown, evidence: dict[str, Any], model: str) -> bool:
 
 def _waiver(shown: Shown, evidence: dict[str, Any], _model: str) -> bool:
     said = Waiver.from_json(shown.statement.predicate)
-    if not waiver_ends(said):
+    if not waiver_ends(said, shown.by):
         return False
     evidence["waivers"].append(
         item(shown)

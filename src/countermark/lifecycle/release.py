@@ -13,7 +13,7 @@ from countermark.errors import LedgerRefused, Unusable
 from countermark.keys import quorum
 from countermark.keys.trust import Trust
 from countermark.ledger.receipt import Receipt
-from countermark.lifecycle import book, entitled, oms, withdraw, witnessing
+from countermark.lifecycle import book, entitled, heads, oms, withdraw, witnessing
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.gather import Gathered, gather
 from countermark.passport.passport import SUFFIX, Commitment, Passport
@@ -171,7 +171,9 @@ def pack(
     renewed, checkpoint = book.refreshed(desk, trust, slips)
     statements = renewed[1 : 1 + len(gathered.statements)]
     deliveries = renewed[1 + len(gathered.statements) :]
-    sizes = book.shown_sizes(desk, checkpoint.size, since)
+    entries = [s.index() for s in renewed[: 1 + len(gathered.statements)]]
+    seen = [one.head for one in heads.chosen(heads.known(desk, trust, checkpoint), entries)]
+    sizes = {*book.shown_sizes(desk, checkpoint.size, since), *(h.size for h in seen if h.size < checkpoint.size)}
     return Passport(
         trust=trust.envelopes,
         policy=judged.policy.source,
@@ -179,8 +181,9 @@ def pack(
         verdict=renewed[0],
         statements=tuple(statements),
         deliveries=tuple(deliveries if auditor else [_opaque(s) for s in deliveries]),
-        consistency=book.consistency(desk, trust, sizes),
+        consistency=book.consistency(desk, trust, sorted(sizes)),
         evidence=_judged_evidence(desk, verdict) if auditor else None,
+        heads=tuple(head.note for head in seen),
     )
 
 

@@ -10,6 +10,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,7 @@ def _described(home: Path, recipe: Recipe) -> dict[str, str]:
         "machine": platform.machine(),
         "system": platform.platform(),
         "operating-system files": "known by package list, not by bytes",
+        "packages": " ".join(sorted(f"{d.name}=={d.version}" for d in metadata.distributions() if d.name)),
     }
     packages = Path("/var/lib/dpkg/status")
     if packages.is_file():

@@ -21,7 +21,7 @@ from countermark.ledger import asking, cosignature, submission
 from countermark.ledger.checkpoint import Checkpoint
 from countermark.ledger.note import Note, NoteSignature, line
 from countermark.ledger.submission import Answer, Declined, Seen, Submission
-from countermark.lifecycle import book
+from countermark.lifecycle import book, heads
 from countermark.lifecycle.desk import Desk
 from countermark.passport.slip import ledger_note_key
 from countermark.workspace.place import Workspace
@@ -129,6 +129,7 @@ def ask(desk: Desk, trust: Trust, brought: Sequence[bytes] = (), *, seconds: flo
             except CountermarkError as error:
                 missing[witness.name] = f"{error.what}: {error.why}" if error.why else error.what
         published = log.cosigned(list(lines.values())) if lines else head
+        heads.keep(desk, trust, published)
     here = {w.name for w in rule.witnesses if any(_named(w, s) for s in Note.from_bytes(published.note).signatures)}
     left = {name: why for name, why in missing.items() if name not in here}
     return Round(published, tuple(sorted(here)), left, rule.satisfied(here))

@@ -10,17 +10,21 @@ from countermark.keys.document import moment
 from countermark.keys.trust import Trust
 from countermark.passport.passport import Passport
 from countermark.passport.slip import Shown, verify
+from countermark.passport.times import NONE, Times
 from countermark.statement.predicates.verdict import TYPE, VerdictStatement
 
 
-def verdict(passport: Passport, trust: Trust, now: datetime) -> tuple[VerdictStatement, Shown]:
+def verdict(passport: Passport, trust: Trust, now: datetime, times: Times = NONE) -> tuple[VerdictStatement, Shown]:
     """The verdict, where a model owner signed and entered it, it admits, and no waiver that it rests on has ended.
+
+    Args:
+        times: earlier heads that a quorum cosigned. It is not earlier than when they saw the verdict, whatever the clock says.
 
     Raises:
         StatementRefused, TrustRefused, SignatureRefused, LedgerRefused: it does not hold. PolicyRefused: it admits nothing,
             or not any more.
     """
-    head = verify(passport.verdict, trust, now)
+    head = verify(passport.verdict, trust, now, times=times)
     if head.statement.predicate_type != TYPE:
         raise StatementRefused("the passport's verdict is another kind of statement")
     if "model-owner" not in head.party.roles:
@@ -30,7 +34,7 @@ def verdict(passport: Passport, trust: Trust, now: datetime) -> tuple[VerdictSta
         raise PolicyRefused("the verdict on this model is: refused", mend="ask its owner for a released model")
     if said.subject != head.statement.digest:
         raise StatementRefused("the verdict in this statement is on another model", why=f"it names {said.subject}")
-    _waivers_last(said, now)
+    _waivers_last(said, max(now, head.by or now))
     return said, head
 
 

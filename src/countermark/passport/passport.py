@@ -15,12 +15,14 @@ from countermark import canonical, dsse
 from countermark.artefact.tree import Tree, TreeEntry, tree_of
 from countermark.canonical import Fields
 from countermark.errors import StatementRefused
+from countermark.ledger.note import MAX_NOTE_BYTES
 from countermark.passport.slip import Slip
 
 FORMAT = 1
 SUFFIX = ".cmpass"
 MAX_BYTES = 64 << 20
 MAX_STATEMENTS = 10_000
+MAX_HEADS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Passport:
         deliveries: slips (for an auditor) or commitments (for a licensee) of the admitted deliveries.
         consistency: earlier ledger size -> proof that the ledger only grew since.
         evidence: what policy judged; only for an auditor, because it names suppliers.
+        heads: earlier ledger heads that the quorum cosigned; `consistency` shows that the ledger extends each.
     """
 
     trust: tuple[dsse.Envelope, ...]
@@ -68,11 +71,14 @@ class Passport:
     deliveries: tuple[Slip | Commitment, ...]
     consistency: dict[int, tuple[bytes, ...]]
     evidence: dict[str, Any] | None = None
+    heads: tuple[bytes, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
+        seen = {"heads": [note.decode() for note in self.heads]} if self.heads else {}
         return canonical.to_bytes(
-            {
+            seen
+            | {
                 "format": FORMAT,
                 "trust": [json.loads(e.to_bytes()) for e in self.trust],
                 "policy": self.policy.decode(),
@@ -107,6 +113,7 @@ class Passport:
             deliveries=tuple(_delivery(d) for d in _bounded(fields, "deliveries")),
             consistency=dict(_proof(s, p) for s, p in fields.object("consistency").items()),
             evidence=evidence,
+            heads=_heads(fields),
         )
         fields.done()
         return out
@@ -122,6 +129,15 @@ def _bounded(fields: Fields, name: str) -> list[Any]:
     if len(values) > MAX_STATEMENTS:
         raise StatementRefused(f"passport: {len(values)} {name}, at most {MAX_STATEMENTS} are taken")
     return values
+
+
+def _heads(fields: Fields) -> tuple[bytes, ...]:
+    if fields.optional("heads") is None:
+        return ()
+    notes = fields.items("heads")
+    if len(notes) > MAX_HEADS:
+        raise StatementRefused(f"passport: {len(notes)} heads, at most {MAX_HEADS} are taken")
+    return tuple(Fields({"note": note}, "head").text("note", most=MAX_NOTE_BYTES).encode() for note in notes)
 
 
 def _envelope(value: Any) -> dsse.Envelope:

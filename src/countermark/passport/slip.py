@@ -18,6 +18,7 @@ from countermark.ledger.note import Note, NoteKey
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.receipt import verify as verify_receipt
 from countermark.ledger.record import Opening, Record, open_leaf
+from countermark.passport.times import NONE, Times, quorum_time, words
 from countermark.statement.statement import EVERYBODY, Context, Statement
 
 
@@ -88,7 +89,11 @@ class Slip:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A handle to a statement whose signature, project and (where it has one) receipt hold."""
+    """A handle to a statement whose signature, project and (where it has one) receipt hold.
+
+    Attributes:
+        by: when a quorum had seen its entry; None where that is not shown.
+    """
 
     slip: Slip
     statement: Statement
@@ -96,6 +101,12 @@ class Shown:
     party: Party
     index: int | None
     checkpoint: Checkpoint | None
+    by: datetime | None = None
+
+    @property
+    def when(self) -> str:
+        """``witnessed by TIME`` where a quorum saw it by then, else ``claimed TIME``."""
+        return words(self.by, self.context.time)
 
     @property
     def digest(self) -> str:
@@ -143,7 +154,7 @@ def record_for(envelope: dsse.Envelope, statement: Statement, signer: str) -> Re
     return Record(statement.predicate_type, envelope.digest, statement.digest, signer, context.sequence)
 
 
-def verify(slip: Slip, trust: Trust, now: datetime, *, logged: bool = True) -> Shown:
+def verify(slip: Slip, trust: Trust, now: datetime, *, logged: bool = True, times: Times = NONE) -> Shown:
     """Verify one slip.
 
     1. the receipt shows a leaf in the project's ledger; 2. a party of the project signed with a statement
@@ -152,6 +163,7 @@ def verify(slip: Slip, trust: Trust, now: datetime, *, logged: bool = True) -> S
 
     Args:
         logged: whether a receipt is needed; drafts that are about to be logged have none.
+        times: earlier heads that a quorum cosigned, for when it was seen; the receipt's own head counts anyway.
 
     Raises:
         LedgerRefused, SignatureRefused, TrustRefused, StatementRefused: a step fails.
@@ -174,9 +186,23 @@ def verify(slip: Slip, trust: Trust, now: datetime, *, logged: bool = True) -> S
             raise LedgerRefused("the ledger entry is about another statement", why=f"entry names {record.envelope}")
     if context.project != trust.fingerprint:
         raise TrustRefused("a statement belongs to another project", why=f"it names {context.project[:16]}")
-    return Shown(
-        slip, statement, context, signed.party, proven.index if proven else None, proven.checkpoint if proven else None
-    )
+    if proven is None:
+        return Shown(slip, statement, context, signed.party, None, None)
+    seen = (times.by(proven.index), quorum_time(proven.checkpoint, trust, now))
+    by = min((time for time in seen if time), default=None)
+    return Shown(slip, statement, context, signed.party, proven.index, proven.checkpoint, by)
+
+
+def in_time(shown: Shown, trust: Trust, now: datetime) -> Shown:
+    """The statement, where its signer's key had not ended when a quorum saw it; asked of what admits something.
+
+    Where the trust document names no quorum nobody can tell, and a receipt is enough.
+
+    Raises:
+        TrustRefused: the key has ended, and that it was used before is not shown.
+    """
+    trust.outlived(shown.slip.envelope, "statement", now, shown.by)
+    return shown
 
 
 def addressed_to(shown: Shown, party: str) -> Shown:

@@ -16,9 +16,10 @@ from countermark.keys.document import OWNERS, moment
 from countermark.keys.trust import Trust, verify_chain
 from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint, verify_consistency
 from countermark.ledger.receipt import verify as verify_receipt
-from countermark.passport import judged
+from countermark.passport import heads, judged
 from countermark.passport.passport import Commitment, Passport
-from countermark.passport.slip import Shown, Slip, key_of_note, ledger_note_key, verify
+from countermark.passport.slip import Shown, Slip, in_time, key_of_note, ledger_note_key, verify
+from countermark.passport.times import Times, quorum_time
 from countermark.passport.witnesses import UNWITNESSED, cosigned
 from countermark.statement.predicates.acts import REVOCATION, Revocations
 from countermark.statement.predicates.verdict import VerdictStatement
@@ -71,6 +72,11 @@ class Verified:
         return "admitted, unwitnessed" if self.witnessed == UNWITNESSED else "admitted, witnessed"
 
     @property
+    def when(self) -> str:
+        """When the verdict was said: ``witnessed by TIME``, or ``claimed TIME``."""
+        return self.shown[-1].when
+
+    @property
     def freshness(self) -> str:
         """One line for people."""
         return f"freshness: shown until {self.fresh_until}" if self.fresh_until else NOT_SHOWN
@@ -85,14 +91,16 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
     4. the files seen are exactly those the verdict is about;
     5. every statement that the verdict rests on is here, signed and logged;
     6. all receipts lead to one ledger head, which extends the one remembered and the checkpoint carried along;
-    7. the quorum of witnesses that the trust document names, if any, cosigned that head;
+    7. the quorum of witnesses that the trust document names, if any, cosigned that head, and saw what an ended key signed
+       before that key ended;
     8. the owners' snapshot, where the reader has one, revokes none of them and has not run out.
 
     Raises:
         TrustRefused, SignatureRefused, StatementRefused, LedgerRefused, TreeRefused, PolicyRefused: a step fails.
     """
     trust = verify_chain(passport.trust, pin.fingerprint, now, least_version=pin.version)
-    verdict, head = judged.verdict(passport, trust, now)
+    times = heads.times(passport, trust, now)
+    verdict, head = judged.verdict(passport, trust, now, times)
     judged.follows(passport, verdict, trust)
     if pin.model not in ("", head.statement.name):
         raise TreeRefused(
@@ -100,14 +108,17 @@ def verify_passport(passport: Passport, seen: Tree, pin: Pin, now: datetime) -> 
             mend="ask the owner for the papers of the model that you want",
         )
     same_files(passport.model, seen, head.statement.digest)
-    shown = (*_statements(passport, verdict, trust, now), head)
+    shown = (*_statements(passport, verdict, trust, now, times), head)
     entries = [*_commitments(passport, trust), *(_entry(s) for s in shown)]
     checkpoint = _one_head(passport, [c for _, c in entries], _believed(pin, trust))
     if pin.least is not None:
         _reaches(passport, checkpoint, pin, trust)
     verify_checkpoint(checkpoint.note, ledger_note_key(trust))  # a receipt may outlive its ledger key, papers may not
     words = cosigned([c for _, c in entries], trust, now)
-    fresh_until = fresh(pin.snapshot, trust, {i for i, _ in entries}, now) if pin.snapshot else None
+    for one in shown:
+        in_time(one, trust, now)
+    late = max(now, quorum_time(checkpoint, trust, now) or now)  # it is not earlier than what witnesses have seen
+    fresh_until = fresh(pin.snapshot, trust, {i for i, _ in entries}, late) if pin.snapshot else None
     return Verified(head.statement.digest, verdict, shown, trust, checkpoint, fresh_until, words)
 
 
@@ -128,12 +139,14 @@ def same_files(expected: Tree, seen: Tree, subject: str) -> None:
         )
 
 
-def _statements(passport: Passport, verdict: VerdictStatement, trust: Trust, now: datetime) -> list[Shown]:
+def _statements(
+    passport: Passport, verdict: VerdictStatement, trust: Trust, now: datetime, times: Times
+) -> list[Shown]:
     opened = [d for d in passport.deliveries if isinstance(d, Slip)]
     digests = [s.envelope.digest for s in (*opened, *passport.statements)]
     if len(set(digests)) != len(digests):  # each would be verified anew: hours, in a file that is not large
         raise StatementRefused("the passport holds a statement twice", mend="ask the owner for a fresh passport")
-    shown = [verify(s, trust, now) for s in (*opened, *passport.statements)]
+    shown = [verify(s, trust, now, times=times) for s in (*opened, *passport.statements)]
     _complete(set(verdict.statements), {s.digest for s in shown}, "statements")
     _complete(set(verdict.deliveries), {_leaf(d).hex() for d in passport.deliveries}, "deliveries")
     return shown

@@ -47,9 +47,11 @@ def _subject(waiver: dict[str, Any], evidence: dict[str, Any]) -> bool:
 
 
 def _in_time(waiver: dict[str, Any], now: datetime) -> bool:
-    """Signed at a time that is not ahead, not run out, and for no longer than 90 days."""
+    """Signed at a time that is not ahead, not run out, and for no longer than 90 days since; witnesses may know it to be older."""
     try:
         made, until = (datetime.fromisoformat(text(waiver.get(name))) for name in ("time", "until"))
-        return made <= now < until and until - made <= MOST
+        seen = text(waiver.get("witnessed_by"))
+        begun = min(made, datetime.fromisoformat(seen)) if seen else made
+        return made <= now < until and until - begun <= MOST
     except (ValueError, TypeError):
         return False

@@ -97,6 +97,7 @@ class Statement:
     signer: str
     time: str
     time_kind: str
+    witnessed_by: str
     index: int | None
 
 
@@ -118,7 +119,7 @@ def statements(report: Report) -> list[Statement]:
 def _statement(kind: str, item: dict[str, Any]) -> Statement:
     index = table(item.get("receipt")).get("index")
     return Statement(
-        kind, text(item.get("statement")), text(item.get("signer")), text(item.get("time")), text(item.get("time_kind")),
+        kind, text(item.get("statement")), text(item.get("signer")), text(item.get("time")), text(item.get("time_kind")), text(item.get("witnessed_by")),
         index if type(index) is int else None,
     )  # fmt: skip
 

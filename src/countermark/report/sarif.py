@@ -7,10 +7,12 @@ result (section 3.27.23), what could not look is a notification (section 3.20.21
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
 from countermark import __version__
+from countermark.finding import Finding
 from countermark.policy.shape import text
 from countermark.report.parts import Seen, findings
 from countermark.report.plain import plain
@@ -26,20 +28,39 @@ def to_sarif(report: Report) -> dict[str, Any]:
     """One SARIF log with one run."""
     seen = findings(report)
     failing = [r for r in report.rules() if r.get("ok") is not True]
-    results = [_finding(f) for f in seen] + [_rule(r) for r in failing]
+    results = [result(f) for f in seen] + [_rule(r) for r in failing]
     rules = {_id(f): f"What {_id(f)} found" for f in seen} | {
         f"policy/{text(r.get('id'))}": text(r.get("why")) for r in failing
     }
+    about = {"headline": report.headline, "model": text(report.subject.get("digest"))}
+    return _log(results, rules, _invocation(report), about)
+
+
+def findings_to_sarif(found: Iterable[Finding], not_looked_at: Iterable[str], *, failed: bool) -> dict[str, Any]:
+    """One SARIF log of an inspection that no report stands around.
+
+    Args:
+        not_looked_at: one line for each thing that was not. failed: whether a check broke while looking.
+    """
+    seen = [Seen(f.to_json(), f.where.to_json(), (), (), 0) for f in found]
+    rules = {_id(s): s.fields["why"] or f"What {_id(s)} found" for s in seen}
+    return _log([result(s) for s in seen], rules, _looked(not_looked_at, failed=failed), {})
+
+
+def _log(
+    results: list[dict[str, Any]], rules: dict[str, str], invocation: dict[str, Any], about: dict[str, str]
+) -> dict[str, Any]:
+    """A log with one run; each result gets the index of its rule."""
     order = sorted(rules)
-    for result in results:
-        result["ruleIndex"] = order.index(result["ruleId"])
+    for one in results:
+        one["ruleIndex"] = order.index(one["ruleId"])
     driver = {
         "name": "Countermark", "version": __version__, "semanticVersion": __version__,
         "rules": [{"id": rule, "shortDescription": _message(rules[rule])} for rule in order],
     }  # fmt: skip
     run: dict[str, Any] = {
-        "tool": {"driver": driver}, "invocations": [_invocation(report)], "results": results,
-        "columnKind": "unicodeCodePoints", "properties": {"headline": report.headline, "model": text(report.subject.get("digest"))},
+        "tool": {"driver": driver}, "invocations": [invocation], "results": results,
+        "columnKind": "unicodeCodePoints", "properties": about,
     }  # fmt: skip
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
@@ -52,10 +73,11 @@ def _message(*parts: str) -> dict[str, str]:
     return {"text": plain(" ".join(p for p in parts if p), _LONG) or "no words were given"}
 
 
-def _finding(seen: Seen) -> dict[str, Any]:
+def result(seen: Seen) -> dict[str, Any]:
+    """One finding as a SARIF result."""
     said = seen.fields
     severity = text(said.get("severity"))
-    result: dict[str, Any] = {
+    out: dict[str, Any] = {
         "ruleId": _id(seen),
         "level": LEVELS.get(severity, "error"),
         "message": _message(*(_sentence(said.get(k)) for k in ("what", "why", "fix"))),
@@ -69,11 +91,11 @@ def _finding(seen: Seen) -> dict[str, Any]:
     }
     confidence = said.get("confidence")
     if isinstance(confidence, int | float) and 0 <= confidence <= 1:
-        result["rank"] = round(100.0 * confidence, 1)
+        out["rank"] = round(100.0 * confidence, 1)
     if seen.rows and not seen.left:
         why = "every row that this finding names was set aside by a signed statement"
-        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
-    return result
+        out["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
+    return out
 
 
 def _sentence(value: Any) -> str:
@@ -89,12 +111,24 @@ def _locations(seen: Seen) -> list[dict[str, Any]]:
         for kind, word in (("supplier", "member"), ("label", "type"))
         if text(seen.where.get(kind))
     ]
-    out: list[dict[str, Any]] = [{"physicalLocation": {"artifactLocation": {"uri": _uri(p)}}} for p in paths]
+    region = _region(seen.where)
+    out: list[dict[str, Any]] = [
+        {"physicalLocation": {"artifactLocation": {"uri": _uri(p)}} | ({"region": region} if region else {})}
+        for p in paths
+    ]
     if not logical:
         return out
     if not out:
         return [{"logicalLocations": logical}]
     return [place | {"logicalLocations": logical} for place in out]
+
+
+def _region(where: dict[str, Any]) -> dict[str, int]:
+    """A line from 1 (section 3.30.5) or a byte from 0 (section 3.30.11) of a file; empty where none is told."""
+    line, offset = where.get("line"), where.get("offset")
+    if type(line) is int and line > 0:
+        return {"startLine": line}
+    return {"byteOffset": offset} if type(offset) is int and offset >= 0 else {}
 
 
 def _uri(path: str) -> str:
@@ -123,10 +157,14 @@ def _rule(rule: dict[str, Any]) -> dict[str, Any]:
 
 
 def _invocation(report: Report) -> dict[str, Any]:
-    broken = [c for c, o in report.outcomes().items() if o.get("outcome") == "failed"]
+    broken = any(o.get("outcome") == "failed" for o in report.outcomes().values())
+    return _looked(report.not_looked_at(), failed=broken)
+
+
+def _looked(not_looked_at: Iterable[str], *, failed: bool) -> dict[str, Any]:
     return {
-        "executionSuccessful": not broken,
+        "executionSuccessful": not failed,
         "toolExecutionNotifications": [
-            {"level": "warning", "message": _message("not looked at:", said)} for said in report.not_looked_at()
+            {"level": "warning", "message": _message("not looked at:", said)} for said in not_looked_at
         ],
     }

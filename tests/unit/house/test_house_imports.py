@@ -45,6 +45,18 @@ def test_base_commands_need_no_heavy_library(tmp_path: Path, arguments: list[str
     assert loaded(f"from countermark.cli.main import run; run({arguments!r})", tmp_path, HEAVY) == ""
 
 
+def test_verify_opens_no_key_and_writes_no_ledger(tmp_path: Path) -> None:
+    """What is never needed costs the start of each call, and a reader should not have to trust it."""
+    (tmp_path / "p").mkdir()
+    unneeded = (
+        "countermark.keys.held",
+        "countermark.keys.signer",
+        "countermark.ledger.log",
+        "countermark.ledger.stores",
+    )
+    assert loaded("from countermark.cli.main import run; run(['verify', 'p'])", tmp_path, unneeded) == ""
+
+
 def test_inspect_needs_no_heavy_library(tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     assert loaded("from countermark.cli.main import run; run(['inspect', 'w.safetensors'])", tmp_path, HEAVY) == ""

@@ -7,7 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from countermark.errors import LedgerRefused, Unusable
-from countermark.ledger import Log, LogReader, NoteKey, audit
+from countermark.ledger.audit import audit
+from countermark.ledger.log import Log
+from countermark.ledger.note import NoteKey
+from countermark.ledger.reader import LogReader
 from countermark.ledger.stores.memory import MemoryStore
 from countermark.ledger.tiles import encode_bundle
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from countermark.ledger import Log, NoteKey, Opening, Record, open_leaf, verify
+from countermark.ledger.log import Log
+from countermark.ledger.note import NoteKey
+from countermark.ledger.receipt import verify
+from countermark.ledger.record import Opening, Record, open_leaf
 from countermark.ledger.stores.memory import MemoryStore
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from countermark.errors import LedgerRefused, Unusable
-from countermark.ledger import Log, LogReader, NoteKey, audit, verify, verify_checkpoint, verify_consistency
+from countermark.ledger.audit import audit
+from countermark.ledger.checkpoint import verify_checkpoint, verify_consistency
+from countermark.ledger.log import Log
+from countermark.ledger.note import NoteKey
+from countermark.ledger.reader import LogReader
+from countermark.ledger.receipt import verify
 from countermark.ledger.stores.files import FileStore
 from countermark.ledger.stores.memory import MemoryStore
 

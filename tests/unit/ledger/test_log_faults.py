@@ -13,7 +13,12 @@ from collections.abc import Callable
 import pytest
 
 from countermark.errors import LedgerRefused, Unusable
-from countermark.ledger import Checkpoint, Log, LogReader, NoteKey, audit, verify, verify_consistency
+from countermark.ledger.audit import audit
+from countermark.ledger.checkpoint import Checkpoint, verify_consistency
+from countermark.ledger.log import Log
+from countermark.ledger.note import NoteKey
+from countermark.ledger.reader import LogReader
+from countermark.ledger.receipt import verify
 from countermark.ledger.stores.files import FileStore
 from countermark.ledger.stores.journal import PAGE
 from countermark.ledger.stores.memory import MemoryStore

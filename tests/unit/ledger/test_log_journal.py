@@ -16,8 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countermark.errors import LedgerRefused, Unusable
-from countermark.ledger import Checkpoint, Log, LogReader, NoteKey, audit, verify
-from countermark.ledger.checkpoint import issue
+from countermark.ledger.audit import audit
+from countermark.ledger.checkpoint import Checkpoint, issue
+from countermark.ledger.log import Log
+from countermark.ledger.note import NoteKey
+from countermark.ledger.reader import LogReader
+from countermark.ledger.receipt import verify
 from countermark.ledger.stores import journal
 from countermark.ledger.stores.disk import OsDisk
 from countermark.ledger.stores.files import JOURNAL_BYTES, MAX_JOURNAL_BYTES, FileStore
@@ -345,7 +349,9 @@ def test_removing_the_lock_file_admits_nobody(tmp_path: Path, key: NoteKey, sign
 READER = """
 import sys
 from pathlib import Path
-from countermark.ledger import LogReader, NoteKey, verify_consistency
+from countermark.ledger.checkpoint import verify_consistency
+from countermark.ledger.note import NoteKey
+from countermark.ledger.reader import LogReader
 from countermark.ledger.stores.files import FileStore
 key, old, looks = NoteKey.from_vkey(sys.argv[2]), None, 0
 reader = LogReader(FileStore.reading(Path(sys.argv[1])), key)

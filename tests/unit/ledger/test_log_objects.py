@@ -18,7 +18,11 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 from test_log_faults import BATCHES, Life
 
 from countermark.errors import LedgerRefused, MissingExtra, Unusable
-from countermark.ledger import Log, LogReader, NoteKey, audit, verify
+from countermark.ledger.audit import audit
+from countermark.ledger.log import Log
+from countermark.ledger.note import NoteKey
+from countermark.ledger.reader import LogReader
+from countermark.ledger.receipt import verify
 from countermark.ledger.stores import objects
 from countermark.ledger.stores.files import FileStore
 from countermark.ledger.stores.objects import ObjectStore

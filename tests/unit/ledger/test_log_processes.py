@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from countermark.errors import Unusable
-from countermark.ledger import Log, NoteKey
+from countermark.ledger.log import Log
+from countermark.ledger.note import NoteKey
 from countermark.ledger.stores.files import FileStore
 
 SCRIPT = Path(__file__).parents[3] / "attacks" / "ledger_kill.py"

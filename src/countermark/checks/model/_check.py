@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from countermark.errors import StatementRefused
-from countermark.finding import SEVERITIES, Finding, Severity, Where
+from countermark.finding import Finding, Where, finding_from_json, natural, text
 from countermark.formats.limits import Malformed
 from countermark.sandbox.task import Source
 
@@ -112,37 +112,10 @@ def look_from_json(value: dict[str, Any]) -> Look:
         answer = value["answer"]
         if answer not in get_args(Answer):
             raise ValueError(f"answer {answer!r}")
-        texts = [_text(value[name]) for name in ("check", "format", "why")]
-        findings = tuple(_finding(f) for f in value["findings"])
-        claims = tuple(
-            Claim(_text(p), _natural(o), _natural(s), _text(t), _natural(a)) for p, o, s, t, a in value["claims"]
-        )
-        counts = tuple((_text(name), _natural(number)) for name, number in value["counts"])
+        texts = [text(value[name]) for name in ("check", "format", "why")]
+        findings = tuple(finding_from_json(f) for f in value["findings"])
+        claims = tuple(Claim(text(p), natural(o), natural(s), text(t), natural(a)) for p, o, s, t, a in value["claims"])
+        counts = tuple((text(name), natural(number)) for name, number in value["counts"])
     except (KeyError, TypeError, ValueError) as error:
         raise StatementRefused("a confined child answered malformed", why=str(error)) from error
     return Look(texts[0], texts[1], answer, texts[2], findings, claims, counts)
-
-
-def _finding(value: dict[str, Any]) -> Finding:
-    if value["severity"] not in SEVERITIES:
-        raise ValueError(f"severity {value['severity']!r}")
-    where = value["where"]
-    offset = where.get("offset")
-    place = Where(path=_text(where.get("path", "")), offset=None if offset is None else _natural(offset))
-    texts = [_text(value[name]) for name in ("check", "rule", "what", "why", "fix", "cannotTell")]
-    severity = cast(Severity, value["severity"])
-    return Finding(
-        texts[0], texts[1], severity, float(value["confidence"]), texts[2], place, texts[3], texts[4], texts[5]
-    )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _natural(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError(f"{value!r} is no natural number")
-    return value

@@ -29,6 +29,14 @@ def _factory(args: Value) -> bool:
     return args == () or (isinstance(args, tuple) and (v.is_kind(args[0], v.NONE) or isinstance(args[0], Name)))
 
 
+def _content(args: Value) -> bool:
+    """Of a container: nothing, or what is to be in it; a number or a range would be a size that the file does not have."""
+    if not isinstance(args, tuple) or not args:
+        return isinstance(args, tuple)
+    made = isinstance(args[0], Made) and (args[0].of is None or args[0].of.full != "builtins.range")
+    return made or v.is_kind(args[0], v.LIST, v.TUPLE, v.DICT, v.SET, v.FROZENSET, v.TEXT, v.BYTES, v.BYTEARRAY)
+
+
 def _latin1(args: Value) -> bool:
     """`_codecs.encode(text, "latin1")`: other codecs import modules of their name."""
     return (
@@ -100,7 +108,7 @@ def _named(args: Value) -> bool:
 
 
 SHAPES: dict[str, Shape] = {
-    "any": _any, "none": _none, "pairs": _pairs, "factory": _factory, "latin1": _latin1, "array": _array,
+    "any": _any, "none": _none, "pairs": _pairs, "factory": _factory, "content": _content, "latin1": _latin1, "array": _array,
     "tensor": _tensor, "parameter": _parameter, "retyped": _retyped, "reconstructor": _reconstructor, "named": _named,
     "-": lambda args: False,
 }  # fmt: skip

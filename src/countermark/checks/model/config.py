@@ -13,7 +13,8 @@ from countermark.finding import Finding, Where
 ID = "model/config"
 VERSION = 1
 NAMES: frozenset[str] = frozenset()
-_KEYS = frozenset({"auto_map", "trust_remote_code", "_target_", "custom_pipelines", "py/object", "py/reduce"})
+KEYS = frozenset({"auto_map", "trust_remote_code", "_target_", "custom_pipelines", "py/object", "py/reduce"})
+"""Keys of JSON settings that make a loader import or run code."""
 _YAML_TAG = b"!!python/"
 _MAX_BYTES = 16 << 20
 
@@ -34,7 +35,7 @@ def look(file: ModelFile) -> Look:
     except StatementRefused as error:
         # The coverage check says what it is; text that is no JSON is nobody's settings.
         return Look(ID, "unknown", "unproven", error.what)
-    key = next((key for key in _keys(value) if key in _KEYS), None)
+    key = next((key for key in _keys(value) if key in KEYS), None)
     if key is not None:
         return _named(file, key, data.find(key.encode()))
     return Look(ID, "text", "not model content", "settings that name no code")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -123,7 +123,13 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def inspect_path(path: Path, *, limits: Limits = LIMITS, confined: bool = True) -> Inspection:
+Progress = Callable[[int, int], None]
+"""Told (files done, bytes done)."""
+
+
+def inspect_path(
+    path: Path, *, limits: Limits = LIMITS, confined: bool = True, progress: Progress | None = None
+) -> Inspection:
     """Inspect a file, or every file of a folder.
 
     Each file is read and hashed once; windows that a reader asks for later must hash as they did then.
@@ -134,7 +140,7 @@ def inspect_path(path: Path, *, limits: Limits = LIMITS, confined: bool = True) 
     if not os.path.lexists(path):
         raise Unusable(f"{path} is not there", mend="name an existing file or folder")
     found, odd = plain.walk(path)
-    return inspect_files(_opened(found), limits=limits, confined=confined, odd=odd)
+    return inspect_files(_opened(found, progress), limits=limits, confined=confined, odd=odd)
 
 
 def inspect_files(
@@ -232,8 +238,16 @@ def _coverage(answers: tuple[FileAnswer, ...], died: list[str]) -> Outcome:
     return Passed(measures)
 
 
-def _opened(found: list[tuple[str, Path]]) -> Iterator[tuple[str, FileSource]]:
-    for relative, place in found:
-        source = FileSource(place)
+def _opened(found: list[tuple[str, Path]], progress: Progress | None) -> Iterator[tuple[str, FileSource]]:
+    size = 0
+    for done, (relative, place) in enumerate(found):
+
+        def read(window: bytes, done: int = done) -> None:
+            nonlocal size
+            size += len(window)
+            if progress:
+                progress(done, size)
+
+        source = FileSource(place, read)
         yield relative, source
         source.release()

@@ -69,17 +69,18 @@ class FieldType:
     repeated: bool
 
 
-def _parse(text: str) -> dict[str, dict[int, FieldType]]:
+def parse_schema(text: str) -> dict[str, dict[int, FieldType]]:
+    """Message name to field number to type, of a text as the one above."""
     out: dict[str, dict[int, FieldType]] = {}
     for line in text.replace(",\n   ", ",").strip().splitlines():
         message, _, fields = line.partition(":")
         out[message] = {}
-        for field in fields.split(","):
+        for field in filter(None, (part.strip() for part in fields.split(","))):
             number, name, kind = field.split()
             out[message][int(number)] = FieldType(name, kind.removesuffix("*"), kind.endswith("*"))
     return out
 
 
-MESSAGES = _parse(_TEXT)
+MESSAGES = parse_schema(_TEXT)
 """Message name to field number to type."""
 SCALARS = ("varint", "fixed32", "fixed64", "string", "bytes")

@@ -19,6 +19,12 @@ from countermark.formats.source import Buffered
 from countermark.sandbox.task import Source
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training"})
+RUNTIME_DOMAINS = frozenset({"com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc"})
+"""Domains whose operators ONNX Runtime has built in, without another library; other runtimes do not have them."""
+REACHING = frozenset(
+    {("com.microsoft", name) for name in ("PythonOp", "PythonOpGrad", "EPContext", "ATen", "ExternalGradient")}
+)
+"""Operators of those that call Python, or load what an execution provider compiled, from a path in the model."""
 BITS = {
     1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64, 15: 128, 16: 16,
     17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2,
@@ -122,16 +128,23 @@ class _Reader:
         return self._facts
 
     def _check_domains(self, domains: frozenset[str]) -> None:
-        facts = self._facts
+        facts, built_in = self._facts, ("", "", -1)
         for (domain, name), at in sorted(facts.first_seen.items(), key=lambda entry: entry[1]):
-            if domain not in domains and (domain, name) not in facts.functions:
-                raise Malformed(
-                    "onnx-custom-operator",
-                    f"operator {name[:80]!r} of domain {domain[:80]!r}",
-                    offset=at,
-                    why="a custom operator is code from another file that loads with the model",
-                    mend="export with standard operators, or let the recipe name the domain",
-                )
+            if (domain, name) in facts.functions or (domain in domains and (domain, name) not in REACHING):
+                continue
+            if domain in RUNTIME_DOMAINS and (domain, name) not in REACHING:
+                built_in = (domain, name, at) if built_in[2] < 0 else built_in
+                continue
+            raise Malformed(
+                "onnx-custom-operator",
+                f"operator {name[:80]!r} of domain {domain[:80]!r}",
+                offset=at,
+                why="a custom operator is code from another file that loads with the model",
+                mend="export with standard operators, or let the recipe name the domain",
+            )
+        if built_in[2] >= 0:
+            what = f"operator {built_in[1][:80]!r} of {built_in[0]}, which one runtime has built in"
+            raise Unaccounted("onnx-runtime-operator", what, offset=built_in[2])
 
     def _graph(self, parent: Field, depth: int) -> None:
         if depth > self._limits.depth:

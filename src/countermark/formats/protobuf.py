@@ -45,8 +45,15 @@ class Field:
 class Walker:
     """Reads messages of one file within its budgets."""
 
-    def __init__(self, file: Buffered, messages: int) -> None:
-        self._file = file
+    def __init__(
+        self, file: Buffered, messages: int, schema: dict[str, dict[int, FieldType]] = MESSAGES, prefix: str = "onnx"
+    ) -> None:
+        """Begin.
+
+        Args:
+            file: what is read. messages: how many at most. schema: fields of each message. prefix: of its rules.
+        """
+        self._file, self._schema, self._prefix = file, schema, prefix
         self._left = self._limit = messages
 
     def fields(self, message: str, begin: int, end: int) -> Iterator[Field]:
@@ -59,15 +66,19 @@ class Walker:
         self._left -= 1
         if self._left < 0:
             raise OverLimit("messages", self._limit, self._limit, offset=begin)
-        schema, at, once = MESSAGES[message], begin, set()
+        schema, at, once = self._schema[message], begin, set()
         while at < end:
             tag, after = self._varint(at, end)
             number, wire = tag >> 3, tag & 7
             kind = schema.get(number)
             if kind is None:
-                raise Unaccounted("onnx-unknown-field", f"field {number} of {message} is not known", offset=at)
+                raise Unaccounted(
+                    f"{self._prefix}-unknown-field", f"field {number} of {message} is not known", offset=at
+                )
             if not kind.repeated and number in once:
-                raise Malformed("onnx-twice", f"{message}.{kind.name} stands twice", offset=at, why="readers disagree")
+                raise Malformed(
+                    f"{self._prefix}-twice", f"{message}.{kind.name} stands twice", offset=at, why="readers disagree"
+                )
             once.add(number)
             field = self._field(kind, wire, after, end)
             yield field
@@ -98,7 +109,7 @@ class Walker:
         try:
             return self._file.read(field.begin, field.size).decode()
         except UnicodeDecodeError as error:
-            raise Malformed("onnx-text", f"{field.name} is not UTF-8", offset=field.begin) from error
+            raise Malformed(f"{self._prefix}-text", f"{field.name} is not UTF-8", offset=field.begin) from error
 
     def numbers(self, field: Field) -> list[int]:
         """All varints of a field, packed or single."""
@@ -122,14 +133,14 @@ class Walker:
             total += len(piece.translate(None, bytes(range(0x80, 0x100))))
             last = piece[-1]
         if last >= 0x80:
-            raise Malformed("onnx-varint", f"{field.name} ends inside a number", offset=field.end)
+            raise Malformed(f"{self._prefix}-varint", f"{field.name} ends inside a number", offset=field.end)
         return total
 
     def _field(self, kind: FieldType, wire: int, at: int, end: int) -> Field:
         expected = _WIRE.get(kind.type, _BYTES)
         packable = kind.repeated and expected != _BYTES
         if wire != expected and not (packable and wire == _BYTES):
-            raise Malformed("onnx-wire", f"{kind.name} has wire type {wire}", offset=at)
+            raise Malformed(f"{self._prefix}-wire", f"{kind.name} has wire type {wire}", offset=at)
         if wire == _VARINT:
             value, after = self._varint(at, end)
             return Field(kind.name, kind.type, at, after, value)
@@ -139,12 +150,12 @@ class Walker:
         size, start = self._varint(at, end)
         field = Field(kind.name, kind.type, start, self._inside(start, size, end), packed=packable)
         if packable and expected != _VARINT and field.size % _WIDTH[expected]:
-            raise Malformed("onnx-packed", f"{kind.name} ends inside a number", offset=start)
+            raise Malformed(f"{self._prefix}-packed", f"{kind.name} ends inside a number", offset=start)
         return field
 
     def _inside(self, at: int, size: int, end: int) -> int:
         if at + size > end:
-            raise Malformed("onnx-length", f"{size} bytes where {end - at} are left", offset=at)
+            raise Malformed(f"{self._prefix}-length", f"{size} bytes where {end - at} are left", offset=at)
         return at + size
 
     def _varint(self, at: int, end: int) -> tuple[int, int]:
@@ -156,4 +167,4 @@ class Walker:
                 if value >= 1 << 64:
                     break
                 return value, at + index + 1
-        raise Malformed("onnx-varint", "a number is longer than it may be, or cut short", offset=at)
+        raise Malformed(f"{self._prefix}-varint", "a number is longer than it may be, or cut short", offset=at)

@@ -106,7 +106,7 @@ def test_findings_tell_the_byte_the_reason_and_the_mend():
 
 @pytest.mark.parametrize(
     ("data", "format"),
-    [(b"GGUF\x03\0\0\0" + bytes(50), "gguf"), (b"\x89HDF\r\n\x1a\n" + bytes(50), "hdf5"), (bytes(range(99, 255)), "unknown"),
+    [(b"GGUF\x09\0\0\0" + bytes(50), "gguf"), (b"\x89HDF\r\n\x1a\n" + bytes(50), "hdf5"), (bytes(range(99, 255)), "unknown"),
      (bytes(4) + b"TFL3" + bytes(20), "tflite")],
     ids=["gguf", "hdf5", "unknown", "tflite"],
 )  # fmt: skip

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from functools import partial
 
-from countermark.checks.model import archive, code, config, coverage, format_name, npy, onnx, pickle, safetensors
+from countermark.checks.model import (
+    archive,
+    code,
+    config,
+    coreml,
+    coverage,
+    format_name,
+    gguf,
+    hdf5,
+    keras,
+    npy,
+    onnx,
+    pickle,
+    safetensors,
+    savedmodel,
+    skops,
+    tflite,
+    trees,
+    xml,
+)
 from countermark.checks.model._check import HEAD, Check, Look, ModelFile
 from countermark.formats.source import Buffered
 from countermark.sandbox.task import Answer, Job, Source, task
 
-_BY_CONTENT: tuple[Check, ...] = (safetensors, npy, pickle, code, onnx, config, archive, coverage)
+_BY_CONTENT: tuple[Check, ...] = (
+    safetensors, gguf, hdf5, keras, skops, trees, tflite, xml, npy, pickle, code, savedmodel, coreml, onnx, config, archive, coverage,
+)  # fmt: skip
 DEEPEST = 4
 """Asked in this order; the last one takes what is left."""
 VERSIONS: dict[str, int] = {check.ID: check.VERSION for check in _BY_CONTENT} | {format_name.ID: format_name.VERSION}

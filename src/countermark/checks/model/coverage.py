@@ -10,7 +10,6 @@ ID = "model/coverage"
 VERSION = 1
 NAMES: frozenset[str] = frozenset()
 _UNREAD = (
-    (b"GGUF", 0, "gguf"), (b"\x89HDF\r\n\x1a\n", 0, "hdf5"), (b"TFL3", 4, "tflite"),
     (b"7z\xbc\xaf\x27\x1c", 0, "7z"), (b"\x28\xb5\x2f\xfd", 0, "zstd"),
 )  # fmt: skip
 _TEXT_BYTES = 16 << 20

@@ -8,7 +8,7 @@ from countermark.formats.pickled import can_be_followed
 from countermark.formats.polyglot import ends_as_zip
 
 ID = "model/format-name"
-VERSION = 1
+VERSION = 2
 _CLAIMS: dict[str, tuple[str, ...]] = {
     "safetensors": ("safetensors",),
     "onnx": ("onnx",),
@@ -17,10 +17,17 @@ _CLAIMS: dict[str, tuple[str, ...]] = {
     "gguf": ("gguf",),
     "h5": ("hdf5",),
     "hdf5": ("hdf5",),
-    "keras": ("keras zip",),
+    "keras": ("keras zip", "hdf5"),  # Keras 2 wrote HDF5 under this name
     "tflite": ("tflite",),
-    "json": ("text",),
-    "txt": ("text",),
+    "pb": ("savedmodel", "savedmodel part", "tensorflow graph", "onnx", "unknown"),
+    "skops": ("skops",),
+    "ubj": ("xgboost ubjson",),
+    "cbm": ("catboost",),
+    "mlmodel": ("coreml",),
+    "pmml": ("pmml",),
+    "xml": ("openvino", "pmml", "xml", "text"),
+    "json": ("text", "xgboost json"),
+    "txt": ("text", "lightgbm text"),
     "md": ("text",),
     "toml": ("text",),
     "yaml": ("text",),

@@ -133,7 +133,9 @@ def test_evidence_of_any_shape_is_refused_and_never_a_crash(made: Made, data: st
         assert error.what
         return
     changed = [
-        p for p in ("not_looked_at", "admitted_dataset", "set_aside", "ledger") if evidence[p] != passport.evidence[p]
+        p
+        for p in ("not_looked_at", "admitted_dataset", "set_aside", "ledger", "refused_before")
+        if evidence[p] != passport.evidence[p]
     ]
     assert told.rules and (
         json.dumps(evidence) == json.dumps(passport.evidence) or changed or untimed(evidence, passport)

@@ -109,13 +109,16 @@ def _deliveries(said: dict[str, Any], read: Sequence[Shown], document: TrustDocu
         raise StatementRefused("the deliveries that the evidence calls admitted are not those that the papers open")
     for one in admitted:
         known = opened[text(one["statement"])]
-        derived = evidence.of_delivery(known, document.party(known.party.id)) | {"state": "admitted", "reasons": []}
+        answer = {
+            "state": "admitted",
+            "reasons": [],
+            **({"then": ""} if "then" in one else {}),
+        }  # earlier papers have none
+        derived = evidence.of_delivery(known, document.party(known.party.id)) | answer
         _same(f"a delivery of {known.party.id}", _untimed(one), _untimed(derived))
     _none_replaced(opened)
-    apart = len(listed) - len(admitted)
-    return (
-        [f"{apart} deliveries that were refused, withdrawn or replaced: the papers do not open them"] if apart else []
-    )
+    apart = len(listed) - len(admitted) + len(tables(said.get("refused_before")))
+    return [f"{apart} refusals, withdrawn and replaced deliveries: the papers do not open them"] if apart else []
 
 
 def _none_replaced(opened: dict[str, Shown]) -> None:
@@ -181,7 +184,7 @@ def _ledger(
     if head is None or origin != head.origin or size > head.size:
         raise StatementRefused("the evidence was gathered from another ledger than the papers show", why=origin)
     witnessed = fields.boolean("witnessed")
-    if witnessed and document.quorum == "none":
+    if (witnessed or said["ledger"].get("witnessed_by")) and document.quorum == "none":
         raise StatementRefused("the evidence says that witnesses saw the ledger, and the trust document names none")
     unseen = []
     if size in passport.consistency or size == head.size:

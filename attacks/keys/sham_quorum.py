@@ -28,6 +28,8 @@ DISGUISES = {
     "in capitals": "ACME GMBH", "with a space behind": "Acme GmbH ", "with a full stop": "Acme GmbH.",
     "with a mark that nobody sees": "Acme\N{ZERO WIDTH SPACE} GmbH", "with a soft hyphen": "Ac\N{SOFT HYPHEN}me GmbH",
     "in wide letters": "\N{FULLWIDTH LATIN CAPITAL LETTER A}cme GmbH", "with two spaces": "Acme  GmbH",
+    "with a Cyrillic letter": "\N{CYRILLIC CAPITAL LETTER A}cme GmbH", "with a Greek letter": "Acme Gmb\N{GREEK CAPITAL LETTER ETA}",
+    "in Cyrillic letters": "\N{CYRILLIC CAPITAL LETTER A}\N{CYRILLIC CAPITAL LETTER ES}\N{CYRILLIC CAPITAL LETTER EM}\N{CYRILLIC CAPITAL LETTER IE} GMBH",
 }  # fmt: skip
 
 

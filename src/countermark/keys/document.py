@@ -16,6 +16,7 @@ from countermark import canonical
 from countermark.canonical import Fields
 from countermark.errors import SignatureRefused, StatementRefused, TrustRefused
 from countermark.keys import quorum as policies
+from countermark.keys.lookalikes import refuse_lookalikes
 from countermark.keys.verifier import POST_QUANTUM, PublicKey, Use
 from countermark.keys.watchers import Watcher, refuse_weak
 
@@ -201,7 +202,7 @@ class TrustDocument:
 
         Raises:
             StatementRefused: a party id that is no plain name, a doubled party or key, an unknown role, a
-                threshold out of reach, bad times.
+                threshold out of reach, bad times, names that pass for others.
         """
         ids = [p.id for p in self.parties]
         for party_id in ids:
@@ -229,6 +230,8 @@ class TrustDocument:
         owners = [p for p in self.parties if OWNERS & set(p.roles) and any(k.key.use == "root" for k in p.keys)]
         if self.threshold > len(owners):
             raise StatementRefused(f"threshold {self.threshold} is out of reach: {len(owners)} owners have a root key")
+        refuse_lookalikes((p.name for p in self.parties), "name")
+        refuse_lookalikes((p.organisation for p in self.parties), "organisation")
         self._check_quorum()
         moment(self.issued), moment(self.expires)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from countermark.errors import StatementRefused
+from countermark.keys.lookalikes import skeleton
 from countermark.keys.quorum import Quorum, log_key
 
 
@@ -42,11 +42,11 @@ def refuse_weak(rule: Quorum, here: Sequence[Watcher], own: Sequence[str], ledge
             mend="name the ledger's key, or leave the `log` lines out",
         )  # fmt: skip
     if rule.needed:
-        _refuse_alone(rule, {w.name: by_key[w.key.public] for w in rule.witnesses}, set(map(alike, own)))
+        _refuse_alone(rule, {w.name: by_key[w.key.public] for w in rule.witnesses}, set(map(skeleton, own)))
 
 
 def _refuse_alone(rule: Quorum, behind: Mapping[str, Watcher], own: Collection[str]) -> None:
-    inside = [name for name, watcher in behind.items() if alike(watcher.organisation) in own]
+    inside = [name for name, watcher in behind.items() if skeleton(watcher.organisation) in own]
     if rule.satisfied(inside):
         raise StatementRefused(
             "the quorum can be met within the organisation that keeps the ledger", why=", ".join(inside)[:200],
@@ -59,9 +59,3 @@ def _refuse_alone(rule: Quorum, behind: Mapping[str, Watcher], own: Collection[s
                 f"{party} can meet the quorum alone, because it has several witnesses", why=", ".join(mine)[:200],
                 mend="put the witnesses of one party into a group `any`",
             )  # fmt: skip
-
-
-def alike(organisation: str) -> str:
-    """What two ways of writing one name share: case, spaces, punctuation and marks that nobody sees tell none apart."""
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", organisation).casefold())
-    return "".join(c for c in plain if c.isalnum())

@@ -51,9 +51,9 @@ def _common(machine: Machine, at: int) -> int:  # noqa: PLR0912, PLR0915 - one b
                     break
                 stack.append(value)
                 pos += 2
-            elif code == 0x4B:  # BININT1
-                stack.append(-1 - data[pos + 1])
-                pos += 2
+            elif code in (0x4B, 0x4D):  # BININT1, BININT2
+                stack.append(-1 - (data[pos + 1] if code == 0x4B else data[pos + 1] | data[pos + 2] << 8))
+                pos += 2 + (code == 0x4D)
             elif pushed[code] >= 0:
                 stack.append(pushed[code])
                 pos += step[code]

@@ -43,10 +43,10 @@ def entered_twice(world: World, papers: Path) -> Passport:
         slips = [replace(s, receipt=log.reader.receipt(s.index()).to_bytes()) for s in passport.statements]
         hidden = [
             replace(d, receipt=log.reader.receipt(log.reader.find(d.leaf) or 0).to_bytes())
-            for d in passport.deliveries if isinstance(d, Commitment)
+            for d in passport.commitments if isinstance(d, Commitment)
         ]  # fmt: skip
         proofs = {s: tuple(log.reader.consistency(s)) for s in range(1, log.checkpoint.size)}
-    return replace(passport, verdict=second, statements=tuple(slips), deliveries=tuple(hidden), consistency=proofs)
+    return replace(passport, verdict=second, statements=tuple(slips), commitments=tuple(hidden), consistency=proofs)
 
 
 def snapshot_of(world: World, *, naming: bool) -> Path:

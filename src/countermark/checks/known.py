@@ -7,7 +7,8 @@ DATA = (
     "data/leave-one-supplier-out", "data/cell-difference",
 )  # fmt: skip
 MODEL = (
-    "model/code", "model/config", "model/coverage", "model/external-data", "model/files", "model/format-name", "model/npy",
-    "model/onnx", "model/pickle", "model/safetensors",
+    "model/archive", "model/code", "model/config", "model/coreml", "model/coverage", "model/external-data", "model/files",
+    "model/format-name", "model/gguf", "model/hdf5", "model/keras", "model/npy", "model/onnx", "model/pickle", "model/safetensors",
+    "model/savedmodel", "model/skops", "model/tflite", "model/trees", "model/xml",
 )  # fmt: skip
 ALL = (*DATA, *MODEL)

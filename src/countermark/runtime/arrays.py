@@ -140,7 +140,10 @@ def _numpy(data: memoryview, facts: npy.NpyFacts) -> NDArray[Any]:
         dtype = np.dtype(descr)
     except (TypeError, ValueError) as error:
         raise Malformed("npy-dtype", f"NumPy has no dtype {facts.dtype[:100]!r}") from error
-    if dtype.hasobject or dtype.itemsize != facts.item_bytes:
+    if dtype.hasobject:
+        raise Malformed("npy-objects", "an array of objects", why="its elements are a pickle, and loading one runs what it says",
+                        mend="keep texts as fixed-width, records as a table")  # fmt: skip
+    if dtype.itemsize != facts.item_bytes:
         raise Malformed("npy-dtype", f"{facts.dtype[:100]!r} is {dtype.itemsize} bytes to NumPy")
     array = _array(data, dtype, facts.shape, facts.header_bytes, "F" if facts.fortran_order else "C")
     _check_truth(array)

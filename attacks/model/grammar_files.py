@@ -186,6 +186,9 @@ def bad() -> Iterator[tuple[str, bytes, str]]:
         skops(node("FunctionNode", "builtins", "function", {"module_path": "os", "function": "system"})),
         "skops-type",
     )
+    harmless = {"module_path": "numpy", "function": "mean"}
+    yield "two-functions.skops", skops(node("FunctionNode", "os", "system", harmless)), "skops-type"
+    yield "own-function.skops", skops(node("FunctionNode", "os", "system")), "skops-type"
     yield "disguised.skops", skops(estimator(node("DictNode", "subprocess", "Popen", {}))), "skops-type"
     yield "type.skops", skops(estimator(node("TypeNode", "builtins", "eval"))), "skops-type"
     yield (
@@ -231,6 +234,13 @@ def bad() -> Iterator[tuple[str, bytes, str]]:
         "ubjson-length",
     )
     yield "tail.ubj", ubjson(xgboost()) + b"Z", "ubjson-tail"
+    yield "cut.ubj", ubjson(xgboost())[:-1], "truncated"
+    yield "key.ubj", ubjson(xgboost())[:-1] + ubjson({"version": 1})[1:], "ubjson-key"
+    yield "deep-marker.ubj", ubjson(xgboost())[:-1] + b"U\x01a?}", "ubjson-marker"
+    yield "text.ubj", ubjson(xgboost())[:-1] + b"U\x01aSU\x01\xff}", "ubjson-text"
+    yield "whole.txt", lightgbm(TREE.replace("left_child=-1", "left_child=0.5")), "lightgbm-number"
+    yield "latin.txt", lightgbm().replace(b"binary", b"\xff"), "lightgbm-text"
+    yield "wire.mlmodel", field(1, 6) + b"\x15abcd", "coreml-wire"
     yield "marker.ubj", ubjson(xgboost())[:-1] + b"?", "ubjson-number"
     for kind, made in (("xml", openvino), ("pmml", pmml)):
         yield f"xxe.{kind}", made(prolog=XXE), "xml-doctype"

@@ -242,6 +242,17 @@ def bad() -> Iterator[tuple[str, bytes, str]]:
     yield "overlap.h5", with_dataset(at=48), "hdf5-overlap"
     yield "end.h5", file(header(), end=1 << 40), "hdf5-end"
 
+    yield "no-header.h5", file(b"\x09" + bytes(39)), "hdf5-header"
+    yield "no-tree.h5", old_group().replace(b"TREE", b"XREE"), "hdf5-tree"
+    yield "no-heap.h5", old_group().replace(b"HEAP", b"XEAP"), "hdf5-heap"
+    yield "no-table.h5", old_group().replace(b"SNOD", b"XNOD"), "hdf5-table"
+    yield "link-twice.h5", file(header(link("x", 104), link("x", 105)), bytes(8)), "hdf5-link"
+    yield (
+        "no-type.h5",
+        file(header(message(1, space(1)), message(8, struct.pack("<BBH", 3, 0, 4) + b"abcd"))),
+        "hdf5-dataset",
+    )
+    yield "axes.h5", with_dataset(shape=(1,) * 40), "hdf5-dataspace"
     yield "heap-name.h5", old_group(place=1 << 30), "hdf5-table"
     yield "text-outside.h5", file(header(attribute("a", text_type(1 << 20), space(), b"x" * 8))), "hdf5-attribute"
     yield "heap.h5", file(header(attribute("a", VARIABLE, space(), struct.pack("<IQI", 9, 48, 1)))), "hdf5-heap"
@@ -275,6 +286,10 @@ def doubtful() -> Iterator[tuple[str, bytes]]:
     yield "lzf.h5", with_dataset(message(11, struct.pack("<BB6xHHHH", 1, 1, 32000, 0, 0, 0)))
     yield "hidden.h5", file(header(), b"bytes of nobody.")
     yield "two-names.h5", file(header(link("x", 48)))
+    yield "shared.h5", with_dataset(message(10, bytes(8)), message(3, FLOAT, 2))
+    yield "fractal.h5", file(header(message(2, struct.pack("<BBQQ", 0, 0, 99, 99))))
+    yield "reference.h5", with_dataset(kind=struct.pack("<B3sI", 0x17, b"\0\0\0", 8), size=48, data=bytes(48))
+    yield "sequence.h5", with_dataset(kind=struct.pack("<B3sI", 0x19, b"\0\0\0", 16))
     yield "compound.h5", with_dataset(kind=struct.pack("<B3sI", 0x16, b"\1\0\0", 4))
     yield "pytables.h5", file(header(text_attribute("PYTABLES_FORMAT_VERSION", "2.1")))
     yield "unknown-message.h5", file(header(message(99, bytes(8))))

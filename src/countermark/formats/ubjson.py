@@ -98,7 +98,7 @@ def _array(cursor: Cursor, depth: int) -> list[Any]:
 
 def _object(cursor: Cursor, depth: int) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    while cursor.left and (marker := _marker(cursor)) != "}":
+    while (marker := _marker(cursor)) != "}":
         if marker == "#":
             raise Malformed("ubjson-marker", "an object with a count is not written by XGBoost", offset=cursor.at - 1)
         cursor.at -= 1

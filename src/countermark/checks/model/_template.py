@@ -192,7 +192,7 @@ class _Walk:
             self._said.doubt(f"the filter {name[:60]}", node.lineno)
 
     def _takes_attribute(self, node: Any) -> bool:
-        return node.name == "map" and any(k.key == "attribute" for k in node.kwargs)
+        return node.name == "map" and not node.args and any(k.key == "attribute" for k in node.kwargs)
 
     def _by_attribute(self, node: Any) -> None:
         """Filters that look an attribute up by a text: each of its dotted parts counts."""

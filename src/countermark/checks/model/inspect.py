@@ -115,11 +115,12 @@ class Inspection:
 
 @cache
 def code_digest() -> str:
-    """Hex SHA-256 over the source of these checks and of the readers they use."""
+    """Hex SHA-256 over the source of these checks, of the readers they use, and of the lists of names."""
     digest = hashlib.sha256()
     for folder in (Path(__file__).parent, Path(windows.__file__).parent):
-        for place in sorted(folder.glob("*.py")):
-            digest.update(hashlib.sha256(place.name.encode() + b"\0" + place.read_bytes()).digest())
+        for place in sorted((*folder.rglob("*.py"), *folder.rglob("*.names"))):
+            name = place.relative_to(folder).as_posix().encode()
+            digest.update(hashlib.sha256(name + b"\0" + place.read_bytes()).digest())
     return digest.hexdigest()
 
 

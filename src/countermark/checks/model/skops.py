@@ -135,7 +135,8 @@ class _Walk:
         pairs = [(node.get("__module__"), node.get("__class__"))]
         content = node.get("content")
         if node["__loader__"] == "FunctionNode" and isinstance(content, dict):
-            pairs = [(content.get("module_path"), content.get("function"))]
+            # Older versions build what the content names, newer ones what the node itself names.
+            pairs.append((content.get("module_path"), content.get("function")))
         for module, name in pairs:
             if not isinstance(module, str) or not isinstance(name, str):
                 self._refuse("skops-type", "a type that is no text", "readers disagree on it", "__class__")

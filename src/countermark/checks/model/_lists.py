@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from importlib.resources import files
-
-GRAMMARS = ("chat-template", "keras", "tensorflow")
 
 
 @cache
@@ -18,12 +15,6 @@ def listed(grammar: str, kind: str) -> frozenset[str]:
     """
     lines = (line.split("\t") for line in _text(grammar).splitlines() if line and not line.startswith("#"))
     return frozenset(name for what, name in lines if what == kind)
-
-
-@cache
-def grammar_digests() -> dict[str, str]:
-    """Hex SHA-256 of each list, by its file's name."""
-    return {f"{name}.names": hashlib.sha256(_text(name).encode()).hexdigest() for name in GRAMMARS}
 
 
 @cache

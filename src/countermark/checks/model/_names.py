@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -60,13 +59,6 @@ def refusal(module: str, qualname: str) -> Refusal | None:
 def uncallable(module: str) -> Refusal | None:
     """Why nothing of a module may be called that no list has; None where that is not known."""
     return _uncallable().get(module.split(".", maxsplit=1)[0])
-
-
-@cache
-def digests() -> dict[str, str]:
-    """Hex SHA-256 of each list, by its file's name: they stand in every report."""
-    names = (*(f"{p}.names" for p in PROFILES), "refused.names", "standard-library.names", "torchscript.names")
-    return {name: hashlib.sha256(_text(name).encode()).hexdigest() for name in names}
 
 
 @cache

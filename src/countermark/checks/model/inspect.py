@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from countermark.checks.inspected import exit_code_of, findings_of
 from countermark.checks.model import coverage, external_data, format_name
 from countermark.checks.model import files as plain
 from countermark.checks.model._check import Answer, Look, look_from_json
@@ -93,14 +94,12 @@ class Inspection:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All findings, by check and path."""
-        return tuple(f for outcome in self.checks.values() if isinstance(outcome, Found) for f in outcome.findings)
+        return findings_of(self)
 
     @property
     def exit_code(self) -> int:
         """1 something is refused; 3 something could not be proven, or nothing was there to prove; else 0."""
-        if any(isinstance(outcome, Found) for outcome in self.checks.values()):
-            return 1
-        return 3 if any(isinstance(outcome, (Skipped, Failed)) for outcome in self.checks.values()) else 0
+        return exit_code_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in an inspection statement; how the child was confined is not part of it."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from countermark.artefact import recipe as recipes
+from countermark.checks.inspected import exit_code_of, findings_of
 from countermark.checks.model.files import walk
 from countermark.checks.training import lock, notebook, settings
 from countermark.checks.training._look import look_at
@@ -84,14 +85,12 @@ class RecipeInspection:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All findings, by check, file and line."""
-        return tuple(f for outcome in self.checks.values() if isinstance(outcome, Found) for f in outcome.findings)
+        return findings_of(self)
 
     @property
     def exit_code(self) -> int:
         """1 a rule is broken; 3 something could not be read, or nothing was there; else 0."""
-        if any(isinstance(outcome, Found) for outcome in self.checks.values()):
-            return 1
-        return 3 if any(isinstance(outcome, Skipped | Failed) for outcome in self.checks.values()) else 0
+        return exit_code_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in an inspection statement; how the child was confined is not part of it."""

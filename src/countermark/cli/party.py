@@ -26,6 +26,7 @@ def party() -> None:
     "countermark party add acme.enrol.json --role supplier --scope screws,nuts",
     "countermark party add acme --scope screws,nuts,washers",
     "countermark party add acme.enrol.json --signatures both",
+    "countermark party add acme.enrol.json --role supplier --scope screws --not-after 2027-12-31T00:00:00Z",
 ])  # fmt: skip
 @click.argument("who", nargs=-1, required=True, metavar="FILE|NAME...")
 @click.option("--role", "roles", multiple=True, metavar="ROLE", help="What it may do; may be repeated.")
@@ -36,10 +37,11 @@ def party() -> None:
     type=click.Choice(["both", "any"]),
     help="both: it counts only where a classical and a post-quantum (ml-dsa-65) key signed.",
 )
+@click.option("--not-after", metavar="TIME", help="When the keys in FILE end, as in 2027-12-31T00:00:00Z.")
 @with_desk
 def add(
     who: tuple[str, ...], roles: tuple[str, ...], scope: str | None, scope_file: Path | None, signatures: str | None,
-    desk: Desk,
+    not_after: str | None, desk: Desk,
 ) -> Answer:  # fmt: skip
     """Draft that parties count, or that they have new keys, roles or a new scope.
 
@@ -53,7 +55,11 @@ def add(
     for one in who:
         if Path(one).is_file():
             enrolment = Enrolment.from_bytes(read_file(Path(one)))
-            document, name = roster.enrol_party(desk, enrolment, roles, classes), enrolment.id
+            document, name = roster.enrol_party(desk, enrolment, roles, classes, not_after), enrolment.id
+        elif not_after is not None:
+            raise Unusable(
+                f"--not-after goes with an enrolment file, and {one} is none", mend=f"name the .enrol.json of {one}"
+            )
         else:
             document, name = roster.change_party(desk, one, roles, classes), one
         if signatures:

@@ -9,6 +9,7 @@ import base64
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from countermark.errors import TrustRefused
 from countermark.keys.cosigner import CosignerKey
@@ -22,11 +23,13 @@ _KEY_ID = re.compile("[0-9a-f]{8}")
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A witness of a policy: its name there, its key, and where it is asked (empty: by files)."""
+    """A witness of a policy: its name there, its key, where it is asked (empty: by files), and the end of its key, where the
+    trust document names one (`ends.quorum_of`)."""
 
     name: str
     key: CosignerKey
     url: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Quorum:
 
     Attributes:
         source: its text. logs: verifier keys of logs, as text. groups: name -> (how many, members).
-        rule: name of the witness or group that decides, or `NONE`.
+        rule: name of the witness or group that decides, or `NONE`. ledger_ends: origin, key (32 bytes) and end of ledger keys that
+            end, from the trust document.
     """
 
     source: str
@@ -43,6 +47,7 @@ class Quorum:
     witnesses: tuple[Witness, ...] = ()
     groups: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
     rule: str = NONE
+    ledger_ends: tuple[tuple[str, bytes, datetime], ...] = ()
 
     @property
     def needed(self) -> bool:

@@ -18,7 +18,7 @@ from countermark.errors import LedgerRefused
 from countermark.keys.cosigner import ED25519, SIGNATURE_BYTES, CosignerKey, ml_dsa_44
 from countermark.keys.quorum import Quorum, Witness
 from countermark.ledger.checkpoint import Checkpoint
-from countermark.ledger.note import Note, NoteSignature
+from countermark.ledger.note import Note, NoteKey, NoteSignature
 
 MAX_TIME = (1 << 63) - 1
 MAX_AHEAD_SECONDS = 300
@@ -96,27 +96,54 @@ def verify(key: CosignerKey, checkpoint: Checkpoint, given: NoteSignature) -> in
 def witnessed(checkpoint: Checkpoint, quorum: Quorum, now: datetime) -> Witnessed:
     """Check that a quorum cosigned a tree head.
 
-    1. every line that names a witness's key holds and is not from the future; 2. the witnesses found are enough.
+    1. every line that names a witness's key holds and is not from the future; 2. the witnesses found are enough, without those whose
+    key had ended at the time of their line; 3. they were enough before the key that signed the head ended.
     Lines of unknown keys mean nothing.
 
     Args:
         checkpoint: its log's signature was verified already. now: clock reading.
 
     Raises:
-        LedgerRefused: a line that names a witness does not hold, or they are too few.
+        LedgerRefused: a line that names a witness does not hold, they are too few, or too late.
     """
     times: dict[str, int] = {}
+    late: set[str] = set()
     for witness in quorum.witnesses:
         for line in Note.from_bytes(checkpoint.note).signatures:
-            if witness.key.names(line.name, line.key_id):
-                times[witness.name] = min(_timely(witness, checkpoint, line, now), times.get(witness.name, MAX_TIME))
+            if not witness.key.names(line.name, line.key_id):
+                continue
+            time = _timely(witness, checkpoint, line, now)
+            if outlived(witness, time):
+                late.add(witness.name)
+            else:
+                times[witness.name] = min(time, times.get(witness.name, MAX_TIME))
     if not quorum.satisfied(times):
+        ended = f"; after the end of their keys: {', '.join(sorted(late))}" if late else ""
         raise LedgerRefused(
             f"the ledger's head of {checkpoint.size} entries is not cosigned by the quorum that the trust document names",
-            why=f"cosigned by {', '.join(sorted(times)) or 'nobody'}; asked for: {quorum.rule}",
+            why=f"cosigned by {', '.join(sorted(times)) or 'nobody'}; asked for: {quorum.rule}{ended}",
             mend="its keeper runs `countermark ledger cosign`, then packs the papers again",
         )  # fmt: skip
-    return Witnessed(checkpoint, tuple(sorted(times)), _settled(times, quorum))
+    seen = Witnessed(checkpoint, tuple(sorted(times)), _settled(times, quorum))
+    _refuse_late_head(seen, quorum)
+    return seen
+
+
+def outlived(witness: Witness, time: int) -> bool:
+    """Whether a witness's key had ended at the time of a cosignature, POSIX seconds."""
+    return witness.until is not None and time >= witness.until.timestamp()
+
+
+def _refuse_late_head(seen: Witnessed, quorum: Quorum) -> None:
+    """A head whose signing key ended before a quorum had seen it may be a thief's."""
+    lines = {(line.name, line.key_id) for line in Note.from_bytes(seen.checkpoint.note).signatures}
+    for origin, public, end in quorum.ledger_ends:
+        if seen.time >= end.timestamp() and (origin, NoteKey(origin, public).id) in lines:
+            raise LedgerRefused(
+                f"the ledger key that signed this head ended on {end:%Y-%m-%dT%H:%M:%SZ}, and no quorum saw the head before",
+                why=f"the quorum was complete at {seen.when}",
+                mend="the ledger's keeper makes a new key, which the owners enrol, and has the head cosigned again",
+            )  # fmt: skip
 
 
 def _timely(witness: Witness, checkpoint: Checkpoint, line: NoteSignature, now: datetime) -> int:

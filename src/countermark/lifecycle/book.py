@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from countermark import canonical, dsse
 from countermark.errors import LedgerRefused, NothingToVerify, StatementRefused, TrustRefused
+from countermark.keys.ends import refuse_ended_ledger_key
 from countermark.keys.trust import Trust
 from countermark.ledger.checkpoint import Checkpoint
 from countermark.ledger.log import Log, Sign
@@ -35,7 +37,7 @@ def ledger(desk: Desk, trust: Trust) -> Iterator[Log]:
     """The project's log, opened for writing by its operator.
 
     Raises:
-        TrustRefused: this party does not operate the ledger.
+        TrustRefused: this party does not operate the ledger, or its key has ended and a head would have to be signed.
     """
     operator = trust.document.ledger_operator
     if operator != desk.party:
@@ -47,19 +49,20 @@ def ledger(desk: Desk, trust: Trust) -> Iterator[Log]:
     key, sign = ledger_note_key(trust), desk.signer("ledger").sign
     if ledger_place.newest(store) is None:
         ledger_place.refuse_a_second_history(desk)
+        refuse_ended_ledger_key(trust.document, desk.now())
         # Of two first writers one creates the log; the other finds it there and opens it.
         with contextlib.suppress(LedgerRefused):
             Log.create(store, key, sign, wait_s=LOCK_SECONDS).close()
-    _take_over(store, trust, key, sign)
+    _take_over(store, trust, key, sign, desk.now())
     with Log.open(store, key, sign, wait_s=LOCK_SECONDS) as log:
         yield log
 
 
-def _take_over(store: Store, trust: Trust, key: NoteKey, sign: Sign) -> None:
+def _take_over(store: Store, trust: Trust, key: NoteKey, sign: Sign, now: datetime) -> None:
     """Sign the head anew where the owners replaced the ledger key that signed it; the history stays as it is.
 
     Raises:
-        LedgerRefused: the replaced key signed more entries than the owners believe of it.
+        LedgerRefused: the replaced key signed more entries than the owners believe of it. TrustRefused: the new one has ended.
     """
     names = {(s.name, s.key_id) for s in Note.from_bytes(ledger_place.newest(store) or b"").signatures}
     if (key.name, key.id) in names:
@@ -67,6 +70,7 @@ def _take_over(store: Store, trust: Trust, key: NoteKey, sign: Sign) -> None:
     for former in trust.former_ledger_keys():
         old = NoteKey(key.name, former.key.raw())
         if former.revoked and (old.name, old.id) in names:
+            refuse_ended_ledger_key(trust.document, now)
             Log.take_over(store, (old, key), sign, most=former.revoked.from_leaf, wait_s=LOCK_SECONDS)
 
 
@@ -90,6 +94,7 @@ def enter(desk: Desk, trust: Trust, envelopes: Sequence[dsse.Envelope]) -> list[
         tried = {s.digest for s in shown if filed.path(desk, s.digest, "opening").exists()}
         openings = {s.digest: _opening(desk, s) for s in shown}
         if openings:
+            refuse_ended_ledger_key(trust.document, desk.now())
             with ledger(desk, trust) as log:
                 before = head_of(log.checkpoint)
                 _append(desk, log, openings, tried)

@@ -12,7 +12,7 @@ from typing import Any
 
 from countermark.artefact.tree import Tree
 from countermark.errors import LedgerRefused, TrustRefused
-from countermark.keys import quorum
+from countermark.keys.ends import quorum_of
 from countermark.keys.trust import Trust
 from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint
@@ -126,7 +126,7 @@ def _in_time(shown: Shown, trust: Trust, desk: Desk, left_out: list[str]) -> boo
 
 def _witnesses(desk: Desk, trust: Trust, out: Gathered) -> None:
     """Whether the quorum that the trust document names has seen the ledger's head."""
-    rule = quorum.parse(trust.document.quorum)
+    rule = quorum_of(trust.document)
     seen: str | None = None
     if rule.needed:
         try:

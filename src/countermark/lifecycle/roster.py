@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from countermark.errors import TrustRefused
-from countermark.keys.document import Party, TrustDocument
+from countermark.keys.document import Party, TrustDocument, moment
 from countermark.lifecycle import enrol
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.enrol import Enrolment
 
 
 def enrol_party(
-    desk: Desk, enrolment: Enrolment, roles: Sequence[str] = (), scope: Sequence[str] | None = None
+    desk: Desk,
+    enrolment: Enrolment,
+    roles: Sequence[str] = (),
+    scope: Sequence[str] | None = None,
+    not_after: str | None = None,
 ) -> TrustDocument:
     """Draft that a party counts, or that a known party has new keys; its older keys stay, for what they signed.
 
     Args:
-        roles: empty keeps those of a known party. scope: None keeps it too.
+        roles: empty keeps those of a known party. scope: None keeps it too. not_after: RFC 3339, when the keys of the file end.
 
     Raises:
         TrustRefused: a new party without a role. StatementRefused: an unknown role.
@@ -28,12 +32,18 @@ def enrol_party(
     if known is None and not roles:
         raise TrustRefused(f"{enrolment.id} is new: what may it do?", mend="--role supplier --scope CLASS")
     party = enrolment.party(roles or (known.roles if known else ()), scope or ())
+    named = {k.key.id for k in party.keys}
     if known is not None:
         fresh = {k.key.id for k in party.keys}
         older = tuple(k for k in known.keys if k.key.id not in fresh)
         kept = tuple(next((old for old in known.keys if old.key.id == k.key.id), k) for k in party.keys)
         scope_now = known.scope if scope is None else tuple(scope)
         party = replace(party, keys=(*older, *kept), scope=scope_now, both=known.both)
+    if not_after is not None:
+        moment(not_after)
+        party = replace(
+            party, keys=tuple(replace(k, not_after=not_after) if k.key.id in named else k for k in party.keys)
+        )
     return enrol.save_draft(desk, document.with_party(party))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from countermark import canonical
 from countermark.canonical import Fields
 from countermark.errors import CountermarkError, LedgerRefused, SignatureRefused, TrustRefused
-from countermark.keys import quorum as policies
+from countermark.keys import ends
 from countermark.keys.cosigner import CosignerKey, of_key
 from countermark.keys.quorum import Quorum, Witness
 from countermark.keys.trust import Trust
@@ -33,7 +33,7 @@ def key_of(desk: Desk, trust: Trust) -> CosignerKey:
     """This party's witness key, under the name that the project knows it by.
 
     Raises:
-        TrustRefused: the owners did not enrol it. Unusable: there is none here.
+        TrustRefused: the owners did not enrol it, or it has ended. Unusable: there is none here.
     """
     public = desk.signer("witness").public
     enrolled = [k for k in trust.document.party(desk.party).keys if k.key.id == public.id and not k.revoked]
@@ -41,6 +41,7 @@ def key_of(desk: Desk, trust: Trust) -> CosignerKey:
         raise TrustRefused(
             f"the witness key of {desk.party} is not enrolled", mend="hand the owners the file that `key new` wrote"
         )
+    ends.refuse_ended(enrolled[0], desk.party, desk.now())
     return of_key(name(trust, desk.party), public)
 
 
@@ -63,6 +64,8 @@ def answer(desk: Desk, data: bytes) -> Answer:
             return Answer(404, b"this log is not known here\n")
     except LedgerRefused as error:
         return Answer(400, f"{error.what}\n".encode())
+    if end := ends.ledger_key_ended(trust.document, desk.now()):
+        return Answer(403, f"the key of this log ended on {end}\n".encode())
     with desk.space.lock(LOCK):
         try:
             checkpoint = submission.judge(asked, log, _seen(desk.space, log.name))
@@ -130,7 +133,8 @@ def ask(desk: Desk, trust: Trust, brought: Sequence[bytes] = (), *, seconds: flo
                 missing[witness.name] = _told(error)
         published = log.cosigned(list(lines.values())) if lines else head
         heads.keep(desk, trust, published)
-    here = {w.name for w in rule.witnesses if any(_named(w, s) for s in Note.from_bytes(published.note).signatures)}
+    lines_now = Note.from_bytes(published.note).signatures
+    here = {w.name for w in rule.witnesses if any(_named(w, s) and _in_time(w, published, s) for s in lines_now)}
     left = {name: why for name, why in missing.items() if name not in here}
     return Round(published, tuple(sorted(here)), left, rule.satisfied(here))
 
@@ -147,7 +151,7 @@ def needed(trust: Trust) -> Quorum:
     Raises:
         TrustRefused: none.
     """
-    rule = policies.parse(trust.document.quorum)
+    rule = ends.quorum_of(trust.document)
     if not rule.needed:
         raise TrustRefused("the trust document names no quorum of witnesses", mend="`countermark trust quorum FILE`")
     return rule
@@ -155,6 +159,10 @@ def needed(trust: Trust) -> Quorum:
 
 def _named(witness: Witness, one: NoteSignature) -> bool:
     return witness.key.names(one.name, one.key_id)
+
+
+def _in_time(witness: Witness, head: Checkpoint, one: NoteSignature) -> bool:
+    return not cosignature.outlived(witness, cosignature.verify(witness.key, head, one))
 
 
 def _one(witness: Witness, head: Checkpoint, carried: Sequence[NoteSignature], prove: submission.Prove,
@@ -166,7 +174,11 @@ def _one(witness: Witness, head: Checkpoint, carried: Sequence[NoteSignature], p
         lines = [one for one in got if _named(witness, one)]
     if not lines:
         raise SignatureRefused("no cosignature was brought", mend="carry FILE to it: `countermark witness cosign FILE`")
-    cosignature.verify(witness.key, head, lines[-1])
+    if not _in_time(witness, head, lines[-1]):
+        raise SignatureRefused(
+            f"its key ended on {witness.until:%Y-%m-%dT%H:%M:%SZ}",
+            mend="it makes a new one, which the owners enrol and name",
+        )
     return lines[-1]
 
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from countermark.errors import LedgerRefused
-from countermark.keys import quorum
+from countermark.keys.ends import quorum_of
+from countermark.keys.quorum import Quorum
 from countermark.keys.trust import Trust
 from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint
@@ -44,15 +45,28 @@ def quorum_time(head: Checkpoint, trust: Trust, now: datetime) -> datetime | Non
     Returns:
         UTC, whole seconds; None where no quorum is named, or it did not cosign.
     """
-    return _quorum_time(head, trust.document.quorum, now)
+    rule = quorum_of(trust.document)
+    return _quorum_time(head, _Rule(rule), now) if rule.needed else None
+
+
+class _Rule:
+    """A quorum as a key of what is remembered: its text, and the ends of its keys."""
+
+    def __init__(self, rule: Quorum) -> None:
+        self.rule = rule
+        self._key = rule.source, rule.ledger_ends, tuple(w.until for w in rule.witnesses)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Rule) and self._key == other._key
 
 
 @lru_cache(maxsize=256)
-def _quorum_time(head: Checkpoint, source: str, now: datetime) -> datetime | None:
+def _quorum_time(head: Checkpoint, asked: _Rule, now: datetime) -> datetime | None:
     """Remembered, because the receipts of one passport all carry the same head."""
-    rule = quorum.parse(source)
-    if not rule.needed:
-        return None
+    rule = asked.rule
     try:
         time = cosignature.witnessed(head, rule, now).time
     except LedgerRefused:

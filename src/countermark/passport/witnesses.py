@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from countermark.errors import LedgerRefused
-from countermark.keys import quorum
+from countermark.keys.ends import quorum_of
 from countermark.keys.trust import Trust
 from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint
@@ -25,7 +25,7 @@ def cosigned(heads: Sequence[Checkpoint], trust: Trust, now: datetime) -> str:
     Raises:
         LedgerRefused: the quorum that the trust document names did not cosign. That it names none is the only way to need none.
     """
-    rule = quorum.parse(trust.document.quorum)
+    rule = quorum_of(trust.document)
     if not rule.needed:
         return UNWITNESSED
     first, *others = heads

@@ -13,7 +13,7 @@ from countermark.formats.pickle import values as v
 from countermark.formats.pickle.machine import Machine, wrong
 from countermark.formats.pickle.values import Value
 
-_INTEGER = re.compile(rb"[ \t\r\f\v]*[-+]?(?:0|[1-9][0-9]{0,4299})[ \t\r\f\v]*")
+_INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,4299}")  # as picklers write it: of " 1" C makes True and Python 1
 _ESCAPED = re.compile(rb"(?:[^\\]|\\(?:[\\'\"abfnrtv]|[0-3]?[0-7]{1,2}|x[0-9a-fA-F]{2}))*+")
 _FLOAT = re.compile(
     rb"[-+]?(?:[0-9]{1,400}\.?[0-9]{0,400}(?:[eE][-+]?[0-9]{1,9})?|\.[0-9]{1,400}(?:[eE][-+]?[0-9]{1,9})?|inf|nan)"

@@ -71,7 +71,7 @@ def measure(command: Sequence[str | Path], *, allowed: Sequence[int] = (0,), cwd
         launch = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(report.fileno()), *words]
         subprocess.run(
             launch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, pass_fds=[report.fileno()],
-            cwd=cwd, check=False,
+            cwd=cwd, check=False, env=as_installed(),
         )  # fmt: skip
         report.seek(0)
         code, *figures = json.loads(report.read() or b"[127, 0, 0, 0]")
@@ -79,6 +79,11 @@ def measure(command: Sequence[str | Path], *, allowed: Sequence[int] = (0,), cwd
             errors.seek(0)
             raise SystemExit(f"{' '.join(words[:4])} ended with {code}: {errors.read().decode()[-2000:]}")
     return Cost(*figures)
+
+
+def as_installed() -> dict[str, str]:
+    """The environment, but with bytecode kept: pip compiles what it installs, and a checkout would be compiled at each start."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def turn_about(sides: Mapping[str, Callable[[], Cost]], rounds: int) -> dict[str, list[Cost]]:

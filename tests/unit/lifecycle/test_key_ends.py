@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -158,3 +160,13 @@ def test_owners_name_the_end_when_they_enrol(small: World) -> None:
     draft = roster.enrol_party(desk, enrol.enrolment(small[SUPPLIER]), not_after=TIME)
     assert {k.not_after for k in draft.party(SUPPLIER).keys} == {TIME}
     assert {k.not_after for k in draft.party(OWNER).keys} == {None}
+
+
+def test_a_thief_with_ended_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    place = Path(__file__).parents[3] / "attacks" / "ledger" / "ended_keys.py"
+    spec = importlib.util.spec_from_file_location("ended_keys", place)
+    assert spec is not None and spec.loader is not None
+    attack = importlib.util.module_from_spec(spec)
+    sys.modules["ended_keys"] = attack
+    spec.loader.exec_module(attack)
+    assert attack.main() == 0, capsys.readouterr().out

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -91,6 +90,8 @@ def settings(root: Path) -> Settings:
         return Settings()
     except OSError as error:
         raise Unusable(f"cannot read {path}", why=error.strerror or str(error)) from error
+    import tomllib
+
     try:
         values = tomllib.loads(data.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,15 +159,30 @@ def _pairs(pairs: Pairs, width: int) -> Iterator[str]:
 
 
 def _table(table: Table, terminal: Terminal) -> Iterator[str]:
+    """A table that fits is padded; only one that has to be folded is worth the start of a library."""
+    rows = [[safe(cell) for cell in row] for row in table.rows]
+    widths = [max(map(len, column)) for column in zip(table.columns, *rows, strict=True)]
+    if sum(widths) + 2 * len(widths) <= terminal.width and all(cell.isascii() for row in rows for cell in row):
+        yield click.style(_padded(table.columns, widths), bold=True)
+        yield from (_padded(row, widths) for row in rows)
+    else:
+        yield from _folded(table.columns, rows, terminal)
+
+
+def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return GAP.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _folded(columns: Sequence[str], rows: Sequence[Sequence[str]], terminal: Terminal) -> Iterator[str]:
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
     grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in table.columns:
+    for column in columns:
         grid.add_column(column, overflow="fold")
-    for row in table.rows:
-        grid.add_row(*(Text(safe(cell)) for cell in row))
+    for row in rows:
+        grid.add_row(*map(Text, row))
     console = Console(
         width=terminal.width, highlight=False, color_system="standard" if terminal.colour else None,
         force_terminal=terminal.colour, no_color=not terminal.colour, legacy_windows=False,

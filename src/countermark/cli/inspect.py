@@ -62,7 +62,7 @@ def inspect(
     Every file gets one answer: proven, refused, unproven, or not model content. What is not proven is never clean.
     A recipe's code, notebooks, settings and lock are read by the rules of `training/*`.
     """
-    from countermark.checks.training.inspect import is_recipe
+    from countermark.checks.training.recipe_files import is_recipe
 
     if kind == "recipe" or (kind is None and is_recipe(path)):
         return _recipe(path, training, sarif, out, workspace, passphrase_file)

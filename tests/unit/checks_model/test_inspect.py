@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from countermark.canonical import to_bytes
-from countermark.checks.model import inspect
+from countermark.checks.model import _look, inspect
 from countermark.checks.model._check import look_from_json
 from countermark.checks.model.inspect import CHECKS, inspect_files, inspect_path
 from countermark.errors import StatementRefused, Unusable
@@ -216,7 +216,7 @@ def test_a_reader_that_dies_is_a_failure_and_costs_one_file(monkeypatch):
 
 
 def test_what_a_child_says_is_not_trusted():
-    good = inspect.look_at("a.pkl", Memory(models.PICKLE)).to_json()
+    good = _look.look_at("a.pkl", Memory(models.PICKLE)).to_json()
     assert look_from_json(json.loads(json.dumps(good))).answer == "refused"
     for key, value in (("answer", "clean"), ("why", 5), ("claims", [[1]]), ("counts", [["a", -1]]), ("findings", [{}])):
         with pytest.raises(StatementRefused):

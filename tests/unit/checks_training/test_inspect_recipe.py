@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from countermark.canonical import to_bytes
 from countermark.checks.training._program import Unparsed, parse
-from countermark.checks.training.inspect import CHECKS, COVERAGE, collect, inspect_recipe, is_recipe
+from countermark.checks.training.inspect import CHECKS, COVERAGE, collect, inspect_recipe
+from countermark.checks.training.recipe_files import is_recipe
 from countermark.cli.main import run
 from countermark.errors import StatementRefused, Unusable
 from countermark.finding import Failed, Found, Passed, Skipped

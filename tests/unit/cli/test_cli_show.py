@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from countermark.cli import _show
 from countermark.cli._answer import Answer, Pairs, Refused, Table, Verbatim, worst
 from countermark.cli._show import View, count, safe, show, show_error
 from countermark.compose import Terminal
@@ -145,3 +147,10 @@ def test_the_algorithms_that_a_command_offers_are_those_that_keys_know() -> None
 
     assert key.ALGORITHMS == verifier.ALGORITHMS
     assert set(key.USES) <= set(verifier.USES)
+
+
+@given(st.lists(st.tuples(*[st.text("ab c.-", max_size=12)] * 3), max_size=5))
+def test_a_padded_table_looks_like_a_laid_out_one(rows: list[tuple[str, ...]]) -> None:
+    table = Table(("answer", "file", "why"), rows)
+    padded = [click.unstyle(line) for line in _show._table(table, PLAIN)]
+    assert padded == list(_show._folded(table.columns, rows, PLAIN))

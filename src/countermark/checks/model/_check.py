@@ -37,12 +37,9 @@ class ModelFile:
 
 
 class Check(Protocol):
-    """A check of one format: which files are its business, and what it says of one."""
+    """A check of one format: which files are its business, and what it says of one; `_kinds` tells its version."""
 
     ID: str
-    VERSION: int
-    NAMES: frozenset[str]
-    """Extensions of files that are this check's business where the content says nothing."""
 
     def looks_at(self, file: ModelFile) -> bool:
         """True where the content is this check's business."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+
+from countermark.checks.model._names import rows
 
 
 @cache
@@ -13,10 +14,4 @@ def listed(grammar: str, kind: str) -> frozenset[str]:
     Args:
         grammar: the list. kind: first column of its lines.
     """
-    lines = (line.split("\t") for line in _text(grammar).splitlines() if line and not line.startswith("#"))
-    return frozenset(name for what, name in lines if what == kind)
-
-
-@cache
-def _text(grammar: str) -> str:
-    return (files("countermark.checks.model") / "names" / f"{grammar}.names").read_text(encoding="utf-8")
+    return frozenset(name for what, name in rows(f"{grammar}.names") if what == kind)

@@ -4,37 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from countermark.checks.model import (
-    archive,
-    code,
-    config,
-    coreml,
-    coverage,
-    format_name,
-    gguf,
-    hdf5,
-    keras,
-    npy,
-    onnx,
-    pickle,
-    safetensors,
-    savedmodel,
-    skops,
-    tflite,
-    trees,
-    xml,
-)
+from countermark.checks.model import format_name
 from countermark.checks.model._check import HEAD, Check, Look, ModelFile
+from countermark.checks.model._kinds import BY_CONTENT, LAST
 from countermark.formats.source import Buffered
 from countermark.sandbox.task import Answer, Job, Source, task
 
-_BY_CONTENT: tuple[Check, ...] = (
-    safetensors, gguf, hdf5, keras, skops, trees, tflite, xml, npy, pickle, code, savedmodel, coreml, onnx, config, archive, coverage,
-)  # fmt: skip
 DEEPEST = 4
-"""Asked in this order; the last one takes what is left."""
-VERSIONS: dict[str, int] = {check.ID: check.VERSION for check in _BY_CONTENT} | {format_name.ID: format_name.VERSION}
-"""Check id to version, of all that look at one file."""
 
 
 @task
@@ -52,13 +28,18 @@ def look_at(path: str, source: Source, depth: int = 0) -> Look:
     buffered = Buffered(source)
     inside = partial(look_at, depth=depth + 1) if depth < DEEPEST else None
     file = ModelFile(path, buffered, buffered.read(0, min(HEAD, buffered.size)), inside)
-    said = next(check for check in _BY_CONTENT if check.looks_at(file)).look(file)
-    if said.format == "unknown" and said.check != coverage.ID:
-        said = coverage.look(file)  # a check that found a file to be none of its business
+    said = _by_content(file).look(file)
+    if said.format == "unknown" and said.check != LAST.id:
+        said = LAST.load().look(file)  # a check that found a file to be none of its business
     if said.format in ("unknown", "text"):
-        by_name = next((check for check in _BY_CONTENT if file.extension in check.NAMES), None)
-        said = by_name.look(file) if by_name else said
+        by_name = next((kind for kind in BY_CONTENT if file.extension in kind.extensions), None)
+        said = by_name.load().look(file) if by_name else said
     return _with_name(file, said)
+
+
+def _by_content(file: ModelFile) -> Check:
+    checks = (kind.load() for kind in BY_CONTENT if kind.may(file))
+    return next(check for check in checks if check.looks_at(file))
 
 
 def _with_name(file: ModelFile, said: Look) -> Look:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 Role = Literal["reduce", "newobj", "build", "setitem", "append", "additems", "reference"]
 PROFILES = ("tensors", "estimators")
-_FOLDER = "names"
+FOLDER = Path(__file__).parent / "names"
 _OBJECTS = frozenset({"reduce", "newobj"})
 
 
@@ -63,7 +63,7 @@ def uncallable(module: str) -> Refusal | None:
 
 @cache
 def _text(name: str) -> str:
-    return (files("countermark.checks.model") / _FOLDER / name).read_text(encoding="utf-8")
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def rows(name: str) -> list[list[str]]:

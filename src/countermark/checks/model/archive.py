@@ -14,8 +14,6 @@ from countermark.formats.source import Memory, Slice
 from countermark.sandbox.task import Source
 
 ID = "model/archive"
-VERSION = 1
-NAMES: frozenset[str] = frozenset()
 MOST_MEMBERS = 1 << 14
 _MOST_FINDINGS = 100
 

@@ -6,13 +6,11 @@ from countermark.checks.model._check import Look, ModelFile
 from countermark.finding import Finding, Where
 
 ID = "model/code"
-VERSION = 1
 _MAGIC = (
     (b"\x7fELF", "ELF program"), (b"MZ", "Windows program"), (b"\xfe\xed\xfa\xce", "Mach-O program"),
     (b"\xfe\xed\xfa\xcf", "Mach-O program"), (b"\xcf\xfa\xed\xfe", "Mach-O program"),
     (b"\xca\xfe\xba\xbe", "Java or Mach-O program"), (b"\0asm", "WebAssembly program"), (b"#!", "script"),
 )  # fmt: skip
-NAMES: frozenset[str] = frozenset()
 _EXTENSIONS = frozenset(
     {"py", "pyc", "pyo", "pyd", "pyw", "so", "dll", "dylib", "exe", "sh", "bash", "bat", "cmd", "ps1", "js", "jar",
      "whl", "egg", "ipynb", "lua", "rb", "pl"}

@@ -11,8 +11,6 @@ from countermark.errors import StatementRefused
 from countermark.finding import Finding, Where
 
 ID = "model/config"
-VERSION = 1
-NAMES: frozenset[str] = frozenset()
 KEYS = frozenset({"auto_map", "trust_remote_code", "_target_", "custom_pipelines", "py/object", "py/reduce"})
 """Keys of JSON settings that make a loader import or run code."""
 _YAML_TAG = b"!!python/"

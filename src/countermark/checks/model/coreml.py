@@ -11,8 +11,6 @@ from countermark.formats.cursor import Cursor
 from countermark.formats.limits import Malformed
 
 ID = "model/coreml"
-VERSION = 1
-NAMES = frozenset({"mlmodel"})
 _KINDS = {
     502: "an ML program",
     500: "a neural network",

@@ -7,8 +7,6 @@ from countermark.errors import FormatRefused
 from countermark.formats import image
 
 ID = "model/coverage"
-VERSION = 1
-NAMES: frozenset[str] = frozenset()
 _UNREAD = (
     (b"7z\xbc\xaf\x27\x1c", 0, "7z"), (b"\x28\xb5\x2f\xfd", 0, "zstd"),
 )  # fmt: skip

@@ -13,7 +13,6 @@ from countermark.formats.polyglot import ends_as_zip
 from countermark.sandbox.task import Source
 
 ID = "model/external-data"
-VERSION = 1
 _MAX_PADDING = 1 << 20
 
 Seen = tuple[Source, int, Look]

@@ -10,7 +10,6 @@ from countermark.errors import Unusable
 from countermark.finding import Finding, Where
 
 ID = "model/files"
-VERSION = 1
 
 
 def walk(path: Path) -> tuple[list[tuple[str, Path]], list[Finding]]:

@@ -8,7 +8,6 @@ from countermark.formats.pickled import can_be_followed
 from countermark.formats.polyglot import ends_as_zip
 
 ID = "model/format-name"
-VERSION = 2
 _CLAIMS: dict[str, tuple[str, ...]] = {
     "safetensors": ("safetensors",),
     "onnx": ("onnx",),

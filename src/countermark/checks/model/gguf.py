@@ -9,8 +9,6 @@ from countermark.formats import gguf
 from countermark.formats.limits import Malformed
 
 ID = "model/gguf"
-VERSION = 1
-NAMES = frozenset({"gguf"})
 
 
 def looks_at(file: ModelFile) -> bool:

@@ -13,8 +13,6 @@ from countermark.formats.source import Memory
 from countermark.sandbox.task import Source
 
 ID = "model/hdf5"
-VERSION = 1
-NAMES = frozenset({"h5", "hdf5"})
 _CONFIGURATIONS = ("@model_config", "@training_config")
 _HOLDS_CODE = re.compile(rb'"class_name"\s*:\s*"(Lambda|TFSMLayer|TorchModuleWrapper|JaxLayer|FlaxLayer|__lambda__)"')
 _PIECE, _OVERLAP, _MOST_SEARCHED = 4 << 20, 256, 1 << 30

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from countermark.checks.inspected import exit_code_of, findings_of
-from countermark.checks.model import coverage, external_data, format_name
+from countermark.checks.model import external_data
 from countermark.checks.model import files as plain
 from countermark.checks.model._check import Answer, Look, look_from_json
-from countermark.checks.model._look import VERSIONS, look_at
+from countermark.checks.model._kinds import CHECKS, FORMAT_NAME, LAST
 from countermark.errors import FormatRefused, StatementRefused, Unusable
 from countermark.finding import Failed, Finding, Found, Measure, Outcome, Passed, Skipped, outcome_to_json
 from countermark.formats import source as windows
@@ -28,9 +28,7 @@ from countermark.sandbox.limits import BudgetExceeded, ChildFailed, Limits
 from countermark.sandbox.pipe import Child
 from countermark.sandbox.task import Source
 
-CHECKS: dict[str, int] = VERSIONS | {plain.ID: plain.VERSION, external_data.ID: external_data.VERSION}
-"""Check id to version, of everything that an inspection reports."""
-_EVERY_FILE = (plain.ID, format_name.ID)
+_EVERY_FILE = (plain.ID, FORMAT_NAME.id)
 _TASK = "countermark.checks.model._look:look"
 LIMITS = Limits(memory_bytes=512 << 20, cpu_seconds=60, wall_seconds=300)
 """Budget of one file by default."""
@@ -185,6 +183,8 @@ class _Inspector:
 
     def look(self, path: str, source: Source) -> Look:
         if not self._confined:
+            from countermark.checks.model._look import look_at
+
             return look_at(path, source)
         if self._child is None or not self._child.alive:
             self.close()
@@ -193,11 +193,11 @@ class _Inspector:
         try:
             return look_from_json(self._child.ask(_TASK, {"path": path}, sources=[source]).json)
         except (BudgetExceeded, FormatRefused) as error:
-            return Look(coverage.ID, "unknown", "unproven", error.what)
+            return Look(LAST.id, "unknown", "unproven", error.what)
         except (ChildFailed, StatementRefused) as error:
             self.close()
             self.died.append(path)
-            return Look(coverage.ID, "unknown", "unproven", f"{error.what}: {error.why}")
+            return Look(LAST.id, "unknown", "unproven", f"{error.what}: {error.why}")
 
     def close(self) -> None:
         if self._child is not None:
@@ -210,7 +210,7 @@ def _outcomes(
 ) -> dict[str, Outcome]:
     findings = [*odd, *(finding for look in looks for finding in look.findings)]
     out: dict[str, Outcome] = {}
-    for check in sorted(CHECKS.keys() - {coverage.ID}):
+    for check in sorted(CHECKS.keys() - {LAST.id}):
         mine = tuple(f for f in findings if f.check == check)
         pairs = list(zip(answers, looks, strict=True))
         own = pairs if check in _EVERY_FILE else [pair for pair in pairs if pair[1].check == check]
@@ -219,7 +219,7 @@ def _outcomes(
             Measure("bytes accounted for", sum(a.size for a, _ in own if a.answer == "proven"), "B"),
         )
         out[check] = Found(mine, measures) if mine else Passed(measures)
-    out[coverage.ID] = _coverage(answers, died)
+    out[LAST.id] = _coverage(answers, died)
     return dict(sorted(out.items()))
 
 

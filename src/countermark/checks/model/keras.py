@@ -10,8 +10,6 @@ from countermark.formats import json_text, zipped
 from countermark.formats.limits import Malformed
 
 ID = "model/keras"
-VERSION = 1
-NAMES = frozenset({"keras"})
 _CONFIG, _METADATA = "config.json", "metadata.json"
 _WEIGHTS = ("model.weights.h5", "model.weights.npz", "model.weights.json")
 

@@ -12,8 +12,6 @@ from countermark.formats.source import Memory
 from countermark.sandbox.task import Source
 
 ID = "model/npy"
-VERSION = 2
-NAMES = frozenset({"npy", "npz"})
 
 
 def looks_at(file: ModelFile) -> bool:

@@ -9,8 +9,6 @@ from countermark.formats import onnx
 from countermark.formats.limits import Malformed
 
 ID = "model/onnx"
-VERSION = 1
-NAMES = frozenset({"onnx"})
 
 
 def looks_at(file: ModelFile) -> bool:

@@ -16,8 +16,6 @@ from countermark.formats.limits import Malformed
 from countermark.sandbox.task import Source
 
 ID = "model/pickle"
-VERSION = 2
-NAMES = frozenset({"pkl", "pickle", "joblib"})
 _CANNOT_TELL = "what the code would do; it was not run"
 _FEW = 5
 

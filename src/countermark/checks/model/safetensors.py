@@ -7,8 +7,6 @@ from countermark.formats import safetensors
 from countermark.formats.limits import Malformed
 
 ID = "model/safetensors"
-VERSION = 1
-NAMES = frozenset({"safetensors"})
 
 
 def looks_at(file: ModelFile) -> bool:

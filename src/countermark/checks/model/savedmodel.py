@@ -13,8 +13,6 @@ from countermark.formats.limits import Malformed
 from countermark.formats.onnx import stays_inside
 
 ID = "model/savedmodel"
-VERSION = 1
-NAMES = frozenset({"pb"})
 _LIST = "tensorflow"
 _READS = frozenset({"RestoreV2", "Restore", "RestoreSlice"})
 _BESIDE = {"keras_metadata.pb": "SavedMetadata", "fingerprint.pb": "FingerprintDef"}

@@ -16,8 +16,6 @@ from countermark.formats import json_text, zipped
 from countermark.formats.limits import Malformed
 
 ID = "model/skops"
-VERSION = 1
-NAMES = frozenset({"skops"})
 _SCHEMA = "schema.json"
 _PLAIN = {
     "DictNode": "builtins.dict collections.OrderedDict", "DefaultDictNode": "collections.defaultdict", "ListNode": "builtins.list",

@@ -13,8 +13,6 @@ from countermark.formats.limits import Malformed
 from countermark.formats.source import Buffered
 
 ID = "model/tflite"
-VERSION = 1
-NAMES = frozenset({"tflite", "lite"})
 _CODES, _SUBGRAPHS, _BUFFERS, _OPERATORS = 1, 2, 4, 3
 _CUSTOM = 32
 _FLEX = "Flex"

@@ -9,8 +9,6 @@ from countermark.formats import json_text, tree_models, ubjson
 from countermark.formats.limits import Malformed, OverLimit
 
 ID = "model/trees"
-VERSION = 1
-NAMES = frozenset({"cbm", "ubj"})
 _JSON = re.compile(rb'\s*\{\s*"learner"\s*:')
 _UBJ = re.compile(rb"\{[iUIlL]\0{0,7}\x07learner")
 

@@ -13,8 +13,6 @@ from countermark.formats import xml_text
 from countermark.formats.limits import Malformed
 
 ID = "model/xml"
-VERSION = 1
-NAMES = frozenset({"pmml"})
 _ROOT = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?(?:\s|<!--(?s:.*?)-->|<![A-Z](?s:.*?)>)*<(?:\w+:)?(net|PMML)\b"
 )

@@ -18,6 +18,7 @@ from countermark.checks.inspected import exit_code_of, findings_of
 from countermark.checks.model.files import walk
 from countermark.checks.training import lock, notebook, settings
 from countermark.checks.training._look import look_at
+from countermark.checks.training.recipe_files import RECIPE, is_lock
 from countermark.checks.training.rules import RULES
 from countermark.errors import StatementRefused, Unusable
 from countermark.finding import (
@@ -43,7 +44,6 @@ CHECKS: dict[str, int] = {rule.id: rule.version for rule in RULES} | {
     COVERAGE: 1, lock.ID: lock.VERSION, notebook.ID: notebook.VERSION, settings.ID: settings.VERSION,
 }  # fmt: skip
 """Check id to version, of everything that an inspection of a recipe reports."""
-RECIPE = "recipe.toml"
 LIMITS = Limits(memory_bytes=1 << 30, cpu_seconds=120, wall_seconds=300)
 MAX_FILE_BYTES, MAX_BYTES, MAX_FILES = 32 << 20, 64 << 20, 5000
 """A file of code larger than that is data: it belongs among the inputs."""
@@ -113,13 +113,6 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def is_recipe(path: Path) -> bool:
-    """Whether a path is a recipe's folder, its recipe.toml, or a single file of code."""
-    if path.is_dir():
-        return (path / RECIPE).is_file()
-    return path.suffix.lower() in (".py", ".ipynb", ".lock") or path.name == RECIPE or _is_lock(path.name)
-
-
 @dataclass(frozen=True, slots=True)
 class Collected:
     """A recipe's files in memory, exactly as they will be read.
@@ -151,7 +144,7 @@ def collect(path: Path) -> Collected:
     recipe = recipes.parse(_bytes(home / RECIPE)) if (home / RECIPE).is_file() else None
     places, odd = _of_recipe(home, recipe) if recipe else walk(path)
     files, large = _read(places)
-    locked = (recipe.lock or "") if recipe else next((p for p in files if _is_lock(p)), "")
+    locked = (recipe.lock or "") if recipe else next((p for p in files if is_lock(p)), "")
     return Collected(files, large, tuple(odd), recipe, locked)
 
 
@@ -172,13 +165,6 @@ def inspect_recipe(
     answers = _answers(seen.files, said["files"], seen.large)
     digest = seen.recipe.digest if seen.recipe else ""
     return RecipeInspection(answers, _outcomes(answers, findings, died), digest, confinement)
-
-
-def _is_lock(name: str) -> bool:
-    last = name.rpartition("/")[2].lower()
-    return (
-        last.endswith(".lock") or last == "pylock.toml" or (last.startswith("requirements") and last.endswith(".txt"))
-    )
 
 
 def _bytes(path: Path) -> bytes:

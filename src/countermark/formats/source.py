@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -182,10 +183,9 @@ class FileSource:
             raise Malformed("not-a-file", f"{self._path} is not a regular file")
         self.size, self.links, self.executable = facts.st_size, facts.st_nlink, facts.st_mode & stat.S_IXUSR != 0
         whole, kept = hashlib.sha256(), []
-        for offset in range(0, self.size, WINDOW_BYTES):
-            window = self._pread(offset, min(WINDOW_BYTES, self.size - offset))
+        for window, digest in self._fingerprints():
             whole.update(window)
-            self._digests.append(blake3(window).digest())
+            self._digests.append(digest())
             if self._each:
                 self._each(window)
             if self.size <= _KEPT_WHOLE:
@@ -194,13 +194,24 @@ class FileSource:
             self._whole = b"".join(kept)
         self.sha256 = whole.hexdigest()
 
+    def _fingerprints(self) -> Iterator[tuple[bytes, Callable[[], bytes]]]:
+        """Each window, and what gives its digest: by another thread while this one hashes, where there are many."""
+        windows = (self._pread(at, min(WINDOW_BYTES, self.size - at)) for at in range(0, self.size, WINDOW_BYTES))
+        if self.size <= WINDOW_BYTES:
+            yield from ((window, partial(_fingerprint, window)) for window in windows)
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as beside:
+            yield from ((window, beside.submit(_fingerprint, window).result) for window in windows)
+
     def _window(self, index: int) -> bytes:
         if self._last[0] != index:
             if self._descriptor < 0:
                 self._descriptor = self._open()
             offset = index * WINDOW_BYTES
             window = self._pread(offset, min(WINDOW_BYTES, self.size - offset))
-            if blake3(window).digest() != self._digests[index]:
+            if _fingerprint(window) != self._digests[index]:
                 raise FormatRefused(
                     f"{self._path} was changed while it was being read",
                     why=f"the bytes from {offset} on differ from those that were hashed",
@@ -221,6 +232,10 @@ class FileSource:
             pieces.append(piece)
             left -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _fingerprint(window: bytes) -> bytes:
+    return blake3(window).digest()
 
 
 def _pread(descriptor: int, count: int, offset: int) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from countermark import canonical
+from countermark.artefact.declared import NOTHING, Declared
 from countermark.artefact.tree import check_path
 from countermark.canonical import Fields
 from countermark.errors import StatementRefused
@@ -30,6 +31,7 @@ class Recipe:
         output: folder the script writes. model, metrics: what to find in it.
         parameters: the tables ``parameters``, ``preprocessing`` and ``seeds``, recorded as they stand.
         lock: hash-pinned dependency lock, or None. seconds, memory_bytes: limits of a run.
+        declared: what the model may contain beyond what the inspection's lists allow.
     """
 
     digest: str
@@ -43,6 +45,7 @@ class Recipe:
     lock: str | None
     seconds: int
     memory_bytes: int
+    declared: Declared = NOTHING
 
 
 def parse(data: bytes) -> Recipe:
@@ -71,6 +74,7 @@ def parse(data: bytes) -> Recipe:
         parameters={n: fields.optional(n) or {} for n in ("parameters", "preprocessing", "seeds")},
         lock=environment.optional_text("lock"),
         seconds=limits.integer("seconds", least=1) if limits.optional("seconds") else 3600,
+        declared=Declared.from_json(fields.optional("model") or {}, "recipe: model"),
         memory_bytes=(limits.integer("memory_mb", least=64) if limits.optional("memory_mb") else 8192) << 20,
     )
     for each in (fields, code, output, limits, environment, paths):

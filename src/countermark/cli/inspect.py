@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -14,6 +14,7 @@ from countermark.cli._answer import Answer, Pairs, Table
 from countermark.cli._command import PATH, command, sitting, with_view, workspace_options
 from countermark.cli._progress import Bar
 from countermark.cli._show import View
+from countermark.errors import Unusable
 from countermark.finding import Failed, Finding, Skipped
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ RECIPE_VERDICTS = {
     1: "refused: the recipe breaks rules",
     3: "inconclusive: not every file of the recipe could be read",
 }
+BY_RECIPE = "proven: every model file loads without running other code than its recipe names"
 CANNOT_TELL = "how the model behaves: a backdoor in its weights needs no code (`countermark trial`)"
 RECIPE_CANNOT_TELL = "what the code computes; a hermetic run shows what it touches (`countermark train --dry-run`)"
 KINDS = ("model", "recipe")
@@ -42,20 +44,22 @@ MOST_APART, MOST_PLACES = 6, 20
     "countermark inspect recipe.toml --training model.training.json",
     "countermark inspect notebooks/ --kind recipe --sarif notebooks.sarif",
     "countermark inspect model/ --sign inspection.json",
+    "countermark inspect model/ --recipe recipe.toml --training model.training.json --sign inspection.json",
 ])  # fmt: skip
 @click.argument("path", type=PATH)
 @click.option("--kind", type=click.Choice(KINDS), help="What it is (default: a recipe where recipe.toml is there, "
               "or for a single file of code; else a model).")  # fmt: skip
-@click.option(
-    "--training", type=PATH, metavar="FILE", help="The training statement, to compare its environment with the lock."
-)
+@click.option("--recipe", type=PATH, metavar="FILE", help="The model's recipe: what its table [model] names is taken "
+              "for allowed, once a trainer's statement signed for it.")  # fmt: skip
+@click.option("--training", type=PATH, metavar="FILE", help="The training statement: to compare its environment with a "
+              "recipe's lock, or the one that signed for --recipe (default: MODEL.training.json).")  # fmt: skip
 @click.option("--sarif", type=PATH, metavar="FILE", help="Write findings as SARIF 2.1.0, for code-scanning viewers.")
 @click.option("--sign", "out", type=PATH, metavar="FILE", help="Sign the result as this workspace's party.")
 @workspace_options
 @with_view
 def inspect(
-    path: Path, kind: str | None, training: Path | None, sarif: Path | None, out: Path | None, workspace: Path | None,
-    passphrase_file: Path | None, view: View,
+    path: Path, kind: str | None, recipe: Path | None, training: Path | None, sarif: Path | None, out: Path | None,
+    workspace: Path | None, passphrase_file: Path | None, view: View,
 ) -> Answer:  # fmt: skip
     """Read a model's files to the last byte, or a recipe's code by its syntax, executing nothing.
 
@@ -64,29 +68,43 @@ def inspect(
     """
     from countermark.checks.training.recipe_files import is_recipe
 
-    if kind == "recipe" or (kind is None and is_recipe(path)):
+    if kind == "recipe" or (kind is None and recipe is None and is_recipe(path)):
+        if recipe is not None:
+            raise Unusable("--recipe goes with a model", mend=f"countermark inspect {path}")
         return _recipe(path, training, sarif, out, workspace, passphrase_file)
     with Bar(view) as bar:
         bar.expect(path)
-        result = _model(path, out, workspace, passphrase_file, bar.files)
+        signs = Signing(out, recipe, training, workspace, passphrase_file)
+        result, declares = _model(path, signs, bar.files)
     rows = [(f.answer, f.format, f.path, f.why) for f in result.files]
     table = Table(("answer", "format", "file", "why"), rows)
-    return _answer(result, table, VERDICTS[result.exit_code], CANNOT_TELL, sarif, out)
+    verdict = BY_RECIPE if declares and result.exit_code == 0 else VERDICTS[result.exit_code]
+    return _answer(result, table, verdict, CANNOT_TELL, sarif, out)
 
 
-def _model(
-    path: Path, out: Path | None, workspace: Path | None, passphrase_file: Path | None, progress: Progress
-) -> Inspection:
-    if out is None:
+class Signing(NamedTuple):
+    """What needs a workspace: where a signed result goes, and the recipe with the statement that signed for it."""
+
+    out: Path | None
+    recipe: Path | None
+    training: Path | None
+    workspace: Path | None
+    passphrase_file: Path | None
+
+
+def _model(path: Path, signs: Signing, progress: Progress) -> tuple[Inspection, bool]:
+    """An inspection, and whether its recipe let it contain more than the lists."""
+    if signs.out is None and signs.recipe is None:
         from countermark.checks.model.inspect import inspect_path
 
-        return inspect_path(path, progress=progress)
+        return inspect_path(path, progress=progress), False
     from countermark.lifecycle.inspect import inspect as stage
 
-    desk = sitting(workspace, passphrase_file)
-    done = stage(desk, path, progress=progress)
-    desk.space.disk.write(out, done.envelope.to_bytes(), mode=0o644)
-    return done.inspection
+    desk = sitting(signs.workspace, signs.passphrase_file)
+    done = stage(desk, path, recipe=signs.recipe, trained=signs.training, progress=progress)
+    if signs.out is not None:
+        desk.space.disk.write(signs.out, done.envelope.to_bytes(), mode=0o644)
+    return done.inspection, done.widened
 
 
 def _recipe(

@@ -137,8 +137,19 @@ def _inspection(shown: Shown, evidence: dict[str, Any], model: str) -> bool:
     if shown.statement.digest != model:
         return False
     said = Checked.from_json(shown.statement.predicate)
-    evidence["inspection"] = item(shown) | {"checks": said.checks, "files": said.facts.get("files", [])}
+    declared = said.facts.get("declared")
+    if declared is not None and not _signed_for(declared, evidence["training"]):
+        return False
+    widened = {} if declared is None else {"declared": declared}
+    evidence["inspection"] = item(shown) | {"checks": said.checks, "files": said.facts.get("files", [])} | widened
     return True
+
+
+def _signed_for(declared: Any, trained: dict[str, Any] | None) -> bool:
+    """Whether what an inspection let pass for the sake of a recipe stands in the recipe of this model's training."""
+    if not isinstance(declared, dict) or trained is None:
+        return False
+    return (declared.get("training"), declared.get("recipe")) == (trained["statement"], trained["recipe"])
 
 
 def _trial(shown: Shown, evidence: dict[str, Any], model: str) -> bool:

@@ -110,6 +110,11 @@ class Report:
             for f in files
             if f.get("answer") == "unproven"
         ]
+        declared = table(self.stage("inspection").get("declared"))
+        out += [
+            Unseen("inspection", f"{name}: the recipe lets the model contain it, and its code was not read")
+            for name in (*texts(declared.get("classes")), *texts(declared.get("domains")))
+        ]
         trials = self.stage("trials")
         return out + [
             Unseen(text(name), "the trial did not run to its end")

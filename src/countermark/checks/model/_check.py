@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
+from countermark.artefact.declared import NOTHING, Declared
 from countermark.errors import StatementRefused
 from countermark.finding import Finding, Where, finding_from_json, natural, text
 from countermark.formats.limits import Malformed
@@ -22,12 +23,14 @@ class ModelFile:
     Attributes:
         path: relative, with forward slashes; of a member ``archive!member``. source: its bytes. head: the first 4 KiB of
         them. inside: looks at a file that lies in this one, by path and source; None where they lie too deep already.
+        declared: what the model's recipe lets it contain beyond the lists.
     """
 
     path: str
     source: Source
     head: bytes
     inside: Callable[[str, Source], Look] | None = None
+    declared: Declared = NOTHING
 
     @property
     def extension(self) -> str:

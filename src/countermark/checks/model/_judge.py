@@ -7,6 +7,7 @@ is known of it, and the file stays unproven.
 from __future__ import annotations
 
 from countermark.checks.model import _names
+from countermark.checks.model._names import Entry
 from countermark.checks.model._shapes import fits, named_in
 from countermark.finding import Finding, Where
 from countermark.formats.pickle import values as v
@@ -15,6 +16,9 @@ from countermark.formats.pickle.values import Made, Name, Value
 
 CHECK = "model/pickle"
 MOST = 100
+DECLARED = Entry(
+    frozenset({"reduce", "newobj", "build", "setitem", "append", "additems", "reference"}), "any", "recipe"
+)
 _CANNOT_TELL = "what the code would do; it was not run"
 _SAFETENSORS = "convert to safetensors where it was made, and deliver that"
 
@@ -24,23 +28,33 @@ class PickleJudge:
 
     Attributes:
         path: of the file. findings: what is refused. doubts: names that nothing is known of, with their first offset.
-        names: every name seen, with how it was used.
+        names: every name seen, with how it was used. by_recipe: those of them that no list has, but the recipe. declared: (module, class) that the recipe lets the model contain.
     """
+
+    declared: frozenset[tuple[str, str]] = frozenset()
 
     def __init__(self, path: str, inside: str = "") -> None:
         self.path = f"{path}!{inside}" if inside else path
         self.findings: list[Finding] = []
         self.doubts: dict[str, int] = {}
         self.names: dict[str, set[str]] = {}
+        self.by_recipe: set[str] = set()
 
     def name(self, module: str, qualname: str, at: int) -> Name:
         """As `Judge.name`: an exact entry, else a refusal or a doubt."""
-        entry = _names.allowed(module, qualname)
+        entry = _names.allowed(module, qualname) or self._declared(module, qualname)
         made = Name(module, qualname, at, entry)
         self.names.setdefault(made.full, set())
         if entry is None:
             self._unlisted(made, at)
         return made
+
+    def _declared(self, module: str, qualname: str) -> Entry | None:
+        """A class that the recipe names: any use of it is its own code's. What is known to run code is never one."""
+        if (module, qualname) not in self.declared or _names.refusal(module, qualname) or _names.uncallable(module):
+            return None
+        self.by_recipe.add(f"{module}:{qualname}")
+        return DECLARED
 
     def _unlisted(self, made: Name, at: int) -> None:
         known = _names.refusal(made.module, made.qualname)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from countermark.artefact.declared import NOTHING, Declared
 from countermark.checks.model import format_name
 from countermark.checks.model._check import HEAD, Check, Look, ModelFile
 from countermark.checks.model._kinds import BY_CONTENT, LAST
@@ -15,19 +16,21 @@ DEEPEST = 4
 
 @task
 def look(job: Job) -> Answer:
-    """Look at one file. Request: ``path``. Source: the file."""
-    return Answer(look_at(job.request["path"], job.sources[0]).to_json())
+    """Look at one file. Request: ``path``, ``declared``. Source: the file."""
+    declared = Declared.from_json(job.request["declared"])
+    return Answer(look_at(job.request["path"], job.sources[0], declared=declared).to_json())
 
 
-def look_at(path: str, source: Source, depth: int = 0) -> Look:
+def look_at(path: str, source: Source, depth: int = 0, declared: Declared = NOTHING) -> Look:
     """Look at one file in this process.
 
     Args:
         path: relative, forward slashes. source: its bytes. depth: of archives within archives that it lies in.
+        declared: what the model's recipe lets it contain beyond the lists.
     """
     buffered = Buffered(source)
-    inside = partial(look_at, depth=depth + 1) if depth < DEEPEST else None
-    file = ModelFile(path, buffered, buffered.read(0, min(HEAD, buffered.size)), inside)
+    inside = partial(look_at, depth=depth + 1, declared=declared) if depth < DEEPEST else None
+    file = ModelFile(path, buffered, buffered.read(0, min(HEAD, buffered.size)), inside, declared)
     said = _by_content(file).look(file)
     if said.format == "unknown" and said.check != LAST.id:
         said = LAST.load().look(file)  # a check that found a file to be none of its business

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from countermark.artefact.declared import NOTHING, Declared
 from countermark.checks.inspected import exit_code_of, findings_of
 from countermark.checks.model import external_data
 from countermark.checks.model import files as plain
@@ -147,15 +148,16 @@ def inspect_files(
     limits: Limits = LIMITS,
     confined: bool = True,
     odd: Iterable[Finding] = (),
+    declared: Declared = NOTHING,
 ) -> Inspection:
     """Inspect files that somebody else has opened.
 
     Args:
         files: relative path with forward slashes, and its bytes; a source must stay readable to the end.
         limits: budget of one file. confined: read them in a confined child, not in this process.
-        odd: findings about entries that are no files.
+        odd: findings about entries that are no files. declared: by the model's recipe, whose signature the caller verified.
     """
-    inspector = _Inspector(limits, confined)
+    inspector = _Inspector(limits, confined, declared)
     seen: dict[str, tuple[InspectedFile, Look]] = {}
     try:
         for path, source in files:
@@ -174,7 +176,8 @@ def inspect_files(
 class _Inspector:
     """One child for all files; a file that kills it costs only itself."""
 
-    def __init__(self, limits: Limits, confined: bool) -> None:
+    def __init__(self, limits: Limits, confined: bool, declared: Declared) -> None:
+        self._declared = declared
         self._limits = limits
         self._confined = confined
         self._child: Child | None = None
@@ -185,13 +188,14 @@ class _Inspector:
         if not self._confined:
             from countermark.checks.model._look import look_at
 
-            return look_at(path, source)
+            return look_at(path, source, declared=self._declared)
         if self._child is None or not self._child.alive:
             self.close()
             self._child = Child(self._limits)
             self.confinement = self._child.confinement
+        request = {"path": path, "declared": self._declared.to_json()}
         try:
-            return look_from_json(self._child.ask(_TASK, {"path": path}, sources=[source]).json)
+            return look_from_json(self._child.ask(_TASK, request, sources=[source]).json)
         except (BudgetExceeded, FormatRefused) as error:
             return Look(LAST.id, "unknown", "unproven", error.what)
         except (ChildFailed, StatementRefused) as error:

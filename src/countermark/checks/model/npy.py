@@ -25,7 +25,7 @@ def look(file: ModelFile) -> Look:
     zip_file = file.head[:2] == b"PK" or (file.extension == "npz" and not file.head.startswith(npy.MAGIC))
     kind, judges = "npz" if zip_file else "npy", list[PickleJudge]()
     try:
-        arrays = _members(file, judges) if zip_file else [_array(file.source, file.path, judges)]
+        arrays = _members(file, judges) if zip_file else [_array(file, file.source, file.path, judges)]
     except Malformed as error:
         said = refused(ID, kind, file, error)
         found = _findings(judges)
@@ -49,14 +49,15 @@ def _members(file: ModelFile, judges: list[PickleJudge]) -> list[npy.NpyFacts]:
     for member in archive.members:
         if arrays[member.name].objects:
             inside = Memory(_streams.inflated(file.source, member))
-            _array(inside, f"{file.path}!{member.name}", judges)
+            _array(file, inside, f"{file.path}!{member.name}", judges)
     return list(arrays.values())
 
 
-def _array(source: Source, path: str, judges: list[PickleJudge]) -> npy.NpyFacts:
+def _array(file: ModelFile, source: Source, path: str, judges: list[PickleJudge]) -> npy.NpyFacts:
     facts = npy.read_npy(source)
     if facts.objects:
         judge = PickleJudge(path)
+        judge.declared = file.declared.pairs()
         judges.append(judge)
         _streams.plain(source, judge, facts.header_bytes)
     return facts

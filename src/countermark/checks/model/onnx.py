@@ -19,7 +19,7 @@ def looks_at(file: ModelFile) -> bool:
 def look(file: ModelFile) -> Look:
     """Account for every byte; data outside the file becomes claims, which `inspect` settles."""
     try:
-        facts = onnx.read(file.source)
+        facts = onnx.read(file.source, domains=onnx.STANDARD_DOMAINS.union(file.declared.domains))
     except Malformed as error:
         if file.extension != "onnx" and error.rule.startswith("onnx-"):
             # Two bytes announce ONNX; without its name a file that breaks off at once may be anything.

@@ -40,6 +40,7 @@ def look(file: ModelFile) -> Look:
         root = torch_layout.root_of(archive)
         kind = "torchscript" if f"{root}constants.pkl" in archive.names else kind
     judge = _judge(kind, file.path)
+    judge.declared = file.declared.pairs()
     try:
         left = list(archive.names) if archive and root is None else _follow(file.source, judge, archive, root or "")
         beside = _beside(file, archive, left) if archive else []
@@ -108,6 +109,6 @@ def _answer(kind: str, judge: PickleJudge, left: list[str]) -> Look:
     ]
     if any(reasons):
         return Look(ID, kind, "unproven", "; ".join(filter(None, reasons)), counts=counts)
-    return Look(
-        ID, kind, "proven", f"{len(judge.names)} names, all listed; loads without running other code", counts=counts
-    )
+    by_recipe = f" or declared by its recipe ({', '.join(sorted(judge.by_recipe)[:_FEW])})" if judge.by_recipe else ""
+    why = f"{len(judge.names)} names, all listed{by_recipe}; loads without running other code"
+    return Look(ID, kind, "proven", why, counts=counts)

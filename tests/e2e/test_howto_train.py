@@ -79,7 +79,8 @@ def test_the_page_on_training(handed) -> None:
     )
     assert said[1].startswith("nothing was denied") and said[2].startswith("trained: hermetic claimed")
     assert said[3].startswith("proven") and said[4].startswith("measured: every trial ran to its end")
-    assert said[5].startswith("approved by reviewer") and said[6].startswith("entered: 4 statements")
+    assert said[5].startswith("approved by reviewer") and said[6].startswith("proven")
+    assert said[7].startswith("entered: 4 statements")
     few = handed("trial", "../trainer/model", "--images", "few", at="reviewer", exit=3)
     assert few.last == "inconclusive: stealing/extraction: 27 pictures are too few"
     told = handed("release", "../trainer/model", "--explain", at="manufacturer", exit=1).out

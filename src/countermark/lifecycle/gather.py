@@ -78,9 +78,7 @@ def gather(desk: Desk, model: Tree, name: str, signers: Mapping[str, str] | None
     shown = [s for s in counted if s.digest not in gone and _asked(s, signers or {}, out.evidence["not_looked_at"])]
     out.evidence["not_looked_at"] += [f"statement {d[:16]} was withdrawn: {w.reason}" for d, w in gone.items()]
     _training_data(desk, trust, shown, out)
-    for one in shown:
-        if reader := evidence.READERS.get(one.statement.predicate_type):
-            reader(one, out.evidence, model.digest)
+    evidence.read(shown, out.evidence, model.digest)
     _drop_waivers_of_others(out.evidence)
     newest = evidence.statements(out.evidence)
     for one in shown:

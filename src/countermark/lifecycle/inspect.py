@@ -84,7 +84,9 @@ class _SignedRecipe:
     model: str
 
     def facts(self) -> dict[str, Any]:
-        """As it stands in the inspection statement."""
+        """As it stands in the inspection statement; nothing where the recipe declares nothing."""
+        if not self.recipe.declared:
+            return {}
         by = {"recipe": self.recipe.digest, "training": self.statement, "signer": self.trainer}
         return {"declared": by | self.recipe.declared.to_json()}
 

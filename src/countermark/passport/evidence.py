@@ -6,7 +6,7 @@ only where the statements do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from countermark.keys.document import Party, TrustDocument
@@ -139,6 +139,8 @@ def _inspection(shown: Shown, evidence: dict[str, Any], model: str) -> bool:
     said = Checked.from_json(shown.statement.predicate)
     declared = said.facts.get("declared")
     if declared is not None and not _signed_for(declared, evidence["training"]):
+        why = "what it let pass for a recipe is not signed for by this model's training statement"
+        evidence.setdefault("not_looked_at", []).append(f"inspection {shown.digest[:16]} does not count: {why}")
         return False
     widened = {} if declared is None else {"declared": declared}
     evidence["inspection"] = item(shown) | {"checks": said.checks, "files": said.facts.get("files", [])} | widened
@@ -201,4 +203,14 @@ READERS: dict[str, Reader] = {
     acts.WAIVER: _waiver,
     acts.REVOCATION: _revocation,
 }
-"""By predicate type; to be used in ledger order, as the newest of some kinds is the one that counts."""
+"""By predicate type."""
+
+
+def read(shown: Iterable[Shown], evidence: dict[str, Any], model: str) -> None:
+    """Fill evidence from statements in ledger order, as the newest of some kinds is the one that counts.
+
+    Training comes first: inspections may rest on it, in whatever order the two were entered.
+    """
+    for one in sorted(shown, key=lambda s: s.statement.predicate_type != training.TYPE):
+        if reader := READERS.get(one.statement.predicate_type):
+            reader(one, evidence, model)

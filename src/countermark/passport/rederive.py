@@ -131,9 +131,7 @@ def _none_replaced(opened: dict[str, Shown]) -> None:
 def _derived(said: dict[str, Any], read: Sequence[Shown], model: str) -> dict[str, Any]:
     """The stages, read again in ledger order."""
     out = evidence.nothing_yet() | {"admitted_dataset": said.get("admitted_dataset")}
-    for one in read:
-        if reader := evidence.READERS.get(one.statement.predicate_type):
-            reader(one, out, model)
+    evidence.read(read, out, model)
     return out
 
 

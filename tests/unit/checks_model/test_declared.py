@@ -9,11 +9,16 @@ from types import ModuleType
 
 import pytest
 
+from countermark import dsse
 from countermark.artefact.declared import MOST, NOTHING, Declared
+from countermark.artefact.folder import read_folder
 from countermark.artefact.recipe import parse
 from countermark.checks.model._look import look_at
 from countermark.errors import StatementRefused
 from countermark.formats.source import Memory
+from countermark.lifecycle import book
+from countermark.lifecycle.gather import gather
+from countermark.lifecycle.receive import receive
 
 ATTACK = Path(__file__).parents[3] / "attacks" / "model" / "declared_names.py"
 
@@ -93,3 +98,19 @@ def test_a_declared_class_may_lie_in_an_archive(attack: ModuleType) -> None:
         archive.writestr("inner.pkl", attack.OBJECT)
     assert look_at("m.zip", Memory(out.getvalue())).answer == "unproven"
     assert look_at("m.zip", Memory(out.getvalue()), declared=declared).answer == "proven"
+
+
+def test_evidence_takes_it_whichever_was_entered_first(attack: ModuleType, tmp_path: Path) -> None:
+    world = attack.project(tmp_path / "world")
+    case = attack.Case(world, "honest", attack.OBJECT)
+    desk, tree = world[attack.OWNER], read_folder(case.model)
+    receive(desk, world.delivered()[0])
+    said, trained = case.inspected().envelope, dsse.Envelope.from_bytes(case.trained.read_bytes())
+    book.enter(desk, desk.trust(), [said])
+    alone = gather(desk, tree, "honest").evidence
+    assert alone["inspection"] is None and any("does not count: what it let pass" in s for s in alone["not_looked_at"])
+    book.enter(desk, desk.trust(), [trained])
+    both = gather(desk, tree, "honest").evidence
+    assert (
+        both["inspection"]["declared"]["classes"] == [attack.CLASS] and both["training"]["statement"] == trained.digest
+    )

@@ -69,7 +69,9 @@ def inspect(
             mend="inspect without --recipe, or with that of this model",
         )  # fmt: skip
     said = result.to_json()
-    predicate = Checked(desk.context(EVERYBODY), said["checks"], {"files": said["files"]} | facts)
+    predicate = Checked(
+        desk.context(EVERYBODY), said["checks"], {"files": said["files"], "lists": said["lists"]} | facts
+    )
     envelope = desk.sign(Statement(model.name, tree.digest, INSPECTION, predicate.to_json()))
     return Inspected(result, tree, envelope, bool(declared))
 

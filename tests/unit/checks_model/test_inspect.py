@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import io
 import json
@@ -276,3 +277,10 @@ def test_every_check_has_its_file_and_its_page():
         text = (pages / f"{check}.md").read_text()
         assert f"# `{check}`" in text
         assert "**Cannot tell:**" in text
+
+
+def test_a_report_names_the_lists_that_it_went_by(tmp_path):
+    (tmp_path / "a.pkl").write_bytes(models.PICKLE)
+    lists = inspect_path(tmp_path).to_json()["lists"]
+    folder = Path(inspect.__file__).parent / "names"
+    assert lists == {place.name: hashlib.sha256(place.read_bytes()).hexdigest() for place in folder.iterdir()}

@@ -63,7 +63,7 @@ BY_CONTENT: tuple[Kind, ...] = (
     Kind("savedmodel", 1, frozenset({"pb"})),
     Kind("coreml", 1, frozenset({"mlmodel"}), _begins(b"\x08")),
     Kind("onnx", 1, frozenset({"onnx"}), _begins(b"\x08")),
-    Kind("config", 1, may=lambda file: file.extension in ("json", "yaml", "yml")),
+    Kind("config", 1, may=lambda file: file.extension in ("json", "yaml", "yml", "jinja", "jinja2", "j2")),
     Kind("archive", 1),
     Kind("coverage", 1),
 )

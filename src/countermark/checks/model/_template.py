@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from countermark.checks.model._lists import listed
 from countermark.checks.model._template_names import Names
+from countermark.finding import Finding, Where
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -249,3 +250,20 @@ def _reaches(text: str) -> bool:
     inner = ("class", "globals", "builtins", "init", "import", "mro", "base", "bases", "subclasses", "getattribute", "dict",
              "call", "getitem", "code", "closure", "func", "self", "module", "reduce", "new")  # fmt: skip
     return "\\x5f" in text.lower() or any(f"__{word}__" in text for word in inner)
+
+
+def findings(check: str, path: str, key: str, at: int, judged: TemplateJudge) -> list[Finding]:
+    """What a chat template does that it may not, as findings.
+
+    Args:
+        check: who says so. path: the file. key: setting that holds the template. at: byte where it stands.
+    """
+    return [
+        Finding(
+            check, rule, "high", 1.0, f"{key}, line {line}: {what}", Where(path=path, offset=at),
+            why="a runtime that renders it outside a sandbox runs any code with it (CVE-2024-34359, CVE-2026-5760)",
+            fix="take the chat template from a source that you trust, or remove it",
+            cannot_tell="whether the runtime renders templates in a sandbox",
+        )
+        for rule, (what, line) in judged.refusals.items()
+    ]  # fmt: skip

@@ -25,7 +25,7 @@ _CLAIMS: dict[str, tuple[str, ...]] = {
     "mlmodel": ("coreml",),
     "pmml": ("pmml",),
     "xml": ("openvino", "pmml", "xml", "text"),
-    "json": ("text", "xgboost json"),
+    "json": ("text", "xgboost json", "chat template"),
     "txt": ("text", "lightgbm text"),
     "md": ("text",),
     "toml": ("text",),

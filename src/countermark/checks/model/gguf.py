@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from countermark.checks.model import _template
 from countermark.checks.model._check import Look, ModelFile, refused
-from countermark.finding import Finding, Where
+from countermark.finding import Finding
 from countermark.formats import gguf
 from countermark.formats.limits import Malformed
 
@@ -28,7 +28,7 @@ def look(file: ModelFile) -> Look:
     for key, (text, at) in facts.templates.items():
         judged = _template.judge(text)
         parser = judged.parser
-        findings += template_findings(ID, file.path, key, at, judged)
+        findings += _template.findings(ID, file.path, key, at, judged)
         doubts += [f"{key}, line {line}: {what}" for what, line in judged.doubts.items()]
     size = sum(tensor.end - tensor.begin for tensor in facts.tensors)
     counts = (("tensors", len(facts.tensors)), ("parameter bytes", size), ("settings", len(facts.keys)))
@@ -42,20 +42,3 @@ def look(file: ModelFile) -> Look:
 
 def _with(parser: str) -> str:
     return f" (parsed with {parser})" if parser else ""
-
-
-def template_findings(check: str, path: str, key: str, at: int, judged: _template.TemplateJudge) -> list[Finding]:
-    """What a chat template does that it may not, as findings.
-
-    Args:
-        check: who says so. path: the file. key: setting that holds the template. at: byte where it stands.
-    """
-    return [
-        Finding(
-            check, rule, "high", 1.0, f"{key}, line {line}: {what}", Where(path=path, offset=at),
-            why="a runtime that renders it outside a sandbox runs any code with it (CVE-2024-34359, CVE-2026-5760)",
-            fix="take the chat template from a source that you trust, or remove it",
-            cannot_tell="whether the runtime renders templates in a sandbox",
-        )
-        for rule, (what, line) in judged.refusals.items()
-    ]  # fmt: skip

@@ -20,6 +20,7 @@ from countermark.checks.model import external_data
 from countermark.checks.model import files as plain
 from countermark.checks.model._check import Answer, Look, look_from_json
 from countermark.checks.model._kinds import CHECKS, FORMAT_NAME, LAST
+from countermark.checks.model._names import digests
 from countermark.errors import FormatRefused, StatementRefused, Unusable
 from countermark.finding import Failed, Finding, Found, Measure, Outcome, Passed, Skipped, outcome_to_json
 from countermark.formats import source as windows
@@ -108,6 +109,7 @@ class Inspection:
                 for name, outcome in self.checks.items()
             },
             "files": [answer.to_json() for answer in self.files],
+            "lists": digests(),
         }
 
 

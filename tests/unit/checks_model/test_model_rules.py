@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "attacks" / "model"))
 
@@ -17,6 +19,7 @@ from streams import STOP, call, name, stacked, text
 from countermark.checks.model import _judge, _names, _shapes, _torchscript
 from countermark.checks.model._judge import PickleJudge
 from countermark.checks.model._look import look_at
+from countermark.formats.pickle.excerpt import excerpt
 from countermark.formats.source import Memory
 
 P4 = b"\x80\x04"
@@ -156,3 +159,14 @@ def test_the_corpus_is_answered_as_published(before):
     benign = list(before[0].values())
     assert benign.count("refused") <= 0.015 * len(benign)
     assert benign.count("unproven") <= 0.03 * len(benign)
+
+
+def test_a_finding_shows_the_opcodes_that_it_is_about():
+    said = look_at("a.pkl", Memory(b"cos\nsystem\n(S'id'\ntR."))
+    assert "GLOBAL 'os system', MARK, STRING 'id', TUPLE, REDUCE, STOP" in said.findings[0].why
+
+
+@given(st.binary(max_size=600), st.integers(-1, 700))
+def test_an_excerpt_is_short_and_printable_whatever_the_bytes(data, at):
+    shown = excerpt(Memory(data), at)
+    assert shown.isprintable() and shown.isascii() and len(shown) < 600

@@ -11,8 +11,10 @@ from countermark.checks.model._names import Entry
 from countermark.checks.model._shapes import fits, named_in
 from countermark.finding import Finding, Where
 from countermark.formats.pickle import values as v
+from countermark.formats.pickle.excerpt import excerpt
 from countermark.formats.pickle.machine import wrong
 from countermark.formats.pickle.values import Made, Name, Value
+from countermark.sandbox.task import Source
 
 CHECK = "model/pickle"
 MOST = 100
@@ -39,6 +41,11 @@ class PickleJudge:
         self.doubts: dict[str, int] = {}
         self.names: dict[str, set[str]] = {}
         self.by_recipe: set[str] = set()
+        self._source: Source | None = None
+
+    def begins(self, source: Source) -> None:
+        """As `Judge.begins`: findings show the opcodes that they are about."""
+        self._source = source
 
     def name(self, module: str, qualname: str, at: int) -> Name:
         """As `Judge.name`: an exact entry, else a refusal or a doubt."""
@@ -126,7 +133,8 @@ class PickleJudge:
     def refuse(self, rule: str, what: str, at: int, advisory: str = "") -> None:
         """Note a finding; only so many are kept."""
         if len(self.findings) < MOST:
-            why = "whoever loads the file runs this" + (f"; {advisory}" if advisory else "")
+            shown = excerpt(self._source, at) if self._source else ""
+            why = "; ".join(filter(None, ("whoever loads the file runs this", shown, advisory)))
             self.findings.append(
                 Finding(CHECK, f"pickle-{rule}", "critical", 1.0, what, Where(path=self.path, offset=at), why=why,
                         fix=_SAFETENSORS, cannot_tell=_CANNOT_TELL)

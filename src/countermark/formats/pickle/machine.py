@@ -24,6 +24,10 @@ _PADDING = bytes(MARGIN)
 class Judge(Protocol):
     """Decides what a stream may name and call; each answer is the abstract value that comes out."""
 
+    def begins(self, source: Source) -> None:
+        """A stream begins; the offsets that follow are of this source."""
+        ...
+
     def name(self, module: str, qualname: str, at: int) -> Name:
         """A global is named."""
         ...
@@ -65,6 +69,7 @@ class Machine:
         self.frame_end = 0
         self._base = 0
         self._data = _PADDING
+        judge.begins(source)
 
     def window(self, at: int) -> tuple[int, bytes]:
         """Where a window that holds the byte `at` begins, and its bytes with a margin of nothing behind them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import tarfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -250,6 +251,29 @@ def second_pickle() -> bytes:
     return struct.pack("<Q", length) + bytes(header) + data
 
 
+def tar_within() -> bytes:
+    """A safetensors file whose first block is a tar header too: torch before 1.6 wrote tars, and loaders still try them first.
+
+    Digits in a text of the metadata are the fields of the header, its checksum among them; another header follows in the data.
+    """
+    inner = io.BytesIO()
+    with tarfile.open(fileobj=inner, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        info = tarfile.TarInfo("pickle")
+        info.size = len(PICKLE)
+        archive.addfile(info, io.BytesIO(PICKLE))
+    data = inner.getvalue()
+    start, end = (
+        b'{"__metadata__":{"a":"',
+        b'"},"b":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}' % (len(data), len(data)),
+    )
+    length = 1024 - 8
+    block = bytearray(struct.pack("<Q", length) + start + b"0" * (length - len(start) - len(end)) + end)
+    block[124:136] = b"%012o" % 512  # the header's own rest
+    block[156:157] = b"0"
+    block[148:156] = b"%08o" % (sum(block[:148]) + 8 * 32 + sum(block[156:512]))
+    return bytes(block) + data
+
+
 def _others() -> list[tuple[str, bytes, str, str]]:
     clean = safetensors({"a": entry(0, 4)}, b"abcd")
     carrier = zipped({"m/data.pkl": PICKLE_4})
@@ -257,6 +281,9 @@ def _others() -> list[tuple[str, bytes, str, str]]:
     return [
         ("two.safetensors", two, "polyglot", "tensors that end as a torch archive"),
         ("hops.safetensors", second_pickle(), "polyglot", "tensors for one loader, a pickle for another"),
+        ("tar.safetensors", tar_within(), "polyglot", "tensors for one loader, a tar of torch for another"),
+        ("two-behind.safetensors", safetensors({"a": entry(0, len(carrier)), "b": entry(len(carrier), len(carrier) + 99)}, carrier + bytes(99)),
+         "polyglot", "an archive with bytes behind it, as Python opens it"),
         ("two.bin", two, "polyglot", "the same under a neutral name"),
         ("two.onnx", onnx(field(1, node("Relu")) + field(5, tensor((len(carrier),), carrier, kind=2))), "polyglot",
          "a graph that ends as a torch archive"),

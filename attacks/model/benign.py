@@ -152,6 +152,7 @@ def _wrapped() -> Iterator[tuple[str, bytes]]:
     yield "models.zip", zipped({"a/rows.pkl": value, "README.md": b"# hello\n"}, compress=True)
     yield "models.tar", tarred(("a/rows.pkl", value, b"0", ""), ("README.md", b"hello", b"0", ""))
     yield "models.tar.gz", gzip.compress(tarred(("a/rows.pkl", value, b"0", "")), mtime=0)
+    yield "zip-in.tar", tarred(("a.npz", zipped({"a.npy": npy("'<f4'", bytes(4))}), b"0", ""))
     yield "structured.npy", npy("[('a', '<f4'), ('b', '<i8', (2,))]", bytes(20))
     yield "zip-of-npz.zip", zipped({"x.npz": zipped({"a.npy": npy("'<f4'", bytes(4))})})
 

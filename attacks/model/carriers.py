@@ -227,12 +227,16 @@ def _scripts() -> list[tuple[str, bytes, str, str]]:
 
     made = {
         "save": '    torch.save(x, "/tmp/x")', "from-file": '    y = torch.from_file("/etc/passwd", False, 10)', "ops-save": '    ops.aten.save(x, "/tmp/x")',
-        "method-save": '    (x).save("/tmp/x")', "python": "    ops.prim.PythonOp(x)", "rpc": '    ops.prim.rpc_async("w", "f", (x,), {})',
+        "method-save": '    (x).save("/tmp/x")', "python": "    ops.prim.PythonOp(x)", "rpc": '    ops.prim.rpc_async("w", "f", (x,), {})', "rpc-sync": '    ops.prim.rpc_sync("w", "f", (x,), {})',
+        "rpc-remote": '    ops.prim.rpc_remote("w", "f", (x,), {})', "ignored-python": "    ops.prim.IgnoredPythonOp(x)", "method-from-file": '    (x).from_file("/etc/passwd")',
         "alias": '    f = torch.save\n    f(x, "/tmp/x")', "in-branch": '    if bool(x):\n      torch.save(x, "/tmp/x")\n    else:\n      pass',
     }  # fmt: skip
     out = [
         (f"script-{title}.pt", script(body), "core", "CVE-2025-32434: " + body.strip().splitlines()[0])
         for title, body in made.items()
     ]
-    return [*out, ("script-constants.pt", torch_zip(b"\x80\x02}.", None, {"constants.pkl": RUN}), "core", "in the constants"),
+    beside = {"constants.pkl": b"\x80\x02).", "extra/hook.pkl": RUN}
+    return [*out, ("script-beside.pt", torch_zip(b"\x80\x02}.", None, beside), "core", "in a member that TorchScript leaves to whoever asks for it"),
+            ("script-outside.pt", zipped({"m/data.pkl": b"\x80\x02}.", "m/constants.pkl": b"\x80\x02).", "m/version": b"3\n", "n/hook.pkl": RUN}), "core", "in another folder of the archive"),
+            ("script-constants.pt", torch_zip(b"\x80\x02}.", None, {"constants.pkl": RUN}), "core", "in the constants"),
             ("script-debug.pt", torch_zip(b"\x80\x02}.", None, {"constants.pkl": b"\x80\x02).", "code/__torch__.py.debug_pkl": RUN}), "core", "in the debug file")]  # fmt: skip

@@ -17,11 +17,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import beside_files
+import gguf_files
+import grammar_files
+import hdf5_files
+import plain_files
+import tensorflow_files
 from benign import benign
 from carriers import carriers
 from gadgets import ARGUMENTS, gadgets
 from streams import call
 from tricks import tricks
+
+FAMILIES = {
+    "plain": plain_files, "gguf": gguf_files, "hdf5": hdf5_files, "tensorflow": tensorflow_files, "grammar": grammar_files,
+    "beside": beside_files,
+}  # fmt: skip
+"""Formats that are no pickles: each makes good files, bad ones with the rule that names them, and doubtful ones."""
+REACHING = {
+    "pickle-names": "a pickle inside, which is loaded", "polyglot": "another loader opens the archive that the file is too",
+    "template-attribute": "CVE-2024-34359, CVE-2026-5760", "template-computed": "the same by a name put together", "template-filter": "the same by a filter",
+    "template-import": "reads another template", "template-name": "the same by a name of the runtime", "gguf-overflow": "CVE-2026-33298",
+    "keras-lambda": "CVE-2024-3660, CVE-2025-9905", "keras-class": "CVE-2026-1462, CVE-2025-49655", "keras-module": "CVE-2025-1550",
+    "keras-callable": "CVE-2025-8747, CVE-2025-9906", "keras-path": "CVE-2025-12058", "hdf5-external-link": "opens another file",
+    "hdf5-external-data": "opens another file", "hdf5-virtual": "opens another file", "hdf5-filter": "loads a plug-in",
+    "code-beside-model": "code that a loader imports", "names-code": "settings that fetch or run code", "savedmodel-operator": "opens files or calls Python",
+    "savedmodel-saver": "reads or writes a file when asked", "savedmodel-asset": "reads outside its folder", "skops-loader": "CVE-2025-54412, CVE-2025-54413",
+    "skops-type": "CVE-2025-54412", "skops-file": "reads outside the archive", "xml-doctype": "XXE", "xml-include": "opens a file or address",
+    "xml-instruction": "opens an address", "pmml-function": "loads a class", "pmml-reference": "opens an address", "tflite-operator": "runs TensorFlow's operator",
+    "coreml-kind": "loads a class or another file", "onnx-custom-operator": "loads a library", "onnx-external-path": "CVE-2022-25882, CVE-2024-27318",
+}  # fmt: skip
+"""Rules whose files do something when they are loaded; what breaks another one makes two readers differ, or walk out of their memory."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +55,9 @@ class Case:
     """A file of the corpus.
 
     Attributes:
-        file: name, with its family as a folder. data: its bytes. family: ``gadget``, ``trick``, ``carrier`` or ``benign``. tier: ``core``:
-            published or plainly executing; ``edge``: analogues; ``bomb``; ``benign``. source: advisory or idea.
+        file: name, with its family as a folder. data: its bytes. family: ``gadget``, ``trick``, ``carrier``, ``benign`` or one of
+            `FAMILIES`. tier: ``core``: published or plainly executing; ``edge``: analogues; ``bomb``; ``benign``; ``doubt``: of
+            which nothing is known. source: advisory or idea. rule: that must name it, where one file is written for one rule.
     """
 
     file: str
@@ -38,6 +65,7 @@ class Case:
     family: str
     tier: str
     source: str
+    rule: str = ""
 
 
 def attacks() -> Iterator[Case]:
@@ -52,12 +80,26 @@ def attacks() -> Iterator[Case]:
         listed = carriers()
     for title, data, tier, source in listed:
         yield Case(f"carrier/{title}", data, "carrier", tier, source)
+    for family, made in FAMILIES.items():
+        for title, data, rule in made.bad():
+            tier = "core" if rule in REACHING else "edge"
+            yield Case(f"{family}/bad/{title}", data, family, tier, REACHING.get(rule, f"breaks {rule}"), rule)
 
 
 def harmless() -> Iterator[Case]:
     """Everything benign."""
     for title, data in benign():
         yield Case(f"benign/{title}", data, "benign", "benign", "")
+    for family, made in FAMILIES.items():
+        for title, data in made.good():
+            yield Case(f"{family}/good/{title}", data, family, "benign", "")
+
+
+def doubtful() -> Iterator[Case]:
+    """Everything that is to be neither refused nor proven: parts of formats that are not read, names that no list has."""
+    for family, made in FAMILIES.items():
+        for title, data in made.doubtful():
+            yield Case(f"{family}/doubt/{title}", data, family, "doubt", "")
 
 
 def answers(cases: list[Case]) -> dict[str, tuple[str, str]]:
@@ -75,7 +117,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="write the files there instead of inspecting them")
     parser.add_argument("--all", action="store_true", help="list every file that was not answered as wanted")
     asked = parser.parse_args()
-    cases = [*attacks(), *harmless()]
+    cases = [*attacks(), *harmless(), *doubtful()]
     if asked.write:
         for case in cases:
             place = asked.write / case.file
@@ -99,20 +141,17 @@ def report(cases: list[Case], said: dict[str, tuple[str, str]], *, list_all: boo
         )
     core = sum((c for (f, t), c in table.items() if t == "core"), Counter())
     both = core + sum((c for (f, t), c in table.items() if t == "edge"), Counter())
-    good = table["benign", "benign"]
+    good = sum((c for (f, t), c in table.items() if t == "benign"), Counter())
     print(f"recall: core {_percent(core, 'refused')}, core and edge {_percent(both, 'refused')}")
     print(f"benign: refused {_percent(good, 'refused')}, unproven {_percent(good, 'unproven')}")
     for case in cases:
         answer, why = said[case.file]
-        wanted = (
-            ("proven", "not model content")
-            if case.tier == "benign"
-            else ("refused", "unproven")
-            if case.tier == "bomb"
-            else ("refused",)
-        )
-        if answer not in wanted and (list_all or case.tier != "edge"):
+        if answer not in WANTED.get(case.tier, ("refused",)) and (list_all or case.tier != "edge"):
             print(f"  {answer:9} {case.file}: {why[:140]}")
+
+
+WANTED = {"benign": ("proven", "not model content"), "bomb": ("refused", "unproven"), "doubt": ("unproven",)}
+"""Answers that are right for a tier; all others are to be refused."""
 
 
 def _percent(count: Counter[str], answer: str) -> str:

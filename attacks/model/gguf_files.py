@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "formats"))
+from models import zipped
 
 CHAT = (
     "{% for message in messages %}{% if message['role'] == 'user' %}<|user|>{{ message.content | trim }}"
@@ -50,7 +55,41 @@ BAD_TEMPLATES = {
     "extends": ("{% extends 'a' %}", "template-import"),
     "self": ("{{ self }}", "template-name"),
     "self-context": ("{{ self._TemplateReference__context }}", "template-attribute"),
+    "namespace": ("{% set ns = namespace() %}{% set ns.__class__ = 1 %}", "template-attribute"),
+    "frame-subscript": ("{{ (messages|map('trim'))['gi_frame'] }}", "template-attribute"),
+    "frame-map": ("{{ [x]|map(attribute='a.f_globals')|list }}", "template-attribute"),
+    "name-inner": ("{{ __loader__ }}", "template-name"),
+    "get-flashed": ("{{ get_flashed_messages }}", "template-name"),
+    "from-import": ("{% from x import y %}", "template-import"),
     "hidden": ("{% if false %}{% set a %}{{ x.__init__ }}{% endset %}{% endif %}", "template-attribute"),
+}
+BAD_TEMPLATES |= {
+    f"inner-{name}": ("{{ x.NAME }}".replace("NAME", name), "template-attribute")
+    for name in ["ag_code", "ag_frame", "co_code", "cr_code", "cr_frame", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "func_closure", "func_code", "func_defaults", "func_globals", "gi_code", "gi_frame", "gi_yieldfrom", "im_class", "im_func", "im_self", "mro", "tb_frame", "tb_next"]
+}  # fmt: skip
+BAD_TEMPLATES |= {
+    f"named-{name}": ("{{ NAME }}".replace("NAME", name), "template-name")
+    for name in (
+        "config",
+        "eval",
+        "exec",
+        "get_flashed_messages",
+        "import",
+        "lipsum",
+        "open",
+        "request",
+        "self",
+        "url_for",
+    )
+}
+BAD_TEMPLATES |= {
+    f"by-{use.partition('(')[0]}": ("{{ x|NAME|list }}".replace("NAME", use), "template-attribute")
+    for use in ("selectattr('f_code')", "rejectattr('f_code')", "groupby('f_code')", "sum('f_code')", "sort(false, false, 'f_code')", "unique(false, 'f_code')",
+                "min(false, 'f_code')", "max(false, 'f_code')", "join('', 'f_code')", "map(attribute='f_code')")
+}  # fmt: skip
+BAD_TEMPLATES |= {
+    f"by-name-{use.partition('(')[0]}": ("{{ x|NAME|list }}".replace("NAME", use), "template-computed")
+    for use in ("select(y)", "reject(y)", "selectattr('a', y)", "rejectattr('a', y)", "map(y)")
 }
 DOUBTFUL_TEMPLATES = {
     "data": "{{ messages[messages[0].content] }}",
@@ -68,11 +107,30 @@ DOUBTFUL_TEMPLATES = {
     "unknown-function": "{{ run(1) }}",
     "aliased": "{% set f = ''.split %}{{ f() }}",
     "call-of-call": "{{ x.get('f')() }}",
+    "loop-attribute": "{{ x[loop.cycle] }}",
+    "unknown-test": "{{ x is escaped }}",
+    "unknown-test-by-name": "{{ x|select('escaped')|list }}",
+    "map-over-sort": "{{ x|map('sort', attribute='a')|list }}",
+    "spread": "{{ x|join(*y) }}",
+    "spread-named": "{{ x|join(**y) }}",
+    "with": "{% with i = messages.n %}{{ x[i] }}{% endwith %}",
+    "own-with": "{% with d = {'_': 1} %}{% for k in d.keys() %}{{ messages[k] }}{% endfor %}{% endwith %}",
     "broken": "{% if %}",
     "deep": "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
     "long": "x" * (300 << 10),
     "digits": "{{ " + "9" * 5000 + " }}",
 }  # fmt: skip
+
+DOUBTFUL_TEMPLATES |= {
+    f"own-{name}": "{% for k, v in NAME.items() %}{{ x[k] }}{% endfor %}".replace("NAME", name)
+    for name in ("kwargs", "varargs", "caller", "loop", "dict", "namespace", "cycler", "joiner", "range")
+}
+DOUBTFUL_TEMPLATES |= {
+    f"mutated-{name}": "{{ messages.NAME(y) }}{% for m in messages %}{% for k, v in m.items() %}{{ x[k] }}{% endfor %}{% endfor %}".replace(
+        "NAME", name
+    )
+    for name in ("append", "extend", "insert", "update", "setdefault")
+}
 
 
 def text(value: str | bytes) -> bytes:
@@ -171,6 +229,30 @@ def bad() -> Iterator[tuple[str, bytes, str]]:
         "gguf-template",
     )
     yield "cut.gguf", gguf([NAME], [W], bytes(32))[:20], "truncated"
+    packed = zipped({"config.json": b"{}", "a.pkl": b"cos\nsystem\n."})
+    yield "two.gguf", gguf([NAME], [tensor("w", (len(packed),), 24)], packed), "polyglot"
+    filled = gguf([NAME], [W], bytes(32))
+    yield "padding-before.gguf", filled[:-33] + b"#" + filled[-32:], "gguf-padding"
+    yield (
+        "padding-between.gguf",
+        gguf([NAME], [tensor("v", (4,)), tensor("w", (8,), 0, 32)], bytes(16) + b"#" * 16 + bytes(32)),
+        "gguf-padding",
+    )
+    yield "overflow-quantised.gguf", gguf([NAME], [tensor("w", (1 << 32, 3 << 30), 2)], bytes(64)), "gguf-overflow"
+    yield "rows.gguf", gguf([NAME], [tensor("w", (100, 64), 12)], bytes(3616)), "gguf-block"
+    yield "key-long.gguf", gguf([setting("k" * 65536, 4, bytes(4))], []), "gguf-length"
+    yield "name-beyond.gguf", gguf([], [struct.pack("<Q", 100) + b"w" * 30]), "gguf-length"
+    yield "key-empty.gguf", gguf([setting("", 4, bytes(4))], []), "gguf-key"
+    yield "key-control.gguf", gguf([setting("a\x1b[2J", 4, bytes(4))], []), "gguf-key"
+    yield (
+        "alignment-huge.gguf",
+        gguf([setting("general.alignment", 4, struct.pack("<I", 1 << 21))], []),
+        "gguf-alignment",
+    )
+    yield "alignment-type.gguf", gguf([setting("general.alignment", 10, struct.pack("<Q", 64))], []), "gguf-alignment"
+    yield "overflow-times-nothing.gguf", gguf([NAME], [tensor("w", (1 << 63, 0))]), "gguf-overflow"
+    yield "block-of-one.gguf", gguf([NAME], [tensor("w", (), 12)]), "gguf-block"
+    yield "template-number.gguf", gguf([setting("tokenizer.chat_template", 4, bytes(4))], []), "gguf-template"
     for title, (template, rule) in BAD_TEMPLATES.items():
         yield f"template-{title}.gguf", gguf([string("tokenizer.chat_template", template)], [W], bytes(32)), rule
     yield (
@@ -189,3 +271,15 @@ def doubtful() -> Iterator[tuple[str, bytes]]:
     yield "nested-array.gguf", gguf([setting("a", 9, array(9, 1, array(0, 1, b"x")))], [])
     for title, template in DOUBTFUL_TEMPLATES.items():
         yield f"template-{title}.gguf", gguf([string("tokenizer.chat_template", template)], [W], bytes(32))
+
+
+def hops() -> bytes:
+    """A file whose first letter is an opcode: ``G`` takes eight bytes, the counts of tensors and settings spell two more jumps, and
+    the third one lands on a pickle in a text. Six megabytes, since the counts must hold.
+    """
+    tensors, settings = 0x025800, 0x1055  # "X" with two bytes of text, then "U" with sixteen
+    code = b"cposix\nsystem\n(U\x0aecho ownedtR."
+    first = setting("aaU" + " " + "a" * 12, 8, text(b"#" * 8 + code))  # "U" with as many bytes as a space counts
+    rest = b"".join(setting(f"{number:05}", 0, b"\1") for number in range(settings - 1))
+    table = b"".join(tensor(f"{number:06}", (0,)) for number in range(tensors))
+    return gguf([first, rest], [table], counts=(tensors, settings))

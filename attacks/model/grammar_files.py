@@ -72,9 +72,10 @@ def ubjson(value: object) -> bytes:
     return b"L" + struct.pack(">q", value) if isinstance(value, int) else b"d" + struct.pack(">f", value)
 
 
-def openvino(layers: str = '<layer id="0" name="w" type="Const" version="opset1"><data element_type="f32" offset="0" size="8" shape="2"/></layer>',
-             prolog: str = '<?xml version="1.0"?>') -> bytes:  # fmt: skip
-    """A graph of OpenVINO."""
+def openvino(layers: str | None = None, prolog: str = '<?xml version="1.0"?>', *, size: int = 8) -> bytes:
+    """A graph of OpenVINO; by default with one constant of so many bytes."""
+    if layers is None:
+        layers = f'<layer id="0" name="w" type="Const" version="opset1"><data element_type="f32" offset="0" size="{size}" shape="2"/></layer>'
     return f'{prolog}<net name="m" version="11"><layers>{layers}</layers><edges/></net>'.encode()
 
 
@@ -180,6 +181,21 @@ def bad() -> Iterator[tuple[str, bytes, str]]:
         skops(estimator(node("MethodNode", "builtins", "function", {"func": "system", "obj": TEXT}))),
         "skops-loader",
     )
+    yield from _broken()
+    yield from _broken_flatbuffers()
+    yield from _broken_archives()
+    evil = zipped(
+        {
+            "schema.json": json.dumps(
+                node("MethodNode", "builtins", "function", {"func": "system", "obj": TEXT})
+            ).encode()
+        }
+    )
+    yield (
+        "two.ubj",
+        ubjson(xgboost())[:-1] + b"U\x06Config[$U#l" + struct.pack(">i", len(evil)) + evil + b"}",
+        "polyglot",
+    )
     yield "object.skops", skops(node("ObjectNode", "os", "system", TEXT)), "skops-type"
     yield (
         "function.skops",
@@ -272,8 +288,111 @@ def bad() -> Iterator[tuple[str, bytes, str]]:
     yield "two.mlmodel", field(1, 6) + field(500, b"") + field(502, b""), "coreml-twice"
 
 
+def _broken() -> Iterator[tuple[str, bytes, str]]:
+    """One rule each: sizes and types that one reader checks and another one walks over."""
+    left, right = TREE.replace("left_child=-1", "left_child=-00000000001"), TREE.replace("Tree=0", "Tree=1")
+    yield "child-long.txt", lightgbm(left), "lightgbm-number"
+    yield "first-of-two.txt", lightgbm(TREE.replace("left_child=-1", "left_child=99") + right), "lightgbm-child"
+    yield "gain-length.txt", lightgbm(TREE.replace("split_gain=1", "split_gain=1 2")), "lightgbm-length"
+    learner = xgboost()["learner"]
+    assert isinstance(learner, dict)
+    yield "learner-list.json", b'{"learner": [{"a": 1}]}', "xgboost-model"
+    yield "more.json", json.dumps(xgboost() | {"file": "/etc/passwd"}).encode(), "xgboost-model"
+    booster = {"model": {"trees": {"0": 1}}, "name": "gbtree"}
+    yield (
+        "trees-object.json",
+        json.dumps({"learner": learner | {"gradient_booster": booster}}).encode(),
+        "xgboost-model",
+    )
+    for title, tree, rule in (
+        ("nodes-number", {"tree_param": {"num_nodes": 3}}, "number"), ("nodes-sign", {"tree_param": {"num_nodes": "+3"}}, "number"),
+        ("conditions-text", {"split_conditions": "abc"}, "length"), ("child-float", {"left_children": [1.0, -1, -1]}, "child"),
+        ("feature-float", {"split_indices": [0.0, 0, 0]}, "feature"),
+    ):  # fmt: skip
+        yield f"{title}.json", json.dumps(xgboost(**tree)).encode(), f"xgboost-{rule}"
+    head = ubjson(xgboost())[:-1]
+    yield "numbers.ubj", head + b"U\x01a[$L#L" + struct.pack(">q", 9) + bytes(12) + b"}", "ubjson-length"
+    yield "length-negative.ubj", head + b"U\x01aSi\xff}", "ubjson-length"
+    yield "length-float.ubj", head + b"U\x01aSd" + struct.pack(">f", 0) + b"}", "ubjson-length"
+    yield "typed.ubj", head + b"U\x01a[$lL}", "ubjson-marker"
+    yield "counted-object.ubj", head + b"U\x01a{#U\0}", "ubjson-marker"
+    yield "endless.mlmodel", b"\x08" + b"\xff" * 11, "coreml-wire"
+    for title, text in (("digits", "\u0663"), ("long", "9" * 20)):
+        yield (
+            f"data-{title}.xml",
+            openvino(f'<layer type="Const" version="opset1"><data offset="0" size="{text}"/></layer>'),
+            "openvino-data",
+        )
+    yield "encoding.xml", openvino(prolog='<?xml version="1.0" encoding="utf-99"?>'), "xml-form"
+    yield "idna.xml", openvino(prolog='<?xml version="1.0" encoding="idna"?>'), "xml-form"
+
+
+def _broken_flatbuffers() -> Iterator[tuple[str, bytes, str]]:
+    plain, custom = tflite(), tflite("Mine")
+    text = custom.index(b"Mine")
+    yield "shape-short.tflite", plain[:8] + b"\2\0" + plain[10:], "flatbuffer-table"
+    yield "shape-odd.tflite", plain[:8] + b"\x0d\0" + plain[10:], "flatbuffer-table"
+    yield (
+        "text-long.tflite",
+        custom[: text - 4] + struct.pack("<I", (1 << 16) + 1) + custom[text:] + bytes(1 << 17),
+        "flatbuffer-text",
+    )
+    yield "text.tflite", custom.replace(b"Mine", b"\xff\xfe\xff\xfe"), "flatbuffer-text"
+    yield "list.tflite", _listed(plain, 1 << 28), "flatbuffer-list"
+    yield "root.tflite", struct.pack("<I", 1 << 31) + plain[4:], "truncated"
+    yield "before.tflite", _before(plain), "truncated"
+
+
+def _listed(data: bytes, count: int) -> bytes:
+    """The first list of the root says that it holds so many."""
+    root = struct.unpack_from("<I", data)[0]
+    shape = root - struct.unpack_from("<i", data, root)[0]
+    place = root + struct.unpack_from("<H", data, shape + 6)[0]
+    begin = place + struct.unpack_from("<I", data, place)[0]
+    return data[:begin] + struct.pack("<I", count) + data[begin + 4 :]
+
+
+def _before(data: bytes) -> bytes:
+    """The root's shape lies before the file."""
+    root = struct.unpack_from("<I", data)[0]
+    return data[:root] + struct.pack("<i", 1 << 20) + data[root + 4 :]
+
+
+def _broken_archives() -> Iterator[tuple[str, bytes, str]]:
+    """skops: what a node says twice, or in a type that loaders take for something else."""
+    yield "loader-list.skops", skops(node(["MethodNode"], "a", "b")), "skops-loader"  # type: ignore[arg-type]
+    yield (
+        "json-twice.skops",
+        skops(estimator(node("JsonNode", "builtins", "str", '{"a": 1, "a": 2}', is_json=True))),
+        "skops-json",
+    )
+    yield "module-list.skops", skops(node("ObjectNode", ["os"], "system")), "skops-type"  # type: ignore[arg-type]
+    yield "class-list.skops", skops(node("ObjectNode", "os", ["system"])), "skops-type"  # type: ignore[arg-type]
+
+
 def doubtful() -> Iterator[tuple[str, bytes]]:
     """What is neither refused nor proven."""
+    yield "role.skops", skops(estimator(node("SparseMatrixNode", "torch", "FloatStorage")))
+    yield "member.skops", zipped({"schema.json": json.dumps(estimator()).encode(), "x.7z": b"7z\xbc\xaf\x27\x1c\0\4"})
+    yield "claims.skops", zipped({"schema.json": json.dumps(estimator()).encode(), "g.xml": openvino()})
+    yield "layer-nameless.xml", openvino('<layer type="Mine"/>')
+    yield "layer-version.xml", openvino('<layer type="Mine" version="mine1"/>')
+    yield "deep.xml", openvino("<a>" * 70 + "</a>" * 70)
+    yield "outside-parameters.txt", lightgbm(tail=TAIL.replace("parameters:\n", ""))
+    yield "in-parameters.txt", lightgbm(tail=TAIL.replace("[data: ]", "data: x"))
+    yield "nested.ubj", ubjson(xgboost())[:-1] + b"U\x01a" + b"[" * 70 + b"]" * 70 + b"}"
+    yield "packed.bin", b"7z\xbc\xaf\x27\x1c\0\4"
+    yield "zstd.bin", b"\x28\xb5\x2f\xfd" + bytes(9)
+    yield "latin.bin", b"caf\xe9 au lait"
+    yield "cut.png", b"\x89PNG\r\n\x1a\n" + bytes(9)
+    yield "behind.gif", b"GIF87a\1\0\1\0\x80\0\0" + bytes(6) + b"\x2c\0\0\0\0\1\0\1\0\0\2\2D\1\0;" + b"behind"
+    packed = zipped({"a.bin": b"\xfe\1\2"})
+    yield "unread.zip", packed
+    yield "claims-alone.zip", zipped({"m.xml": openvino()})
+    yield "claims.zip", zipped({"m.xml": openvino(), "m.bin": bytes(8)})
+    for _ in range(5):
+        packed = zipped({"a.zip": packed})
+    yield "too-deep.zip", packed
     yield "loader.skops", skops(estimator(node("PartialNode", "functools", "partial", {})))
     yield "own.skops", skops(node("ObjectNode", "acme.models", "Mine", TEXT))
     yield "lost.skops", skops(estimator(), w=ARRAY)

@@ -8,12 +8,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "formats"))
-from models import field, number
+from models import field, number, zipped
 
 LAMBDA = json.dumps(
     {"class_name": "Lambda", "config": {"function": ["4wEAAAA=", None, None], "function_type": "lambda"}}
 )
 CUSTOM = json.dumps({"class_name": "MyLayer", "registered_name": "MyLayer", "config": {}})
+
+REACHING = """
+    BigQueryReader CSVDataset CSVDatasetV2 CacheDataset CacheDatasetV2 CheckpointExtract
+    CollectiveInitializeCommunicator ConfigureDistributedTPU CreateSummaryDbWriter CreateSummaryFileWriter
+    DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4 DatasetToTFRecord
+    DebugIdentity DebugIdentityV2 DebugIdentityV3 DebugNanCount DebugNumericSummary DebugNumericSummaryV2
+    EagerPyFunc ExperimentalDatasetToTFRecord ExperimentalMatchingFilesDataset FixedLengthRecordDataset
+    FixedLengthRecordDatasetV2 FixedLengthRecordReader FixedLengthRecordReaderV2 GenerateVocabRemapping
+    IO>ArrowDataset ImmutableConst ImportEvent LMDBDataset LMDBReader LoadAndRemapMatrix LoadDataset MatchingFiles
+    MatchingFilesDataset MlirPassthroughOp NumpyFunction PyFunc PyFuncStateless ReadFile RegisterDataset
+    RegisterDatasetV2 RemoteCall Rpc RpcCall RpcClient RpcServer RpcServerRegister RpcServerStart SaveDataset
+    SaveDatasetV2 SnapshotDataset SnapshotDatasetV2 SqlDataset TFRecordDataset TFRecordDatasetV2 TFRecordReader
+    TFRecordReaderV2 TextLineDataset TextLineReader TextLineReaderV2 TfLiteSubgraphExecute TryRpc WholeFileReader
+    WholeFileReaderV2 WriteAudioSummary WriteFile WriteGraphSummary WriteHistogramSummary WriteImageSummary
+    WriteRawProtoSummary WriteScalarSummary WriteSummary
+"""
+"""Operators that open files or connections, write, or call Python, when the graph runs."""
 
 
 def entry(key: str, value: bytes) -> bytes:
@@ -82,18 +99,19 @@ def good() -> Iterator[tuple[str, bytes]]:
 
 def bad() -> Iterator[tuple[str, bytes, str]]:
     """Name, bytes, and the rule that refuses them."""
+    for op in REACHING.split():
+        yield f"{op.replace('>', '-')}.pb", saved([node("out", op, "c")]), "savedmodel-operator"
     for op in (
-        "ReadFile",
-        "WriteFile",
-        "PyFunc",
-        "EagerPyFunc",
-        "MatchingFiles",
-        "ImmutableConst",
-        "SqlDataset",
-        "DebugIdentityV2",
-        "CreateSummaryFileWriter",
+        "Save",
+        "SaveV2",
+        "SaveSlices",
+        "Restore",
+        "RestoreV2",
+        "RestoreSlice",
+        "MergeV2Checkpoints",
+        "ShardedFilename",
     ):
-        yield f"{op}.pb", saved([node("out", op, "c")]), "savedmodel-operator"
+        yield f"saver-{op}.pb", saved([node("out", op, "c")]), "savedmodel-saver"
     yield "in-function.pb", saved([RUN], [function("inner", node("w", "WriteFile"))]), "savedmodel-operator"
     yield "unused.pb", saved([OUT], [function("unused", node("w", "ReadFile"))]), "savedmodel-operator"
     yield (
@@ -130,6 +148,69 @@ def bad() -> Iterator[tuple[str, bytes, str]]:
     yield "function-twice.pb", saved([OUT], [function("a"), function("a")]), "savedmodel-function"
     yield "length.pb", saved([OUT]) + b"\x12\xff\xff\x03", "savedmodel-length"
 
+    yield from _broken()
+    yield from _broken_index()
+
+
+def _broken() -> Iterator[tuple[str, bytes, str]]:
+    """Objects that call the saver, and what TensorFlow's own reader and others would take differently."""
+    packed = zipped({"config.json": b"{}", "a.pkl": b"cos\nsystem\n."})
+    held = field(1, b"z") + field(2, b"Const") + field(5, entry("value", field(8, field(4, packed))))
+    yield "two.pb", saved([OUT, held]), "polyglot"
+    yield "no-graph/saved_model.pb", field(1, 1), "savedmodel-graphs"
+    yield "save-by-function.pb", saved([OUT], objects=field(1, field(6, field(1, b"traced_save")))), "savedmodel-saver"
+    yield (
+        "save-by-bare-function.pb",
+        saved([OUT], objects=field(1, field(8, field(1, b"traced_save")))),
+        "savedmodel-saver",
+    )
+    yield (
+        "save-by-sparse-signature.pb",
+        saved([OUT, node("s", "SaveV2")], more=field(5, entry("x", field(2, entry("y", field(4, field(1, b"s:0"))))))),
+        "savedmodel-saver",
+    )
+    yield "function-nameless.pb", saved([OUT], [function("")]), "savedmodel-function"
+    library = field(2, field(1, function("", node("w", "Relu"))))
+    yield "function-nameless-first.pb", field(1, 1) + field(2, field(2, library + field(1, OUT))), "savedmodel-function"
+    yield "node-nameless.pb", saved([OUT, node("", "Relu")]), "savedmodel-node"
+    yield "node-idle.pb", saved([OUT, field(1, b"n")]), "savedmodel-node"
+    yield "packed.pb", saved([OUT], objects=field(2, entry("f", field(2, b"\x80")))), "savedmodel-varint"
+    yield (
+        "packed-attribute.pb",
+        saved([OUT, node("a", "Relu") + field(5, entry("l", field(1, field(3, b"\x80"))))]),
+        "savedmodel-varint",
+    )
+    yield (
+        "signature-text.pb",
+        saved([OUT], objects=field(2, entry("f", field(3, field(13, b"\xff"))))),
+        "savedmodel-text",
+    )
+    yield "debug-text.pb", saved([OUT, node("a", "Relu") + field(6, field(1, b"\xff"))]), "savedmodel-text"
+    yield "function-text.pb", saved([OUT], [function("f") + field(4, entry("r", b"\xff"))]), "savedmodel-text"
+    yield "tag-twice.pb", field(1, 1) + field(2, b"") + field(1, 2), "savedmodel-twice"
+
+
+def _broken_index() -> Iterator[tuple[str, bytes, str]]:
+    """Indexes of checkpoints: a name that two readers find in two places, blocks that lie over one another."""
+    two = [(b"a", tensor(0, 8)), (b"b", tensor(8, 16))]
+    head = (b"", field(1, 1) + field(3, field(1, 1)))
+    plain = index(two)
+    yield "order.index", index(two[::-1]), "bundle-order"
+    yield "name-twice.index", index([two[0], two[0]]), "bundle-order"
+    yield "head-twice.index", index([head, *two]), "bundle-order"
+    yield "head-of-nothing-twice.index", index([head, *two], shards=0), "bundle-order"
+    yield "shard.index", index([(b"a", tensor(0, 8, 7))]), "bundle-shard"
+    yield "hidden.index", index(two, extra=b"hidden"), "bundle-cover"
+    yield "hidden-behind.index", plain[:-48] + b"hidden" + plain[-48:], "bundle-cover"
+    yield "filter.index", table([head, *two], [(b"filter.x", b"")]), "bundle-cover"
+    yield "endless.index", plain[:-48] + b"\xff" * 11 + plain[-37:], "bundle-number"
+    yield "outside.index", table([head, *two], size=1 << 23), "bundle-outside"
+    yield "small-block.index", table([head, *two], size=3), "bundle-outside"
+    yield "blocks-turned.index", _turned([(b"b", tensor(8, 16))], [head, (b"a", tensor(0, 8))]), "bundle-cover"
+    yield "restarts.index", table([head], restarts=1 << 20), "bundle-block"
+    yield "shared-name.index", table([head], raw=number(9) + number(1) + number(0) + b"a"), "bundle-block"
+    yield "wire.index", index([(b"a", field(4, b"x"))]), "bundle-wire"
+
 
 def _on_restore() -> bytes:
     """A checkpoint that is written over while the variables are restored."""
@@ -138,29 +219,75 @@ def _on_restore() -> bytes:
     return field(1, 1) + field(2, meta)
 
 
+def _nested(depth: int) -> bytes:
+    """A structure of lists of lists."""
+    value = field(12, 1)
+    for _ in range(depth):
+        value = field(51, field(1, value))
+    return value
+
+
+def _nested_call(depth: int) -> bytes:
+    """An attribute that names a function with an attribute that names a function, and so on."""
+    value = field(3, 1)
+    for _ in range(depth):
+        value = field(10, field(1, b"f") + field(2, entry("a", value)))
+    return value
+
+
 def doubtful() -> Iterator[tuple[str, bytes]]:
     """What is neither refused nor proven."""
     yield "unknown-operator.pb", saved([node("out", "SentencepieceOp", "c")])
     yield "anything.pb", b"\x0a\x03abc\xff\xff\xff"
     yield "two-graphs.pb", saved([OUT], graphs=2)
     yield "unknown-field.pb", saved([OUT]) + field(99, b"x")
+    yield "deep.pb", saved([OUT], objects=field(2, entry("f", field(3, _nested(80)))))
+    yield "deep-attribute.pb", saved([OUT, node("a", "Relu") + field(5, entry("f", _nested_call(40)))])
+    yield "bundle", index([(b"a", tensor(0, 8))])
+    head = field(1, 1) + field(3, field(1, 1))
+    yield "compressed.index", table([(b"", head)], kind=1)
+    yield "endian.index", table([(b"", head + field(2, 1))])
+    yield "shape.index", index([(b"a", field(2, field(99, b"")))])
+    yield "name-long.index", index([(b"a" * 65537, tensor(0, 8))])
+    yield "object-unknown.pb", saved([OUT], objects=field(1, field(99, b"")))
     yield "registered.pb", saved([OUT], objects=field(1, field(13, b"Mine>Layer")))
 
 
-def block(entries: list[tuple[bytes, bytes]]) -> bytes:
+def block(entries: list[tuple[bytes, bytes]], restarts: int = 1, raw: bytes = b"", kind: int = 0) -> bytes:
     """A block of a table, with its trailer."""
-    body = b"".join(number(0) + number(len(k)) + number(len(v)) + k + v for k, v in entries)
-    return body + bytes(4) + (1).to_bytes(4, "little") + bytes(5)
+    body = b"".join(number(0) + number(len(k)) + number(len(v)) + k + v for k, v in entries) + raw
+    return body + bytes(4) + restarts.to_bytes(4, "little") + bytes([kind]) + bytes(4)
+
+
+def table(
+    entries: list[tuple[bytes, bytes]], filters: list[tuple[bytes, bytes]] | None = None, *, size: int | None = None,
+    extra: bytes = b"", restarts: int = 1, raw: bytes = b"", kind: int = 0,
+) -> bytes:  # fmt: skip
+    """A table of one block of entries, a block of filters, and its index, which may lie about its own size."""
+    data = block(entries, restarts, raw, kind) + extra
+    meta = block(filters or [])
+    top = block([(b"\xff", number(0) + number(len(data) - len(extra) - 5))])
+    handles = (
+        number(len(data))
+        + number(len(meta) - 5)
+        + number(len(data) + len(meta))
+        + number(len(top) - 5 if size is None else size)
+    )
+    return data + meta + top + handles.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
+
+
+def _turned(second: list[tuple[bytes, bytes]], first: list[tuple[bytes, bytes]]) -> bytes:
+    """A table whose second block lies before its first one."""
+    late, early, meta = block(second), block(first), block([])
+    handles = [number(len(late)) + number(len(early) - 5), number(0) + number(len(late) - 5)]
+    top, at = block(list(zip((b"a", b"b"), handles, strict=True))), len(late) + len(early)
+    footer = number(at) + number(len(meta) - 5) + number(at + len(meta)) + number(len(top) - 5)
+    return late + early + meta + top + footer.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
 
 
 def index(entries: list[tuple[bytes, bytes]], *, shards: int = 1, extra: bytes = b"") -> bytes:
     """The index of a checkpoint."""
-    data = block([(b"", field(1, shards) + field(3, field(1, 1))), *entries]) + extra
-    meta = block([])
-    handle = number(0) + number(len(data) - len(extra) - 5)
-    top = block([(b"\xff", handle)])
-    handles = number(len(data)) + number(len(meta) - 5) + number(len(data) + len(meta)) + number(len(top) - 5)
-    return data + meta + top + handles.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
+    return table([(b"", field(1, shards) + field(3, field(1, 1))), *entries], extra=extra)
 
 
 def tensor(offset: int, size: int, shard: int = 0) -> bytes:

@@ -22,7 +22,7 @@ class Extents:
         Raises:
             Malformed: they are not all in the file. OverLimit: very many ranges.
         """
-        if at < 0 or size < 0 or at + size > self._source.size:
+        if at + size > self._source.size:
             raise Malformed("hdf5-outside", f"{what}: {size} bytes at {at} of {self._source.size}", offset=at)
         if len(self._ranges) >= self._most:
             raise OverLimit("ranges", len(self._ranges) + 1, self._most, offset=at)

@@ -13,7 +13,7 @@ from countermark.formats.limits import Malformed, Unaccounted
 
 UNDEFINED = (1 << 64) - 1
 _LARGEST = 1 << 62
-_TIME, _STRING, _OPAQUE, _COMPOUND, _REFERENCE, _ENUM, _VARIABLE, _ARRAY = 2, 3, 5, 6, 7, 8, 9, 10
+_TIME, _STRING, _COMPOUND, _REFERENCE, _VARIABLE, _ARRAY = 2, 3, 6, 7, 9, 10
 _BUILT_IN = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
 _KNOWN_LIBRARIES = {4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
 
@@ -59,7 +59,7 @@ def datatype(cursor: Cursor) -> Datatype:
     kind, version = head & 15, head >> 4
     if not 1 <= version <= 4 or not size:
         raise wrong("datatype", f"datatype version {version} of {size} bytes", at)
-    if kind in (_COMPOUND, _ARRAY, _ENUM) and kind != _ENUM:
+    if kind in (_COMPOUND, _ARRAY):
         raise unread("a compound or array datatype", at)
     if kind in (_REFERENCE, _TIME) or kind > _ARRAY:
         raise unread(f"datatype class {kind}", at)

@@ -33,12 +33,12 @@ class Cursor:
         return self._file.read(self.at - count, count)
 
     def skip(self, count: int) -> None:
-        """Pass over `count` bytes.
+        """Pass over `count` bytes, 0 or more.
 
         Raises:
             Malformed: fewer are left.
         """
-        if count < 0 or count > self.end - self.at:
+        if count > self.end - self.at:
             raise Malformed("truncated", f"{count} bytes where {self.end - self.at} are left", offset=self.at)
         self.at += count
 

@@ -108,12 +108,10 @@ def _inflate(data: bytes, history: bytes, most: int) -> bytes:
         while True:
             token = data[at]
             count, at = _length(data, at + 1, token >> 4)
-            if at + count > end:
-                raise Damaged("literals beyond the block")
             out += data[at : at + count]
             at += count
             if at == end:
-                break
+                break  # literals that reach beyond it end in the middle of a sequence
             back = data[at] | data[at + 1] << 8
             count, at = _length(data, at + 2, token & 15)
             count += 4

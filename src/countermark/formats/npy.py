@@ -122,7 +122,7 @@ def _literal(text: bytes, encoding: str, wrong: Any) -> dict[str, Any]:
         value = ast.literal_eval(decoded)
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise wrong("npy-header", "the header is not a plain literal") from error
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+    if not isinstance(value, dict):
         raise wrong("npy-header", "the header is not a dictionary")
     return value
 

@@ -98,8 +98,8 @@ def _tensor(name: str, entry: Any, base: int, bounds: ModelLimits) -> Tensor:
         raise wrong(f"unknown dtype {str(dtype)[:40]!r}")
     if not _naturals(shape) or len(shape) > bounds.axes:
         raise wrong("the shape is not a list of natural numbers")
-    if not _naturals(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise wrong("data_offsets are not two rising numbers")
+    if not _naturals(offsets) or len(offsets) != 2:
+        raise wrong("data_offsets are not two natural numbers")
     bits = BITS[dtype] * prod(shape)
     if bits % 8 or bits // 8 != offsets[1] - offsets[0]:
         raise wrong(f"{offsets[1] - offsets[0]} bytes for {dtype} x {shape[:8]}, which needs {bits / 8:g}")

@@ -63,10 +63,10 @@ def read(source: Source, limits: ModelLimits | None = None) -> BundleFacts:
         at += handle[1] + 5
     if at != file.size - _FOOTER or any(True for _ in _block(file, meta)):
         raise Malformed("bundle-cover", f"{file.size - _FOOTER - at} bytes before the footer, or a filter", offset=at)
-    last = b""
+    last: bytes | None = None
     for handle in handles:
         for key, value, where in _block(file, handle):
-            if key <= last and (last or facts.shards):
+            if last is not None and key <= last:
                 raise Malformed("bundle-order", "names that do not rise", offset=where)
             last = key
             _entry(facts, key, value, where, bounds)

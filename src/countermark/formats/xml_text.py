@@ -56,7 +56,7 @@ class _Walk:
         except expat.ExpatError as error:
             what = f"not well formed: {expat.errors.messages.get(error.code, 'unknown')}"
             raise Malformed("xml-form", what, offset=max(0, self._parser.ErrorByteIndex)) from error
-        except UnicodeError as error:
+        except (UnicodeError, LookupError) as error:
             raise Malformed("xml-form", "an encoding that is none", offset=0) from error
 
     def _wrong(self, rule: str, what: str, why: str) -> Malformed:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from countermark.checks.model import _template
+from countermark.checks.model import _template, format_name
 from countermark.checks.model._look import look_at
 from countermark.errors import FormatRefused
 from countermark.formats import gguf
@@ -49,6 +49,17 @@ def test_without_jinja2_a_template_is_unproven(monkeypatch):
     said = look_at("m.gguf", Memory(GOOD["template-plain.gguf"]))
     assert (said.answer, "jinja2 is not installed" in said.why) == ("unproven", True)
     assert look_at("m.gguf", Memory(GOOD["plain.gguf"])).answer == "proven"
+
+
+def test_the_hopping_polyglot_is_real_on_both_sides(monkeypatch):
+    """A whole GGUF file whose counts are jumps of a pickle, to code in a text."""
+    import pickletools
+
+    data = gguf_files.hops()
+    assert [str(word) for code, word, _ in pickletools.genops(data) if code.name == "GLOBAL"] == ["posix system"]
+    assert [finding.rule for finding in look_at("m.bin", Memory(data)).findings] == ["polyglot"]
+    monkeypatch.setattr(format_name, "_FOLLOWED", format_name._FOLLOWED - {"gguf"})
+    assert look_at("m.bin", Memory(data)).answer == "proven"
 
 
 def test_every_byte_of_the_structure_counts():

@@ -51,25 +51,25 @@ _ZIP = b"PK"
 BY_CONTENT: tuple[Kind, ...] = (
     Kind("safetensors", 1, frozenset({"safetensors"}), _begins(b"{", at=8)),
     Kind("gguf", 1, frozenset({"gguf"}), _begins(b"GGUF")),
-    Kind("hdf5", 1, frozenset({"h5", "hdf5"}), _begins(b"\x89HDF")),
+    Kind("hdf5", 2, frozenset({"h5", "hdf5"}), _begins(b"\x89HDF")),
     Kind("keras", 1, frozenset({"keras"}), _begins(_ZIP)),
     Kind("skops", 1, frozenset({"skops"}), _begins(_ZIP)),
     Kind("trees", 1, frozenset({"cbm", "ubj"}), lambda file: file.head.lstrip()[:1] in (b"{", b"t", b"C")),
     Kind("tflite", 1, frozenset({"tflite", "lite"}), _begins(b"TFL3", at=4)),
     Kind("xml", 1, frozenset({"pmml"}), lambda file: b"<" in file.head),
     Kind("npy", 2, frozenset({"npy", "npz"}), _begins(b"\x93NUMPY", _ZIP)),
-    Kind("pickle", 2, frozenset({"pkl", "pickle", "joblib"})),
+    Kind("pickle", 3, frozenset({"pkl", "pickle", "joblib"})),
     Kind("code", 1),
-    Kind("savedmodel", 1, frozenset({"pb"})),
+    Kind("savedmodel", 2, frozenset({"pb"})),
     Kind("coreml", 1, frozenset({"mlmodel"}), _begins(b"\x08")),
     Kind("onnx", 1, frozenset({"onnx"}), _begins(b"\x08")),
-    Kind("config", 1, may=lambda file: file.extension in ("json", "yaml", "yml", "jinja", "jinja2", "j2")),
-    Kind("archive", 1),
+    Kind("config", 2, may=lambda file: file.extension in ("json", "yaml", "yml", "jinja", "jinja2", "j2")),
+    Kind("archive", 2),
     Kind("coverage", 1),
 )
 """Asked in this order; the last one takes what is left."""
 LAST = BY_CONTENT[-1]
-FORMAT_NAME = Kind("format_name", 2)
+FORMAT_NAME = Kind("format_name", 3)
 """Compares each file's name with what the others found."""
 FILES, EXTERNAL_DATA = Kind("files", 1), Kind("external_data", 1)
 """Look at the folder, not at one file."""

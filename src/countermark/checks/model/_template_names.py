@@ -13,10 +13,8 @@ from typing import Any
 _ARITHMETIC = frozenset({"Sub", "Mul", "FloorDiv", "Add", "Mod", "Neg", "Pos"})
 _COUNTERS = frozenset({"index", "index0", "length", "revindex", "revindex0", "depth", "depth0"})
 _MUTATORS = frozenset({"append", "extend", "insert", "update", "setdefault"})
-_TEMPLATES_OWN = frozenset(
-    {"kwargs", "varargs", "caller", "loop", "self", "dict", "namespace", "cycler", "joiner", "range"}
-)
-"""Names that no caller passes: a macro's own call fills ``kwargs``, with any names."""
+_TEMPLATES_OWN = frozenset({"kwargs", "varargs", "caller", "loop", "dict", "namespace", "cycler", "joiner", "range"})
+"""Names that no caller passes: a macro's own call fills ``kwargs``, with any names. (``self`` is refused by its name.)"""
 _UNKNOWN = object()
 _NUMBER = object()
 

@@ -110,17 +110,15 @@ def follow_archive(source: Source, archive: zipped.Archive, root: str, judge: To
     Raises:
         Malformed: as `torch_zip` and `torchscript.uses`.
     """
-    beside = {name[len(root) :] for name in torch_zip(source, archive, root, judge)}
-    members = {m.name[len(root) :]: m for m in archive.members if m.name.startswith(root)}
-    left = [name for name in beside if name not in members]
-    for name in sorted(beside - set(left)):
-        member = members[name]
+    left, members = [], {m.name[len(root) :]: m for m in archive.members if m.name.startswith(root)}
+    for full in sorted(torch_zip(source, archive, root, judge)):
+        name = full[len(root) :] if full.startswith(root) else ""
         if _CODE.fullmatch(name):
-            judge.code(name, inflated(source, member), member.header_at)
+            judge.code(name, inflated(source, members[name]), members[name].header_at)
         elif _DEBUG.fullmatch(name):
-            plain(Memory(inflated(source, member)), judge)
+            plain(Memory(inflated(source, members[name])), judge)
         elif not _PART.fullmatch(name):
-            left.append(name)
+            left.append(full)
     for part in _PICKLES:
         left += _part(source, members, part, root, judge)
     return left

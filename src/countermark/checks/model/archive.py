@@ -47,10 +47,10 @@ def _named(kind: str, looks: list[tuple[str, Look]]) -> str:
 
 
 def _kind(file: ModelFile) -> str:
-    if file.head[:2] == b"PK" or (file.head[:1] not in (b"{", b"<") and ends_as_zip(file.source) is not None):
-        return "zip"
     if file.head[257:262] == b"ustar":
         return "tar"
+    if file.head[:2] == b"PK" or (file.head[:1] not in (b"{", b"<") and ends_as_zip(file.source) is not None):
+        return "zip"
     return kind_of(file.head)
 
 
@@ -72,7 +72,7 @@ def _members(source: Source, kind: str) -> Iterator[tuple[str, Source]]:
 def _summed(kind: str, looks: list[tuple[str, Look]]) -> Look:
     findings = tuple(finding for _, said in looks for finding in said.findings)[:_MOST_FINDINGS]
     answers = {said.answer for _, said in looks}
-    if findings or "refused" in answers:
+    if "refused" in answers:
         first = next(said for _, said in looks if said.answer == "refused")
         return Look(ID, kind, "refused", first.why, findings)
     if "unproven" in answers or any(said.claims for _, said in looks):

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
 from typing import Any
+from urllib.parse import unquote
 
-from countermark import canonical
-from countermark.checks.model import _template
+from countermark.checks.model import _chat
+from countermark.checks.model._chat import Pairs
 from countermark.checks.model._check import Look, ModelFile
-from countermark.errors import StatementRefused
 from countermark.finding import Finding, Where
 
 ID = "model/config"
 KEYS = frozenset({"auto_map", "trust_remote_code", "_target_", "custom_pipelines", "py/object", "py/reduce"})
-"""Keys of JSON settings that make a loader import or run code."""
-_YAML_TAG = b"!!python/"
+"""Keys of settings that make a loader import or run code."""
 _MAX_BYTES = 16 << 20
-_MOST_TEMPLATES = 64
-_TEMPLATES = frozenset({"jinja", "jinja2", "j2"})
-EXTENSIONS = _TEMPLATES | {"json", "yaml", "yml"}
+EXTENSIONS = _chat.EXTENSIONS | {"json", "yaml", "yml"}
+_OFF = r"(?:false|no|off|null|~|\{\s*\}|\[\s*\]|''|\"\"|0)\s*(?:$|[#,}\]])"
+_YAML_KEY = re.compile(
+    rf"(?<![\w.])({'|'.join(map(re.escape, sorted(KEYS)))})(?![\w.])['\"]?+\s*+:?+(?!\s*{_OFF})",
+    re.MULTILINE | re.IGNORECASE,
+)
+_YAML_TAG = re.compile(r"(?:!\S*python/)|^%TAG\b", re.MULTILINE)
+"""Python's own tags, however their prefix is written; a directive may give that prefix any name."""
+_YAML_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
+_ESCAPED = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))")
 
 
 def looks_at(file: ModelFile) -> bool:
@@ -29,65 +36,50 @@ def looks_at(file: ModelFile) -> bool:
 def look(file: ModelFile) -> Look:
     """Refuse settings that name code, and chat templates that reach for it; other settings are no model content."""
     data = file.source.read(0, file.source.size)
-    if file.extension in _TEMPLATES:
-        return _templates(file, [("template", data.decode("utf-8", "replace"))], data) or Look(
-            ID, "chat template", "proven", "a template that reads its variables only"
-        )
-    if file.extension != "json":
-        at = data.find(_YAML_TAG)
-        return _named(file, "!!python/", at) if at >= 0 else Look(ID, "unknown", "unproven")
     try:
-        value = canonical.from_bytes(data, what=file.path)
-    except StatementRefused as error:
-        # The coverage check says what it is; text that is no JSON is nobody's settings.
-        return Look(ID, "unknown", "unproven", error.what)
-    key = next((key for key in _keys(value) if key in KEYS), None)
-    if key is not None:
-        return _named(file, key, data.find(key.encode()))
-    return _templates(file, list(_chat_templates(value)), data) or Look(
+        text = data.decode("utf-8-sig")
+        if file.extension in _chat.EXTENSIONS:
+            return _chat.look(ID, file, {"template": [text]}) or Look(
+                ID, _chat.FORMAT, "proven", "a template that reads its variables only"
+            )
+        value = json.loads(text, object_pairs_hook=Pairs) if file.extension == "json" else None
+        found = _in_yaml(text) if value is None else _in_json(value)
+    except (ValueError, RecursionError) as error:
+        # The coverage check says what it is; text that no reader of JSON takes is nobody's settings.
+        return Look(ID, "unknown", "unproven", f"no settings: {error}"[:200])
+    if found:
+        return _named(file, found, data.find(found.encode()))
+    if file.extension != "json":
+        return Look(ID, "unknown", "unproven")
+    return _chat.look(ID, file, _chat.templates(value)) or Look(
         ID, "text", "not model content", "settings that name no code"
     )
 
 
-def _chat_templates(value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Key and text of each chat template: a text, or one for each name (transformers, `tokenizer_config.json`)."""
-    if not isinstance(value, dict) or depth > 2:
-        return
-    for key, inner in value.items():
-        if key == "chat_template":
-            yield from _texts(key, inner)
-        yield from _chat_templates(inner, depth + 1)
+def _in_json(value: Any) -> str:
+    """The first key that names code, as lenient readers see it: infinities and keys that stand twice are theirs."""
+    todo: list[Any] = [value]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Pairs):
+            if key := next((key for key, inner in value if inner and key in KEYS), ""):  # ``false`` names nothing
+                return key
+            todo += [inner for _, inner in value]
+        elif isinstance(value, list):
+            todo += value
+    return ""
 
 
-def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield key, value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _texts(key, inner)
+def _in_yaml(text: str) -> str:
+    """The first key or tag that names code; its text is searched, escapes undone, and not parsed."""
+    plain = _YAML_COMMENT.sub("", unquote(_ESCAPED.sub(_character, text)))
+    found = _YAML_TAG.search(plain) or _YAML_KEY.search(plain)
+    return (found[1] if found.re is _YAML_KEY else found[0].strip()) if found else ""
 
 
-def _templates(file: ModelFile, templates: list[tuple[str, str]], data: bytes) -> Look | None:
-    """What the templates do that they may not, or that nobody could tell; None where there is nothing of it."""
-    found: list[Finding] = []
-    doubts = [f"more than {_MOST_TEMPLATES} chat templates"] if len(templates) > _MOST_TEMPLATES else []
-    for key, text in templates[:_MOST_TEMPLATES]:
-        judged = _template.judge(text)
-        found += _template.findings(ID, file.path, key, max(0, data.find(key.encode())), judged)
-        doubts += [f"{key}, line {line}: {what}" for what, line in judged.doubts.items()]
-    if found:
-        return Look(ID, "chat template", "refused", found[0].what, tuple(found))
-    return Look(ID, "chat template", "unproven", "; ".join(doubts[:3])) if doubts else None
-
-
-def _keys(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if inner:  # ``"trust_remote_code": false`` names nothing
-                yield key
-            yield from _keys(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _keys(inner)
+def _character(escape: re.Match[str]) -> str:
+    number = int(escape[1] or escape[2] or escape[3], 16)
+    return chr(number) if number < 0x110000 else ""
 
 
 def _named(file: ModelFile, key: str, at: int) -> Look:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from countermark.checks.model._check import ModelFile
 from countermark.finding import Finding, Where
+from countermark.formats import tar
 from countermark.formats.pickled import can_be_followed
-from countermark.formats.polyglot import ends_as_zip
+from countermark.formats.polyglot import END_BYTES, begins_as_tar, ends_as_zip
+from countermark.sandbox.task import Source
 
 ID = "model/format-name"
 _CLAIMS: dict[str, tuple[str, ...]] = {
@@ -39,6 +41,10 @@ _CLAIMS: dict[str, tuple[str, ...]] = {
     "webp": ("webp",),
     "bmp": ("bmp",),
 }
+_ZIPS = frozenset({"zip", "npz", "keras zip", "skops", "torch (zip)", "torchscript"})
+"""What has been read as a zip already, up to its end record."""
+_FOLLOWED = frozenset({"safetensors", "gguf"})
+"""Formats whose first bytes are opcodes of a pickle, with lengths that may hide a jump; the others stop one at once."""
 _PICKLES = ("pkl", "pickle", "joblib", "pt", "pth", "ckpt", "dill")
 
 
@@ -67,19 +73,29 @@ def compare(file: ModelFile, content: str) -> tuple[Finding, ...]:
 
 
 def second_meaning(file: ModelFile, content: str) -> tuple[Finding, ...]:
-    """What else the bytes of a file of numbers are, to a reader that was told so.
+    """What else the bytes of a proven file are, to a reader that was told so.
+
+    Zip readers look from the end: Keras opens whatever ends as a zip and is called .keras, skops opens anything.
 
     Args:
-        content: the format that was proven; a zip of arrays has been read as a zip already.
+        content: the format that was proven.
     """
-    if content not in ("safetensors", "onnx", "npy"):
-        return ()
-    ends = ends_as_zip(file.source)
-    if ends is not None:
+    ends = None if content in _ZIPS else ends_as_zip(file.source)
+    if ends is not None and not (content == "tar" and _ends_a_member(file.source, ends)):
         return (_polyglot(file, content, "zip archive", ends),)
-    if content == "safetensors" and can_be_followed(file.source):  # the others start with no opcode of a pickle
+    if content != "tar" and begins_as_tar(file.head):
+        return (_polyglot(file, content, "tar archive", 0),)
+    if content in _FOLLOWED and can_be_followed(file.source):
         return (_polyglot(file, content, "pickle", 0),)
     return ()
+
+
+def _ends_a_member(source: Source, ends: int) -> bool:
+    """Whether a zip end record is the last of a member that is a zip: that one was looked at as a file of its own."""
+    return any(
+        at <= ends and ends + END_BYTES == at + size and source.read(at, 4) == b"PK\x03\x04"
+        for _, at, size in tar.named(source)
+    )
 
 
 def _polyglot(file: ModelFile, content: str, other: str, offset: int) -> Finding:

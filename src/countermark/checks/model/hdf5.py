@@ -56,6 +56,8 @@ def _texts(file: ModelFile, facts: hdf5.Hdf5Facts) -> Look | None:
                 found, unknown = configuration(ID, file.path, text, at)
                 findings += found
                 doubts += unknown
+            elif _PICKLED.match(text) and file.inside is None:
+                doubts.append(f"{path}: too deep")
             elif _PICKLED.match(text) and file.inside is not None:
                 inner = file.inside(f"{file.path}!{path}", Memory(text))
                 findings += inner.findings

@@ -16,8 +16,9 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "attacks" / "model"))
 import carriers
 import corpus
 from breaks import breaks
+from streams import name, text
 
-from countermark.checks.model import _joblib, _streams, _torch
+from countermark.checks.model import _joblib, _nested, _streams, _torch
 from countermark.checks.model._look import look_at
 from countermark.formats import inflated, lz4, member_names, npy, tar, torchscript, zipped
 from countermark.formats.limits import ModelLimits
@@ -26,7 +27,7 @@ from countermark.formats.source import Memory
 
 READERS = (
     machine, run, _calls, _constants, _containers, zipped, tar, member_names, npy, inflated, lz4, torchscript, _streams,
-    _torch, _joblib,
+    _torch, _joblib, _nested,
 )  # fmt: skip
 BROKEN = breaks()
 SMALL = [case for case in (*corpus.attacks(), *corpus.harmless()) if len(case.data) < 8_000 and case.family != "gadget"]
@@ -52,6 +53,8 @@ LIMITED = (
     (_streams, "MOST_PICKLE", 5, "a.pt", carriers.torch_zip(b"\x80\x02]](K\x01K\x02K\x03ee.")), (tar, "_MOST_MEMBERS", 1, "a.tar", carriers.tarred(("a", b"", b"0", ""), ("b", b"", b"0", ""))),
     (torchscript, "MOST_SOURCE", 5, "a.pt", carriers.torch_zip(b"\x80\x02}.", None, {"constants.pkl": b"\x80\x02).", "code/__torch__.py": b"x = 1.0000"})),
     (_joblib, "DEEPEST", 0, "a.joblib", OBJECTS),
+    (machine, "STACK_LIMIT", 12, "second.joblib", b"\x80\x02" + carriers.array(b"(" + b"N" * 40) + b"."),
+    (_nested, "MOST_PICKLE", 200, "storage.pkl", b"\x80\x02" + name("torch.storage", "_load_from_bytes") + name("_codecs", "encode") + text("x" * 300) + text("latin1") + b"\x86R\x85R."),
 )  # fmt: skip
 """Files that cross a limit once that is lowered: module, limit, its value, name, bytes."""
 
@@ -59,10 +62,10 @@ LIMITED = (
 def limited():
     """What is said where limits are low, and what readers raise that are asked directly."""
     out = []
-    for module, limit, value, name, data in LIMITED:
+    for module, limit, value, file, data in LIMITED:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, limit, value)
-            out.append(answer(name, data))
+            out.append(answer(file, data))
     two = Memory(carriers.zipped({"a": b"x", "b": b"y"}))
     packed = Memory(gzip.compress(bytes(100), mtime=0))
     for ask in (

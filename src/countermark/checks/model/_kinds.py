@@ -58,7 +58,7 @@ BY_CONTENT: tuple[Kind, ...] = (
     Kind("tflite", 1, frozenset({"tflite", "lite"}), _begins(b"TFL3", at=4)),
     Kind("xml", 1, frozenset({"pmml"}), lambda file: b"<" in file.head),
     Kind("npy", 2, frozenset({"npy", "npz"}), _begins(b"\x93NUMPY", _ZIP)),
-    Kind("pickle", 2, frozenset({"pkl", "pickle", "joblib"})),
+    Kind("pickle", 3, frozenset({"pkl", "pickle", "joblib"})),
     Kind("code", 1),
     Kind("savedmodel", 1, frozenset({"pb"})),
     Kind("coreml", 1, frozenset({"mlmodel"}), _begins(b"\x08")),

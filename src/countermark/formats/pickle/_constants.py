@@ -11,7 +11,7 @@ from codecs import escape_decode, getincrementaldecoder
 from countermark.formats.pickle import opcodes as ops
 from countermark.formats.pickle import values as v
 from countermark.formats.pickle.machine import Machine, wrong
-from countermark.formats.pickle.values import Value
+from countermark.formats.pickle.values import Held, Value
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,4299}")  # as picklers write it: of " 1" C makes True and Python 1
 _ESCAPED = re.compile(rb"(?:[^\\]|\\(?:[\\'\"abfnrtv]|[0-3]?[0-7]{1,2}|x[0-9a-fA-F]{2}))*+")
@@ -29,11 +29,13 @@ def counted(machine: Machine, at: int, code: int) -> int:
         raise wrong("length", f"a length of {count}", at)
     after = machine.reach(at + 1 + width, count)
     utf8 = code in ops.UTF8
-    value: Value = kind
+    value: Value
     if kind == v.TEXT and count <= v.KEPT_TEXT:
         value = decoded(machine.source.read(after - count, count), "utf-8" if utf8 else "latin-1", at)
-    elif utf8:
-        _check_text(machine, after - count, after, at)
+    else:
+        if utf8:
+            _check_text(machine, after - count, after, at)
+        value = Held(kind, after - count, count) if machine.holds else kind
     machine.stack.append(value)
     return after
 

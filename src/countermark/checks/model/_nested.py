@@ -27,7 +27,7 @@ class NestingJudge(PickleJudge):
 
     def __init__(self, path: str, inside: str = "") -> None:
         super().__init__(path, inside)
-        self._storages: dict[Held, Value] = {}
+        self._storages: dict[Held | str, Value] = {}
 
     def opened(self, source: Source, judge: Judge) -> Machine:
         """A machine for the next stream, and the one that is running from now on."""
@@ -56,10 +56,10 @@ class NestingJudge(PickleJudge):
             self._storages[held] = self._storage(held, at)
         return self._storages[held]
 
-    def _storage(self, held: Held, at: int) -> Value:
+    def _storage(self, held: Held | str, at: int) -> Value:
         """What `torch.load` makes of the bytes: the legacy order of pickles, with one storage as its object."""
-        inner = TorchJudge(self.path, f"bytes at {held.at}")
-        source = _bytes_of(self.machine.source, held)
+        inner = TorchJudge(self.path, f"bytes of a storage, called for at {at}")
+        source = _bytes_of(self.machine.source, held, at)
         body = Machine(source, inner)
         try:
             torch_legacy(source, inner, body)
@@ -77,17 +77,18 @@ class NestingJudge(PickleJudge):
         return made
 
 
-def _bytes_of(source: Source, held: Held) -> Source:
+def _bytes_of(source: Source, held: Held | str, at: int) -> Source:
     """What was held, as a source of its own.
 
     Raises:
         OverLimit: more than 64 MiB of text. Malformed: text that is not Latin-1.
     """
-    if held.kind == v.BYTES:
+    if isinstance(held, Held) and held.kind == v.BYTES:
         return Slice(source, held.at, held.size)
-    if held.size > MOST_PICKLE:
-        raise OverLimit("nested bytes", held.size, MOST_PICKLE, offset=held.at)
+    if isinstance(held, Held) and held.size > MOST_PICKLE:
+        raise OverLimit("nested bytes", held.size, MOST_PICKLE, offset=at)
     try:
-        return Memory(source.read(held.at, held.size).decode("utf-8").encode("latin-1"))
+        text = held if isinstance(held, str) else source.read(held.at, held.size).decode(held.encoding)
+        return Memory(text.encode("latin-1"))
     except UnicodeError:
-        raise wrong("nested", "text that stands for no bytes", held.at) from None
+        raise wrong("nested", "text that stands for no bytes", at) from None

@@ -58,13 +58,16 @@ def string(machine: Machine, at: int, _code: int) -> int:
         raise wrong("text", "a STRING without its quotes", at)
     if not _ESCAPED.fullmatch(line[1:-1]):
         raise wrong("text", "a STRING with a broken escape", at)
-    machine.stack.append(escape_decode(line[1:-1])[0].decode("latin-1")[: v.KEPT_TEXT])
+    machine.stack.append(escape_decode(line[1:-1])[0].decode("latin-1")[: v.KEPT_TEXT + 1])
     return after
 
 
 def unicode(machine: Machine, at: int, _code: int) -> int:
     line, after = machine.line(at + 1)
-    machine.stack.append(decoded(line, "raw_unicode_escape", at)[: v.KEPT_TEXT])
+    text = decoded(line, "raw_unicode_escape", at)
+    long = machine.holds and len(text) > v.KEPT_TEXT
+    held = Held(v.TEXT, at + 1, len(line), "raw_unicode_escape")
+    machine.stack.append(held if long else text[: v.KEPT_TEXT + 1])
     return after
 
 

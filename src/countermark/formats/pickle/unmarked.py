@@ -13,9 +13,12 @@ from countermark.formats.pickle.run import follow
 from countermark.formats.pickle.values import Made, Name, Value
 from countermark.sandbox.task import Source
 
+_MANY = 1 << 16
+"""Opcodes of the rarer kinds; text whose lines all begin with one letter leads through many, but not through so many."""
+
 
 def runs(source: Source) -> bool:
-    """Whether loaders get from the first byte to a call, however late it comes, or to a STOP that ends the file.
+    """Whether loaders get from the first byte to a call, to a STOP that ends the file, or on and on.
 
     Text may begin with opcodes, and even with lines that name something; none goes on to call it.
     """
@@ -51,6 +54,7 @@ class _Machine(Machine):
     def __init__(self, source: Source, judge: Judge) -> None:
         super().__init__(source, judge)
         self._far: dict[int, Value] = {}
+        self._steps = 0
 
     def remember(self, index: int, at: int) -> None:
         if index <= at + 1:
@@ -58,6 +62,12 @@ class _Machine(Machine):
             super().remember(index, at)
         else:
             self._far[index] = self.top(at)
+
+    def settle(self, at: int) -> None:
+        self._steps += 1
+        if self._steps > _MANY:
+            raise _Called
+        super().settle(at)
 
     def recall(self, index: int, at: int) -> None:
         if index in self._far:
@@ -67,7 +77,7 @@ class _Machine(Machine):
 
 
 class _Called(Exception):
-    """A stream calls something."""
+    """A stream calls something, or goes on and on."""
 
 
 class _Asks:

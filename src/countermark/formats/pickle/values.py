@@ -15,6 +15,7 @@ KINDS = (
     "nothing",
 )  # fmt: skip
 KEPT_TEXT = 200
+"""Characters of text that is kept; of longer text the beginning is, one character more, or its place."""
 KEPT_ITEMS = 16
 
 Value = Any
@@ -77,12 +78,13 @@ class Held:
     """Bytes or long text that a reader may want to look into, by where they lie in the stream.
 
     Attributes:
-        kind: ``BYTES``, ``BYTEARRAY`` or ``TEXT``. at: byte offset of the first one. size: bytes.
+        kind: ``BYTES``, ``BYTEARRAY`` or ``TEXT``. at: byte offset of the first one. size: bytes. encoding: of text.
     """
 
     kind: int
     at: int
     size: int
+    encoding: str = "utf-8"
 
 
 def number(value: Value) -> int | None:

@@ -55,6 +55,9 @@ sklearn.feature_selection._univariate_selection	f_regression	reference	-
 sklearn.feature_selection._univariate_selection	r_regression	reference	-
 sklearn.feature_selection._mutual_info	mutual_info_classif	reference	-
 sklearn.feature_selection._mutual_info	mutual_info_regression	reference	-
+sklearn.utils.validation	check_array	reference	-
+sklearn.cluster._kmeans	_kmeans_single_lloyd	reference	-
+sklearn.cluster._kmeans	_kmeans_single_elkan	reference	-
 scipy._lib.array_api_compat.numpy._aliases	asarray	reference	-
 scipy.special._ufuncs	expit	reference	-
 numpy.random._pickle	__randomstate_ctor	reduce,build	any
@@ -137,6 +140,21 @@ enum	Enum	reference	-
 functools	partial	reduce,newobj,build,reference	named
 builtins	type	reference	-
 builtins	NoneType	reference	-
+typing	Any	reference	-
+torch.torch_version	TorchVersion	newobj,reference	any
+omegaconf.listconfig	ListConfig	newobj,build,reference	none
+omegaconf.dictconfig	DictConfig	newobj,build,reference	none
+omegaconf.base	ContainerMetadata	newobj,build,reference	none
+omegaconf.base	Metadata	newobj,build,reference	none
+omegaconf.nodes	AnyNode	newobj,build,reference	none
+omegaconf.nodes	StringNode	newobj,build,reference	none
+omegaconf.nodes	IntegerNode	newobj,build,reference	none
+omegaconf.nodes	FloatNode	newobj,build,reference	none
+omegaconf.nodes	BooleanNode	newobj,build,reference	none
+pyannote.audio.core.model	Introspection	newobj,build,reference	none
+pyannote.audio.core.task	Specifications	newobj,build,reference	none
+pyannote.audio.core.task	Problem	reduce,reference	any
+pyannote.audio.core.task	Resolution	reduce,reference	any
 xgboost.core	Booster	newobj,build,reference	none
 xgboost.sklearn	XGBClassifier	newobj,build,reference	none
 xgboost.sklearn	XGBRegressor	newobj,build,reference	none
@@ -148,8 +166,15 @@ lightgbm.sklearn	LGBMClassifier	newobj,build,reference	none
 lightgbm.sklearn	LGBMRegressor	newobj,build,reference	none
 lightgbm.sklearn	LGBMRanker	newobj,build,reference	none
 lightgbm.sklearn	LGBMModel	newobj,build,reference	none
+joblib.numpy_pickle	NDArrayWrapper	newobj,build	none
+joblib.numpy_pickle	ZNDArrayWrapper	newobj,build	none
 joblib.numpy_pickle_compat	NDArrayWrapper	newobj,build	none
+joblib.numpy_pickle_compat	ZNDArrayWrapper	newobj,build	none
 sklearn.externals.joblib.numpy_pickle	NumpyArrayWrapper	newobj,build	none
+sklearn.externals.joblib.numpy_pickle	NDArrayWrapper	newobj,build	none
+sklearn.externals.joblib.numpy_pickle	ZNDArrayWrapper	newobj,build	none
+sklearn.externals.joblib.numpy_pickle_compat	NDArrayWrapper	newobj,build	none
+sklearn.externals.joblib.numpy_pickle_compat	ZNDArrayWrapper	newobj,build	none
 sklearn.linear_model.logistic	LogisticRegression	newobj,build,reference	none
 sklearn.linear_model.base	LinearRegression	newobj,build,reference	none
 sklearn.linear_model.stochastic_gradient	SGDClassifier	newobj,build,reference	none
@@ -172,6 +197,8 @@ sklearn.feature_extraction.text	CountVectorizer	newobj,build,reference	none
 sklearn.decomposition.pca	PCA	newobj,build,reference	none
 sklearn.cluster.k_means_	KMeans	newobj,build,reference	none
 sklearn.neural_network.multilayer_perceptron	MLPClassifier	newobj,build,reference	none"""
+# The callbacks of sklearn open a listener where their state is set, and estimators do not keep them. The distributions of SciPy
+# run source text that is in their state: they are refused.
 # Classes whose making or whose state reaches further than their own attributes: never listed, whatever the library says.
 NEVER = ("_FuncWrapper", "MemmapingPool", "Parallel", "Pool", "Loader", "Dataset", "Tensorboard")
 ROOTS = {"sklearn": ("sklearn",), "torch": ("torch.nn.modules", "torch.nn.utils.parametrizations", "torch.optim")}
@@ -184,7 +211,10 @@ def modules(root: str) -> Iterator[ModuleType]:
     package = importlib.import_module(root)
     yield package
     for found in pkgutil.walk_packages(getattr(package, "__path__", []), f"{root}."):
-        if not any(word in found.name for word in (".tests", ".externals", "conftest", ".setup", "_testing")):
+        if not any(
+            word in found.name
+            for word in (".tests", ".externals", "conftest", ".setup", "_testing", "._build_utils", ".callback")
+        ):
             try:
                 yield importlib.import_module(found.name)
             except Exception as error:  # noqa: BLE001 - optional parts of a library need what is not here
@@ -204,9 +234,21 @@ def lines(root: str) -> Iterator[str]:
             ):
                 called = (home, name) in CALLED or not value.__flags__ & HEAP_TYPE
                 roles = "reduce,newobj,build,reference" if called else "newobj,build,reference"
+                roles += ",setitem" if issubclass(value, dict) else ""
                 yield f"{home}\t{name}\t{roles}\tany"
             elif name.startswith("__pyx_unpickle_") or (name == "newObj" and root == "sklearn"):
                 yield f"{module.__name__}\t{name}\treduce,build\tnamed"
+
+
+def functions() -> Iterator[str]:
+    """What the library's own scorers and kernels call, kept by name in a fitted estimator."""
+    metrics = importlib.import_module("sklearn.metrics")
+    pairwise = importlib.import_module("sklearn.metrics.pairwise")
+    kept = [metrics.get_scorer(name)._score_func for name in metrics.get_scorer_names()]
+    kept += [*pairwise.PAIRWISE_KERNEL_FUNCTIONS.values(), *pairwise.PAIRWISE_DISTANCE_FUNCTIONS.values()]
+    for value in kept:
+        if inspect.isfunction(value) and value.__module__.startswith("sklearn.metrics"):
+            yield f"{value.__module__}\t{value.__name__}\treference\t-"
 
 
 def _never(name: str, value: type) -> bool:
@@ -219,7 +261,8 @@ def main() -> None:
     asked = sys.argv[1:] or list(ROOTS)
     versions = ", ".join(f"{name} {importlib.import_module(name).__version__}" for name in asked)
     print(HEAD.format(date=datetime.now(UTC).date(), versions=versions))
-    print("\n".join(sorted({line for name in asked for root in ROOTS[name] for line in lines(root)})))
+    found = {line for name in asked for root in ROOTS[name] for line in lines(root)}
+    print("\n".join(sorted(found | set(functions() if "sklearn" in asked else ()))))
     print(BY_HAND)
 
 

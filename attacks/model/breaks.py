@@ -12,7 +12,21 @@ import tarfile
 import zipfile
 import zlib
 
-from carriers import MAGIC, PROTOCOL, SYSTEM, lz4, npy, tarred, tensor, torch_zip, zipped
+from carriers import (
+    MAGIC,
+    PROTOCOL,
+    STORED,
+    SYSTEM,
+    legacy_storage,
+    lz4,
+    npy,
+    storage,
+    tarred,
+    tensor,
+    torch_zip,
+    wrapper,
+    zipped,
+)
 from streams import name, text
 
 P4 = b"\x80\x04"
@@ -341,6 +355,11 @@ def _layouts() -> list[tuple[str, bytes, str]]:
         ("wrapper-framed.joblib", P4 + b"\x95" + struct.pack("<Q", len(framed) + 9) + framed + bytes(8) + b".", "pickle-joblib"),
         ("legacy-twice.pth", begin + b"\x80\x02](" + text("0") * 2 + b"e." + raw * 2, "pickle-storage"), ("script-more.pt", torch_zip(b"\x80\x02}.", None, {"constants.pkl": b"\x80\x02).", "extra/a.7z": b"7z\xbc\xaf\x27\x1c"}), "1 members that"),
         ("joblib-tail.joblib", b"\x80\x03" + WRAPPER + b"0N.\xff", "pickle-tail"), ("code-text.pt", torch_zip(b"\x80\x02}.", None, {"constants.pkl": b"\x80\x02).", "code/__torch__.py": b"\xff"}), "torchscript-text"),
+        ("wrapper-several.joblib", wrapped(dtype("u1") + shape, b"\0\0") + b"\x80\x03N.", "arrays in one of several"),
+        ("beside-nameless.joblib", b"\x80\x02" + wrapper("joblib.numpy_pickle", text("subclass") + b"N", title="NDArrayWrapper") + b".", "an array in a file whose name"),
+        ("beside.joblib", b"\x80\x02" + wrapper("joblib.numpy_pickle", text("filename") + text("m.pkl_01.npy"), title="NDArrayWrapper") + b".", "reads 1 arrays from files beside it: m.pkl_01.npy"),
+        ("storage-short.pkl", b"\x80\x03" + storage(legacy_storage(4)[:-1]) + b".", "pickle-nested"), ("storage-object.pkl", b"\x80\x03" + storage(legacy_storage(4, b"(" + STORED + b"K\x04NtQ0N")) + b".", "pickle-nested"),
+        ("storage-text.pkl", b"\x80\x02" + name("torch.storage", "_load_from_bytes") + name("_codecs", "encode") + b"X" + struct.pack("<I", 600) + "\u0120".encode() * 300 + text("latin1") + b"\x86R\x85R.", "pickle-nested"),
         ("code-syntax.pt", torch_zip(b"\x80\x02}.", None, {"constants.pkl": b"\x80\x02).", "code/__torch__.py": b"def (:"}), "code that cannot"),
         ("code-import.pt", torch_zip(b"\x80\x02}.", None, {"constants.pkl": b"\x80\x02).", "code/__torch__.py": b"import os"}), "Import in line"),
         ("code-operator.pt", torch_zip(b"\x80\x02}.", None, {"constants.pkl": b"\x80\x02).", "code/__torch__.py": b"def f(x: Tensor):\n  ops.mine.run(x)"}), "uses the operators"),

@@ -12,9 +12,10 @@ import zipfile
 import zlib
 from collections.abc import Callable
 
-from streams import RUN, STOP, name, text, within
+from streams import BARE, RUN, STOP, name, text, within
 
 MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+STORED = text("storage") + name("torch", "FloatStorage") + text("7") + text("cpu")
 PROTOCOL, SYSTEM = b"\x80\x02M\xe9\x03.", b"\x80\x02}q\x00."
 
 
@@ -98,7 +99,74 @@ def tensor(count: int, size: tuple[int, ...], stride: tuple[int, ...], offset: i
 
 def carriers() -> list[tuple[str, bytes, str, str]]:
     """Name, bytes, tier, how it works."""
-    return [*_wrapped(), *_archives(), *_ambiguous(), *_slips(), *_scripts()]
+    return [*_wrapped(), *_archives(), *_ambiguous(), *_slips(), *_scripts(), *_inner(), *_late()]
+
+
+def wrapper(module: str, state: bytes, behind: bytes = b"", title: str = "NumpyArrayWrapper") -> bytes:
+    """A wrapper of joblib with its state, and what lies behind it."""
+    return name(module, title) + b")\x81}(" + state + b"ub" + behind
+
+
+def array(data: bytes, kind: str = "u1") -> bytes:
+    """An array of so many bytes as joblib writes it between opcodes; of kind ``O8``, `data` is a pickle."""
+    dtype = text("dtype") + name("numpy", "dtype") + text(kind) + b"\x89\x88\x87R"
+    shape = text("shape") + b"J" + struct.pack("<i", len(data)) + b"\x85"
+    return wrapper("joblib.numpy_pickle", dtype + shape, data)
+
+
+def storage(data: bytes) -> bytes:
+    """A storage of torch as plain pickle writes it: a file of torch's own, in bytes."""
+    return name("torch.storage", "_load_from_bytes") + b"B" + struct.pack("<I", len(data)) + data + b"\x85R"
+
+
+def legacy_storage(count: int, body: bytes = b"") -> bytes:
+    """One storage of so many floats in the order of before 1.6, as `_load_from_bytes` is given it."""
+    object_ = b"\x80\x02" + (body or b"(" + STORED + b"J" + struct.pack("<i", count) + b"NtQ") + b"."
+    keys = b"\x80\x02](" + text("7") + b"e."
+    return MAGIC + PROTOCOL + SYSTEM + object_ + keys + struct.pack("<q", count) + bytes(4 * count)
+
+
+def _late() -> list[tuple[str, bytes, str, str]]:
+    """Protocol 0 is text to whoever looks at its beginning only."""
+    command = name("os", "system") + b"(S'echo owned'\ntR."
+    begun = {
+        "numbers": b"(l" + b"F1.5\na" * 20_000 + b"0", "line": b"V" + b"a" * 3000 + b"\n0", "literal": b"S'" + b"a" * 3000 + b"'\n0", "digits": b"F1." + b"0" * 500 + b"\n0",
+        "base": b"I 0x10\n0", "far": b"Np999999\n0", "length": b"T  !\x01" + b"a" * 0x01212020 + b"0",
+    }  # fmt: skip
+    out = [
+        (f"late-{title}.bin", before + command, "core", "opcodes that look like text, and then a call")
+        for title, before in begun.items()
+    ]
+    return [
+        *out,
+        ("late.pkl.gz", gzip.compress(begun["numbers"] + command, mtime=0), "core", "the same under gzip"),
+        ("late.txt", begun["line"] + command, "core", "the same under the name of a text"),
+    ]
+
+
+def _inner() -> list[tuple[str, bytes, str, str]]:
+    """Streams within streams: what one loader takes for numbers, another one runs."""
+    command = name("os", "system") + b"(S'echo owned'\ntR."
+    asked = text("os") + b"\x940" + text("system") + b"\x940"
+    shared = (
+        b"\x80\x04"
+        + text("collections")
+        + b"\x940"
+        + text("deque")
+        + b"\x940h\0h\1\x93"
+        + text("echo owned")
+        + b"\x85R."
+    )
+    return [
+        ("two-readings.joblib", b"\x80\x02" + array(command) + b".", "core", "joblib steps over the array, pickle.load runs it"),
+        ("two-readings.pkl", b"\x80\x02" + array(command) + b".", "core", "the same, under the name of a pickle"),
+        ("two-readings-deep.joblib", zlib.compress(b"\x80\x02(" + text("x" * 99) * 999 + b"1" + array(command) + b"."), "core", "the same, late in a compressed file"),
+        ("two-memos.joblib", b"\x80\x04" + asked + array(shared, "O8") + b".", "core", "an array of objects has a memo of its own for joblib, not for pickle.load"),
+        ("beside.joblib", b"\x80\x02" + wrapper("joblib.numpy_pickle", text("filename") + text("../../secret.npy"), title="NDArrayWrapper") + b".", "core", "an array from a file elsewhere"),
+        ("storage-bytes.pkl", b"\x80\x03" + storage(legacy_storage(4, BARE)) + b".", "core", "runs inside of a storage's bytes"),
+        ("storage-early.pkl", b"\x80\x03B" + struct.pack("<I", len(RUN)) + RUN + b"q\x000" + name("torch.storage", "_load_from_bytes") + b"h\0\x85R.", "core", "bytes that stand before the name of their loader"),
+        ("storage-bounds.pkl", b"\x80\x03" + name("torch._utils", "_rebuild_tensor_v2") + b"(" + storage(legacy_storage(4)) + b"K\0K\x05\x85K\x01\x85\x89" + name("collections", "OrderedDict") + b")RtR.", "core", "CVE-2026-24747: a tensor beyond the storage in the bytes"),
+    ]  # fmt: skip
 
 
 def _wrapped() -> list[tuple[str, bytes, str, str]]:

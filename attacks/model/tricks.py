@@ -89,6 +89,8 @@ def _calls() -> list[tuple[str, bytes, str, str]]:
         ("buffer", b"\x80\x05\x97" + BARE + b"\x86" + STOP, "core", "a buffer from elsewhere, and a call"),
         ("listed-as-argument", b"\x80\x02" + name("builtins", "list") + name("builtins", "map") + OS + b"](" + text("id") + b"e\x86R\x85R" + STOP, "core", "walks through map"),
         ("retyped", b"\x80\x02" + name("torch._tensor", "_rebuild_from_type_v2") + OS + name("torch", "Tensor") + b"(" + text("id") + b"t}(tR" + STOP, "core", "a listed function that calls its first argument"),
+        ("build-template", b"\x80\x02" + name("scipy.stats._continuous_distns", "norm_gen") + b")\x81}" + text("_parse_arg_template") + text("import os; os.system('echo owned')") + b"sb" + STOP, "core", "a state whose text SciPy executes"),
+        ("build-listener", b"\x80\x02" + name("sklearn.callback._scoring_monitor", "ScoringMonitor") + b")\x81}" + text("_listener_handle") + b"Nsb" + STOP, "edge", "a state that opens a listener"),
         ("ufunc", b"\x80\x02" + name("numpy.core", "_ufunc_reconstruct") + text("os") + text("system") + b"\x86R" + STOP, "core", "a function that looks names up"),
     ]  # fmt: skip
 

@@ -18,12 +18,13 @@ _DIGITS = 19
 _PIECE = 1 << 18
 _KEPT = 4 << 20
 _SMALL = 16 << 20
-_DICTIONARY = 64 << 20
+DICTIONARY = 96 << 20
+"""Memory of an xz decoder: the strongest preset needs 65 MiB."""
 KINDS: dict[str, tuple[bytes, Callable[[], Any]]] = {
     "gzip": (b"\x1f\x8b\x08", lambda: zlib.decompressobj(31)),
     "bzip2": (b"BZh", bz2.BZ2Decompressor),
-    "xz": (b"\xfd7zXZ\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_DICTIONARY)),
-    "lzma": (b"\x5d\x00\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_DICTIONARY)),
+    "xz": (b"\xfd7zXZ\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=DICTIONARY)),
+    "lzma": (b"\x5d\x00\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=DICTIONARY)),
     "lz4": (lz4.MAGIC, lz4.Frame),
     "zlib": (b"\x78", lambda: zlib.decompressobj(15)),
 }

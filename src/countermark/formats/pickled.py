@@ -12,8 +12,9 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 
-from countermark.formats import lz4, zipped
+from countermark.formats import inflated, lz4, zipped
 from countermark.formats.limits import Malformed, ModelLimits
+from countermark.formats.pickle import unmarked
 from countermark.formats.source import Buffered, Memory
 from countermark.sandbox.task import Source
 
@@ -45,9 +46,13 @@ _WRAPPED: tuple[tuple[str, bytes, Callable[[bytes], bytes]], ...] = (
     ("gzip", b"\x1f\x8b\x08", lambda data: zlib.decompressobj(31).decompress(data, PEEK)),
     ("zlib", b"\x78", lambda data: zlib.decompressobj(15).decompress(data, PEEK)),
     ("bz2", b"BZh", lambda data: bz2.BZ2Decompressor().decompress(data, PEEK)),
-    ("xz", b"\xfd7zXZ\x00", lambda data: lzma.LZMADecompressor(memlimit=64 << 20).decompress(data, PEEK)),
+    ("xz", b"\xfd7zXZ\x00", lambda data: lzma.LZMADecompressor(memlimit=inflated.DICTIONARY).decompress(data, PEEK)),
     ("lz4", lz4.MAGIC, lambda data: b"".join(_lz4_blocks(data))),
-    ("lzma", b"\x5d\x00\x00", lambda data: lzma.LZMADecompressor(lzma.FORMAT_ALONE, 64 << 20).decompress(data, PEEK)),
+    (
+        "lzma",
+        b"\x5d\x00\x00",
+        lambda data: lzma.LZMADecompressor(lzma.FORMAT_ALONE, inflated.DICTIONARY).decompress(data, PEEK),
+    ),
 )
 _BLOCKS = {"bz2": 1 << 20, "lz4": 5 << 20}
 """Bytes that hold a whole block, before which nothing comes out."""
@@ -83,7 +88,7 @@ def recognise(source: Source) -> str:
             if name in _BLOCKS:
                 head = source.read(0, min(_BLOCKS[name], source.size))
             return _wrapped(name, head, inflate)
-    return ""
+    return "pickle" if unmarked.runs(source) else ""
 
 
 def is_pickle(data: bytes, *, whole: bool) -> bool:

@@ -19,7 +19,7 @@ ELEMENT_BYTES = {
 }  # fmt: skip
 """Bytes of one element of a storage, by the name of its class."""
 _RECORDS = re.compile(r"(?:version|byteorder|\.data/serialization_id|\.format_version|\.storage_alignment)")
-_STORAGE = re.compile(r"data/([0-9]{1,9})")
+_STORAGE = re.compile(r"data/([0-9]{1,20})")  # torch 1.6 named a storage by its address
 
 
 def root_of(archive: Archive) -> str | None:

@@ -16,7 +16,7 @@ import carriers
 import corpus
 from streams import STOP, call, name, stacked, text
 
-from countermark.checks.model import _judge, _names, _shapes, _torchscript
+from countermark.checks.model import _joblib, _judge, _names, _shapes, _torchscript
 from countermark.checks.model._judge import PickleJudge
 from countermark.checks.model._look import look_at
 from countermark.formats.pickle.excerpt import excerpt
@@ -39,6 +39,8 @@ ONLY = {
     "target": [P4 + name("builtins", "object") + b")RNNs."],
     "persistent-id": [P4 + b"NQ."],
     "operator": [SCRIPT],
+    "beside": [P4 + carriers.wrapper("joblib.numpy_pickle", text("filename") + text(path), title="NDArrayWrapper") + STOP for path in ("../a.npy", "/a.npy", "c:a.npy", "..", "a\\b")],
+    "second-reading": [P4 + carriers.array(name("collections", "deque") + STOP) + STOP],
 }  # fmt: skip
 ONLY["role"][1] = P4 + name("builtins", "list") + b"]" + name("_codecs", "encode") + b"\x86R."
 SHAPED = {
@@ -49,6 +51,7 @@ SHAPED = {
     "retyped": name("torch._tensor", "_rebuild_from_type_v2") + b"(" + ORDERED + ORDERED + b")}tR",
     "reconstructor": name("copyreg", "_reconstructor") + ORDERED + ORDERED + b"N\x87R",
     "named": name("sklearn._cyutility", "__pyx_unpickle_Enum") + b"N\x85R",
+    "held": name("torch.storage", "_load_from_bytes") + b"N\x85R",
     "tensor": None,
 }  # fmt: skip
 BENIGN = [case for case in corpus.harmless() if len(case.data) < 200_000]
@@ -60,8 +63,8 @@ def look(data, file="m.pkl"):
 
 
 def test_every_rule_of_the_judge_is_in_the_table():
-    sources = [Path(module.__file__).read_text() for module in (_judge, _torchscript)]
-    rules = {rule for source in sources for rule in re.findall(r'self\.refuse\(\s*"([a-z-]+)"', source)}
+    sources = [Path(module.__file__).read_text() for module in (_judge, _torchscript, _joblib)]
+    rules = {rule for source in sources for rule in re.findall(r'(?:self|judge)\.refuse\(\s*"([a-z-]+)"', source)}
     assert rules | {"inst", "obj"} == set(ONLY)
 
 

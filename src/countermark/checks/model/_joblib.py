@@ -1,43 +1,71 @@
-"""Pickles of joblib: arrays stand as plain bytes between the opcodes."""
+"""Pickles of joblib: arrays stand as plain bytes between the opcodes, or in files of their own beside."""
 
 from __future__ import annotations
 
 import re
 
-from countermark.checks.model._judge import PickleJudge
-from countermark.checks.model._streams import ends
-from countermark.formats.limits import OverLimit, Unaccounted
+from countermark.checks.model._nested import NestingJudge
+from countermark.checks.model._streams import plain
+from countermark.formats.limits import Malformed, OverLimit, Unaccounted
 from countermark.formats.pickle import values as v
-from countermark.formats.pickle.machine import Machine, wrong
+from countermark.formats.pickle.machine import wrong
 from countermark.formats.pickle.run import follow
 from countermark.formats.pickle.values import Captured, Made, Name, Value, number
 from countermark.sandbox.task import Source
 
 DEEPEST = 16
-_WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
+_MODULES = frozenset(
+    f"{package}.numpy_pickle{version}"
+    for package in ("joblib", "sklearn.externals.joblib")
+    for version in ("", "_compat")
+)
+_WRAPPERS = frozenset(f"{module}.NumpyArrayWrapper" for module in _MODULES)
+_BESIDE = frozenset(f"{module}.{name}" for module in _MODULES for name in ("NDArrayWrapper", "ZNDArrayWrapper"))
+_PLAIN_NAME = re.compile(r"[^/\\:\x00]{1,255}")
 _DTYPE = re.compile(r"[<>|=]?([biufcSUVmMO?])([0-9]{1,9})?")
 
 
-class JoblibJudge(PickleJudge):
-    """Steps over the arrays that joblib writes between the opcodes."""
+class JoblibJudge(NestingJudge):
+    """Steps over the arrays that joblib writes between the opcodes.
 
-    machine: Machine
+    Attributes:
+        wrapped: whether there were any. beside: files that hold an array each, as joblib before 0.10 wrote them.
+    """
+
     depth = 0
+
+    def __init__(self, path: str, inside: str = "") -> None:
+        super().__init__(path, inside)
+        self.wrapped = False
+        self.beside: list[str] = []
 
     def name(self, module: str, qualname: str, at: int) -> Name:
         """From the first wrapper on, dictionaries keep what they hold: the wrapper's state tells an array's length."""
-        self.machine.captures |= module == "joblib.numpy_pickle"
+        self.machine.captures |= module in _MODULES
         return super().name(module, qualname, at)
 
     def build(self, target: Value, state: Value, at: int, after: int) -> int:
-        """BUILD of a wrapper: its array follows."""
+        """BUILD of a wrapper: its array follows, or lies in a file."""
         after = super().build(target, state, at, after)
-        if not (isinstance(target, Made) and target.of is not None and target.of.full == _WRAPPER):
+        full = target.of.full if isinstance(target, Made) and target.of is not None else ""
+        if full in _BESIDE:
+            self._file(state, at)
+        if full not in _WRAPPERS:
             return after
+        self.wrapped = True
         if self.machine.frame_end not in (0, after) or not isinstance(state, Captured):
             raise wrong("joblib", "an array wrapper inside of a frame, or without a state", at)
         self.machine.frame_end = 0
         return self._array(state.items, after, at)
+
+    def _file(self, state: Value, at: int) -> None:
+        """An array in a file: joblib opens it in the folder of this one."""
+        name = state.items.get("filename") if isinstance(state, Captured) else None
+        if not isinstance(name, str):
+            raise Unaccounted("pickle-joblib", "an array in a file whose name cannot be told", offset=at)
+        if not _PLAIN_NAME.fullmatch(name) or name in (".", ".."):
+            self.refuse("beside", f"reads an array from {name[:100]!r}, which is no file beside this one", at)
+        self.beside.append(name)
 
     def _array(self, state: dict[str, Value], after: int, at: int) -> int:
         kind, width = _element(state.get("dtype"))
@@ -56,11 +84,11 @@ class JoblibJudge(PickleJudge):
 
     def _nested(self, at: int) -> int:
         """An array of objects is a pickle of its own in the midst of the other."""
-        outer, self.machine = self.machine, Machine(self.machine.source, self)
+        outer = self.machine
         self.depth += 1
         if self.depth > DEEPEST:
             raise OverLimit("nested pickles", self.depth, DEEPEST, offset=at)
-        after = follow(self.machine, at)
+        after = follow(self.opened(outer.source, self), at)
         self.machine, self.depth = outer, self.depth - 1
         return after
 
@@ -89,7 +117,37 @@ def _field(item: Value, depth: int) -> str:
     return _element(item[0], depth + 1)[0] if isinstance(item, tuple) and len(item) in (2, 3) else ""
 
 
-def joblib(source: Source, judge: JoblibJudge) -> None:
-    """One pickle with arrays between its opcodes; raises as `plain`."""
-    judge.machine = Machine(source, judge)
-    ends(follow(judge.machine), source)
+def follow_all(source: Source, judge: JoblibJudge) -> None:
+    """The pickles of a file, with arrays between the opcodes or without; a file with arrays holds one pickle.
+
+    Raises:
+        Malformed, OverLimit: as `plain`. Unaccounted: arrays in one of several pickles.
+    """
+    if plain(source, judge, opened=judge.opened) > 1 and judge.wrapped:
+        raise Unaccounted("pickle-joblib", "arrays in one of several pickles")
+    if judge.wrapped:
+        _second_reading(source, judge)
+
+
+def _second_reading(source: Source, judge: JoblibJudge) -> None:
+    """What `pickle.load` makes of the file: it knows no arrays, and takes their bytes for opcodes.
+
+    Joblib's own arrays stop it at once. A file whose arrays name something more was made to be read in two ways.
+    """
+    other = NestingJudge(judge.path)
+    stop = _stopped(source, other)
+    if stop is not None and stop.answer == "unproven":
+        raise stop
+    more = sorted(name for name in other.names.keys() - judge.names.keys() if "\0" not in name)
+    if more:
+        judge.refuse("second-reading", f"read by pickle.load, bytes of an array name {more[0][:200]}", 0)
+    judge.findings += [finding for finding in other.findings if finding not in judge.findings]
+
+
+def _stopped(source: Source, judge: NestingJudge) -> Malformed | None:
+    """Why a loader stops before STOP, None where it does not; what it did before stays with the judge."""
+    try:
+        follow(judge.opened(source, judge))
+    except Malformed as error:
+        return error
+    return None

@@ -88,7 +88,7 @@ class PickleJudge:
             self._check_call(role, function, args, at)
         elif role == "reduce" and (known := _names.uncallable(function.module)) is not None:
             self.refuse("calls", f"calls {function.full}: {known.why}", at, known.advisory)
-        return Made(function, args, self._facts(function, args))
+        return Made(_class_of(function, args), args, self._facts(function, args))
 
     def _check_call(self, role: str, function: Name, args: Value, at: int) -> None:
         wanted = "newobj" if role == "newobj_ex" else role
@@ -139,6 +139,12 @@ class PickleJudge:
                 Finding(CHECK, f"pickle-{rule}", "critical", 1.0, what, Where(path=self.path, offset=at), why=why,
                         fix=_SAFETENSORS, cannot_tell=_CANNOT_TELL)
             )  # fmt: skip
+
+
+def _class_of(function: Name, args: Value) -> Name:
+    """Of what a call makes: protocols before 2 have a function make an empty object of the class that they give it."""
+    given = function.full == "copyreg._reconstructor" and isinstance(args, tuple) and args
+    return args[0] if given and isinstance(args[0], Name) else function
 
 
 def _takes_state(target: Made) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from countermark.formats.pickle import values as v
-from countermark.formats.pickle.values import Made, Name, Value, number
+from countermark.formats.pickle.values import Held, Made, Name, Value, number
 
 Shape = Callable[[Value], bool]
 
@@ -95,23 +95,45 @@ def _retyped(args: Value) -> bool:
 
 
 def _reconstructor(args: Value) -> bool:
-    """`copyreg._reconstructor(class, object, None)`: makes an empty object, as NEWOBJ does."""
+    """`copyreg._reconstructor(class, object, None)` makes an empty object, as NEWOBJ does; of a class of no list, a doubt as there."""
     return (
         isinstance(args, tuple) and len(args) == 3 and isinstance(args[0], Name) and isinstance(args[1], Name)
-        and args[1].full == "builtins.object" and v.is_kind(args[2], v.NONE)
-        and args[0].entry is not None and "newobj" in args[0].entry.roles
+        and (args[0].entry is None or "newobj" in args[0].entry.roles) and _base(args[0], args[1].full, args[2])
     )  # fmt: skip
 
 
+def _base(made: Name, base: str, state: Value) -> bool:
+    """Of a class that only adds attributes, nothing; of a tuple or a dictionary, what is in it, where that may be filled."""
+    if base == "builtins.dict":
+        return v.is_kind(state, v.DICT) and (made.entry is None or "setitem" in made.entry.roles)
+    wanted = {"builtins.object": v.NONE, "builtins.tuple": v.TUPLE}.get(base, v.UNSET)
+    return v.is_kind(state, wanted)
+
+
 def _named(args: Value) -> bool:
-    """First a class that may be made, then anything."""
-    return isinstance(args, tuple) and bool(args) and isinstance(args[0], Name) and args[0].entry is not None
+    """First a name that is judged on its own, then anything: what computes a name from values is none of these."""
+    return isinstance(args, tuple) and bool(args) and isinstance(args[0], Name)
+
+
+def held_bytes(args: Value) -> Held | str | None:
+    """Bytes, or text that is encoded to bytes, as protocols before 3 write them; other arguments are none."""
+    value = args[0] if isinstance(args, tuple) and len(args) == 1 else None
+    if isinstance(value, Made) and value.of is not None and value.of.full == "_codecs.encode":
+        value = value.args[0] if isinstance(value.args, tuple) and value.args else None
+        whole = isinstance(value, str) and len(value) <= v.KEPT_TEXT
+        return value if whole or (isinstance(value, Held) and value.kind == v.TEXT) else None
+    return value if isinstance(value, Held) and value.kind == v.BYTES else None
+
+
+def _held(args: Value) -> bool:
+    """Bytes whose place in the stream is known to a judge that follows them; others see bytes of nowhere."""
+    return held_bytes(args) is not None
 
 
 SHAPES: dict[str, Shape] = {
     "any": _any, "none": _none, "pairs": _pairs, "factory": _factory, "content": _content, "latin1": _latin1, "array": _array,
     "tensor": _tensor, "parameter": _parameter, "retyped": _retyped, "reconstructor": _reconstructor, "named": _named,
-    "-": lambda args: False,
+    "held": _held, "-": lambda args: False,
 }  # fmt: skip
 
 

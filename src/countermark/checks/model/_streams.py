@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from countermark.formats import zipped
 from countermark.formats.limits import OverLimit
 from countermark.formats.pickle.machine import Judge, Machine, wrong
@@ -15,18 +17,21 @@ _BEGINNINGS = frozenset(bytes([code]) for code in b"\x80(c]})NIKX\x8c")
 """First bytes that a pickler writes."""
 
 
-def plain(source: Source, judge: Judge, at: int = 0) -> None:
+def plain(source: Source, judge: Judge, at: int = 0, opened: Callable[[Source, Judge], Machine] = Machine) -> int:
     """Pickles one after another up to the end of the file: a loader reads the first one, or goes on; all of them are judged.
+
+    Args:
+        opened: makes the machine of each. Returns how many there are.
 
     Raises:
         Malformed: one does not hold, or what follows is none. OverLimit: very many.
     """
     count = 0
     while True:
-        at = follow(Machine(source, judge), at)
+        at = follow(opened(source, judge), at)
         count += 1
         if at == source.size:
-            return
+            return count
         if count == MOST_STREAMS:
             raise OverLimit("pickles", count + 1, MOST_STREAMS, offset=at)
         if source.read(at, 1) not in _BEGINNINGS:

@@ -15,6 +15,8 @@ from countermark.sandbox.task import Source
 
 ID = "model/archive"
 MOST_MEMBERS = 1 << 14
+MOST_INFLATED = 128 << 20
+"""Bytes of one compressed file that is looked into, kept in memory twice for a moment."""
 _MOST_FINDINGS = 100
 
 
@@ -64,8 +66,8 @@ def _members(source: Source, kind: str) -> Iterator[tuple[str, Source]]:
             yield name, Slice(source, at, size)
     else:
         inflated = Inflated(source, kind)
-        if inflated.size > _streams.MOST_PICKLE:
-            raise OverLimit("inflated bytes", inflated.size, _streams.MOST_PICKLE)
+        if inflated.size > MOST_INFLATED:
+            raise OverLimit("inflated bytes", inflated.size, MOST_INFLATED)
         yield "", Memory(inflated.read(0, inflated.size))
 
 

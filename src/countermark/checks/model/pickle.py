@@ -6,7 +6,7 @@ container whose every part is accounted for.
 
 from __future__ import annotations
 
-from countermark.checks.model import _joblib, _streams, _torch, _torchscript
+from countermark.checks.model import _joblib, _torch, _torchscript
 from countermark.checks.model._check import Look, ModelFile, refused
 from countermark.checks.model._judge import PickleJudge
 from countermark.checks.model._streams import content
@@ -46,10 +46,18 @@ def look(file: ModelFile) -> Look:
         beside = _beside(file, archive, left) if archive else []
     except Malformed as error:
         return _cut_short(file, kind, judge, error)
+    kind = _with_arrays(kind, judge)
     findings = (*judge.findings, *(finding for _, said in beside for finding in said.findings))
     if findings:
         return Look(ID, kind, "refused", findings[0].what, findings)
     return _answer(kind, judge, [name for name, said in beside if said.answer == "unproven"] if archive else left)
+
+
+def _with_arrays(kind: str, judge: PickleJudge) -> str:
+    """Joblib's own layout shows where its first array does, which may lie far behind the beginning of the file."""
+    if not isinstance(judge, _joblib.JoblibJudge) or not judge.wrapped or kind.startswith("joblib"):
+        return kind
+    return f"joblib ({kind.partition(' ')[0]})" if " " in kind else "joblib"
 
 
 def _beside(file: ModelFile, archive: zipped.Archive, left: list[str]) -> list[tuple[str, Look]]:
@@ -68,7 +76,7 @@ def _judge(kind: str, path: str) -> PickleJudge:
         return _torchscript.TorchScriptJudge(path)
     if kind.startswith("torch"):
         return _torch.TorchJudge(path)
-    return _joblib.JoblibJudge(path) if kind.startswith("joblib") else PickleJudge(path)
+    return _joblib.JoblibJudge(path)
 
 
 def _cut_short(file: ModelFile, kind: str, judge: PickleJudge, error: Malformed) -> Look:
@@ -93,18 +101,18 @@ def _follow(source: Source, judge: PickleJudge, archive: zipped.Archive | None, 
     if isinstance(judge, _torch.TorchJudge):
         _torch.torch_legacy(source, judge)
     elif isinstance(judge, _joblib.JoblibJudge):
-        _joblib.joblib(source, judge)
-    else:
-        _streams.plain(source, judge)
+        _joblib.follow_all(source, judge)
     return []
 
 
 def _answer(kind: str, judge: PickleJudge, left: list[str]) -> Look:
     counts = (("names", len(judge.names)), ("names of no list", len(judge.doubts)))
     operators = judge.unlisted if isinstance(judge, _torchscript.TorchScriptJudge) else {}
+    beside = judge.beside if isinstance(judge, _joblib.JoblibJudge) else []
     reasons = [
         f"names {', '.join(list(judge.doubts)[:_FEW])}, which no list has" if judge.doubts else "",
         f"uses the operators {', '.join(list(operators)[:_FEW])}, which no list has" if operators else "",
+        f"reads {len(beside)} arrays from files beside it: {', '.join(beside[:_FEW])}" if beside else "",
         f"{len(left)} members that are not read: {', '.join(sorted(left)[:_FEW])}" if left else "",
     ]
     if any(reasons):

@@ -11,7 +11,7 @@ from codecs import escape_decode, getincrementaldecoder
 from countermark.formats.pickle import opcodes as ops
 from countermark.formats.pickle import values as v
 from countermark.formats.pickle.machine import Machine, wrong
-from countermark.formats.pickle.values import Value
+from countermark.formats.pickle.values import Held, Value
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,4299}")  # as picklers write it: of " 1" C makes True and Python 1
 _ESCAPED = re.compile(rb"(?:[^\\]|\\(?:[\\'\"abfnrtv]|[0-3]?[0-7]{1,2}|x[0-9a-fA-F]{2}))*+")
@@ -29,11 +29,13 @@ def counted(machine: Machine, at: int, code: int) -> int:
         raise wrong("length", f"a length of {count}", at)
     after = machine.reach(at + 1 + width, count)
     utf8 = code in ops.UTF8
-    value: Value = kind
+    value: Value
     if kind == v.TEXT and count <= v.KEPT_TEXT:
         value = decoded(machine.source.read(after - count, count), "utf-8" if utf8 else "latin-1", at)
-    elif utf8:
-        _check_text(machine, after - count, after, at)
+    else:
+        if utf8:
+            _check_text(machine, after - count, after, at)
+        value = Held(kind, after - count, count) if machine.holds else kind
     machine.stack.append(value)
     return after
 
@@ -56,13 +58,16 @@ def string(machine: Machine, at: int, _code: int) -> int:
         raise wrong("text", "a STRING without its quotes", at)
     if not _ESCAPED.fullmatch(line[1:-1]):
         raise wrong("text", "a STRING with a broken escape", at)
-    machine.stack.append(escape_decode(line[1:-1])[0].decode("latin-1")[: v.KEPT_TEXT])
+    machine.stack.append(escape_decode(line[1:-1])[0].decode("latin-1")[: v.KEPT_TEXT + 1])
     return after
 
 
 def unicode(machine: Machine, at: int, _code: int) -> int:
     line, after = machine.line(at + 1)
-    machine.stack.append(decoded(line, "raw_unicode_escape", at)[: v.KEPT_TEXT])
+    text = decoded(line, "raw_unicode_escape", at)
+    long = machine.holds and len(text) > v.KEPT_TEXT
+    held = Held(v.TEXT, at + 1, len(line), "raw_unicode_escape")
+    machine.stack.append(held if long else text[: v.KEPT_TEXT + 1])
     return after
 
 

@@ -54,6 +54,7 @@ class Machine:
 
     Attributes:
         stack, marks, memo: as in the unpickler. captures: whether dictionaries of up to `most` entries keep their values.
+        holds: whether bytes and long text are kept as the place where they lie.
         protocol: as announced. frame_end: offset where the current frame ends, 0 outside of frames.
     """
 
@@ -64,6 +65,7 @@ class Machine:
         self.marks: list[int] = []
         self.memo: list[Value] = []
         self.captures = False
+        self.holds = False
         self.most = 64
         self.protocol = 0
         self.frame_end = 0

@@ -15,10 +15,11 @@ KINDS = (
     "nothing",
 )  # fmt: skip
 KEPT_TEXT = 200
+"""Characters of text that is kept; of longer text the beginning is, one character more, or its place."""
 KEPT_ITEMS = 16
 
 Value = Any
-"""int (a kind, or a number), str, tuple, `Name`, `Made`, `Captured` or `Listed`."""
+"""int (a kind, or a number), str, tuple, `Name`, `Made`, `Captured`, `Listed` or `Held`."""
 
 
 @dataclass(slots=True)
@@ -72,6 +73,20 @@ class Listed:
     items: list[Value] = field(default_factory=list)
 
 
+@dataclass(slots=True, frozen=True)
+class Held:
+    """Bytes or long text that a reader may want to look into, by where they lie in the stream.
+
+    Attributes:
+        kind: ``BYTES``, ``BYTEARRAY`` or ``TEXT``. at: byte offset of the first one. size: bytes. encoding: of text.
+    """
+
+    kind: int
+    at: int
+    size: int
+    encoding: str = "utf-8"
+
+
 def number(value: Value) -> int | None:
     """The natural number that an abstract value stands for."""
     return -1 - value if type(value) is int and value < 0 else None
@@ -87,6 +102,8 @@ def kind(value: Value) -> str:
         return "tuple"
     if isinstance(value, (Captured, Listed)):
         return "dict" if isinstance(value, Captured) else "list"
+    if isinstance(value, Held):
+        return KINDS[value.kind]
     if isinstance(value, Name):
         return value.full
     return f"what {value.of.full} returns" if value.of else "an object"
@@ -100,4 +117,6 @@ def is_kind(value: Value, *kinds: int) -> bool:
         return TEXT in kinds
     if isinstance(value, tuple):
         return TUPLE in kinds
+    if isinstance(value, Held):
+        return value.kind in kinds
     return (isinstance(value, Captured) and DICT in kinds) or (isinstance(value, Listed) and LIST in kinds)

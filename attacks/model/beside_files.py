@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "formats"))
 from models import ARRAY, PICKLE, entry, safetensors
 
 WEIGHTS = safetensors({"a": entry(0, 4)}, b"abcd")
+TEMPLATE = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] }}{% endfor %}"
+REACHING = "{% for c in [].__class__.__base__.__subclasses__() %}{{ c }}{% endfor %}"
+"""The beginning of CVE-2024-34359: from any object to Python's classes."""
 PROGRAMS = {
     "elf": b"\x7fELF", "windows": b"MZ", "mach-32": b"\xfe\xed\xfa\xce", "mach-64": b"\xfe\xed\xfa\xcf", "mach": b"\xcf\xfa\xed\xfe", "java": b"\xca\xfe\xba\xbe",
     "wasm": b"\0asm", "script": b"#!",
@@ -44,6 +48,8 @@ FORMATS = ["onnx", "npy", "npz", "gguf", "h5", "hdf5", "keras", "tflite", "pb", 
 def good() -> Iterator[tuple[str, bytes]]:
     """What people have beside a model."""
     yield "weights.bin", WEIGHTS
+    yield "plain/tokenizer_config.json", _tokenizer(TEMPLATE)
+    yield "plain.jinja", TEMPLATE.encode()
     yield "README.md", b"# A model\n\nIts settings may hold an auto_map or trust_remote_code.\n"
     yield "settings.yaml", b"a: 1\ntrust_remote_code: false\n# _target_ stands in a comment\n"
     yield "settings.json", b'{"a": NaN, "trust_remote_code": false, "auto_map": {}, "b": [{"c": "auto_map"}]}'
@@ -58,6 +64,8 @@ def bad() -> Iterator[tuple[str, bytes, str]]:
         yield f"code.{end}", b"run()", "code-beside-model"
     for end in FORMATS:
         yield f"weights.{end}", WEIGHTS, "mismatch"
+    yield "tokenizer_config.json", _tokenizer(REACHING), "template-attribute"
+    yield "chat_template.jinja", REACHING.encode(), "template-attribute"
     yield "array.safetensors", ARRAY, "mismatch"
     yield "pickle.safetensors", PICKLE, "mismatch"
 
@@ -67,6 +75,14 @@ def doubtful() -> Iterator[tuple[str, bytes]]:
     yield "packed.bin", b"7z\xbc\xaf\x27\x1c\0\4"
     yield "zstd.bin", b"\x28\xb5\x2f\xfd" + bytes(9)
     yield "latin.bin", b"caf\xe9 au lait"
+    yield "unparsed/tokenizer_config.json", _tokenizer("{% frobnicate %}")
+    yield "unparsed.jinja", b"{{ a "
+    yield "many/tokenizer_config.json", _tokenizer([{"name": str(n), "template": TEMPLATE} for n in range(65)])
+
+
+def _tokenizer(template: object) -> bytes:
+    """A tokenizer's settings with a chat template: a text, or one for each name (transformers)."""
+    return json.dumps({"model_max_length": 4096, "chat_template": template}).encode()
 
 
 def _settings() -> Iterator[tuple[str, bytes, str]]:

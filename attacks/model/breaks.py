@@ -27,7 +27,7 @@ from carriers import (
     wrapper,
     zipped,
 )
-from streams import name, text
+from streams import BARE, name, text
 
 P4 = b"\x80\x04"
 MAGIC_4 = b"\x04\x22\x4d\x18"
@@ -359,6 +359,12 @@ def _layouts() -> list[tuple[str, bytes, str]]:
         ("beside-nameless.joblib", b"\x80\x02" + wrapper("joblib.numpy_pickle", text("subclass") + b"N", title="NDArrayWrapper") + b".", "an array in a file whose name"),
         ("beside.joblib", b"\x80\x02" + wrapper("joblib.numpy_pickle", text("filename") + text("m.pkl_01.npy"), title="NDArrayWrapper") + b".", "reads 1 arrays from files beside it: m.pkl_01.npy"),
         ("storage-short.pkl", b"\x80\x03" + storage(legacy_storage(4)[:-1]) + b".", "pickle-nested"), ("storage-object.pkl", b"\x80\x03" + storage(legacy_storage(4, b"(" + STORED + b"K\x04NtQ0N")) + b".", "pickle-nested"),
+        ("storage-call.pkl", b"\x80\x03" + storage(legacy_storage(4, BARE + b"0(" + STORED + b"K\x04NtQ")) + b".", "pickle-names"),
+        ("storage-nothing.pkl", b"\x80\x03" + storage(MAGIC + PROTOCOL + SYSTEM + b"\x80\x02" + name("collections", "OrderedDict") + b")R.\x80\x02].") + b".", "pickle-nested"),
+        ("storage-cut.pkl", b"\x80\x03" + storage(legacy_storage(4, BARE)[:-1]) + b".", "pickle-names"),
+        ("storage-class.pkl", b"\x80\x03" + storage(legacy_storage(4, name("vendor.layers", "Gate") + b"0(" + STORED + b"K\x04NtQ")) + b".", "names vendor.layers.Gate"),
+        ("storage-dictionary.pkl", b"\x80\x03" + storage(legacy_storage(4, name("collections", "OrderedDict") + b")R")) + b".", "pickle-nested"),
+        ("folder.joblib", b"\x80\x02" + wrapper("joblib.numpy_pickle", text("filename") + text(".."), title="NDArrayWrapper") + b".", "pickle-beside"),
         ("storage-text.pkl", b"\x80\x02" + name("torch.storage", "_load_from_bytes") + name("_codecs", "encode") + b"X" + struct.pack("<I", 600) + "\u0120".encode() * 300 + text("latin1") + b"\x86R\x85R.", "pickle-nested"),
         ("code-syntax.pt", torch_zip(b"\x80\x02}.", None, {"constants.pkl": b"\x80\x02).", "code/__torch__.py": b"def (:"}), "code that cannot"),
         ("code-import.pt", torch_zip(b"\x80\x02}.", None, {"constants.pkl": b"\x80\x02).", "code/__torch__.py": b"import os"}), "Import in line"),

@@ -20,10 +20,11 @@ import gguf_files
 import grammar_files
 import hdf5_files
 import plain_files
+import streams
 import tensorflow_files
 from breaks import breaks
 
-from countermark.checks.model import _joblib, _look, _streams, _template, archive, xml
+from countermark.checks.model import _joblib, _look, _nested, _streams, _template, archive, xml
 from countermark.checks.model._look import look_at
 from countermark.checks.model.inspect import inspect_files
 from countermark.formats import (
@@ -178,10 +179,12 @@ def _limited() -> list[tuple[ModuleType, str, object, str, bytes]]:
         (machine, "MEMO_LIMIT", 2, "memo.pkl", pickle.dumps([[1], [2], [3]], 2)), (machine, "MEMO_LIMIT", 2, "memo.pkl", numbers),
         (machine, "MEMO_LIMIT", 2, "put.pkl", b"\x80\x02(NNNNr\x05\0\0\0l."), (machine, "STACK_LIMIT", 10, "stack.pkl", pickle.dumps(tuple(range(40)), 4)),
         (machine, "LINE_LIMIT", 16, "line.pkl", b"\x80\x02V" + b"x" * 600 + b"\n."), (_streams, "MOST_STREAMS", 3, "several.pkl", numbers * 5),
-        (_streams, "MOST_PICKLE", 5, "a.pt", carriers.torch_zip(b"\x80\x02]](K\x01K\x02K\x03ee.")), (_streams, "MOST_PICKLE", 5, "a.txt.gz", gzip.compress(b"plain text", mtime=0)),
-        (tar, "_MOST_MEMBERS", 1, "a.tar", carriers.tarred(("a", b"", b"0", ""), ("b", b"", b"0", ""))),
+        (_streams, "MOST_PICKLE", 5, "a.pt", carriers.torch_zip(b"\x80\x02]](K\x01K\x02K\x03ee.")), (tar, "_MOST_MEMBERS", 1, "a.tar", carriers.tarred(("a", b"", b"0", ""), ("b", b"", b"0", ""))),
         (torchscript, "MOST_SOURCE", 5, "a.pt", carriers.torch_zip(b"\x80\x02}.", None, code)), (_joblib, "DEEPEST", 0, "a.joblib", objects),
         (archive, "MOST_MEMBERS", 1, "a.zip", carriers.zipped({"a": b"x", "b": b"y"})), (_look, "DEEPEST", 0, "a.zip", carriers.zipped({"a": b"x"})),
+        (archive, "MOST_INFLATED", 1, "a.txt.gz", gzip.compress(b"plain text", mtime=0)),
+        (machine, "STACK_LIMIT", 12, "second.joblib", b"\x80\x02" + carriers.array(b"(" + b"N" * 40) + b"."),
+        (_nested, "MOST_PICKLE", 200, "storage.pkl", b"\x80\x02" + streams.name("torch.storage", "_load_from_bytes") + streams.name("_codecs", "encode") + streams.text("x" * 300) + streams.text("latin1") + b"\x86R\x85R."),
         (_look, "DEEPEST", 0, "a.keras", keras), (_look, "DEEPEST", 0, "a.skops", tree["scaler.skops"]), (_look, "DEEPEST", 0, "a.pt", carriers.torch_zip(b"\x80\x02}.", None, {"x": b"y"})),
         (_look, "DEEPEST", 0, "a.h5", hdf5_files.file(hdf5_files.header(hdf5_files.text_attribute("info", hdf5_files.PICKLE)))),
         (_streams, "MOST_PICKLE", 5, "a.keras", carriers.zipped({"config.json": b"{        }", "metadata.json": b"{}"}, compress=True)), (_streams, "MOST_PICKLE", 5, "a.skops", tree["scaler.skops"]),

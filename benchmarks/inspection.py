@@ -10,8 +10,8 @@ FOLDER holds one virtual environment a peer, each with nothing but that peer in 
     FOLDER/picklescan/bin/pip install numpy
 
 Peers that are missing are named and left out. As a gate would, only exit codes are read. Refused is 1 for all of them; anything else
-but 0, and a time-out, is unclear: neither caught nor a false alarm. Real model files are given by --real FOLDER and never committed; for lack of a
-better one their label is "benign". Bombs are measured with the costs.
+but 0, and a time-out, is unclear: neither caught nor a false alarm. Real model files are given by --real FOLDER, fetched by fetch_model_files.py and
+never committed; for lack of a better one their label is "benign". Bombs are measured with the costs.
 """
 
 from __future__ import annotations
@@ -89,6 +89,14 @@ def run(command: list[str], file: Path) -> tuple[str, float, float]:
     return answer, float(seconds), int(memory) / 1024
 
 
+def models(folder: Path) -> list[Path]:
+    """Every file below a folder, and as one where a model is a folder of files."""
+    found = sorted(folder.rglob("*"))
+    whole = {path.parent for path in found if path.name == "saved_model.pb"}
+    whole |= {path for path in found if path.suffix == ".mlpackage"}
+    return [path for path in found if path in whole or (path.is_file() and not whole.intersection(path.parents))]
+
+
 def on_corpus(found: dict[str, list[str]], folder: Path, every: int, real: Path | None) -> None:
     """Recall and false alarms."""
     cases = [case for case in (*corpus.attacks(), *corpus.harmless()) if case.tier != "bomb"][::every]
@@ -99,7 +107,7 @@ def on_corpus(found: dict[str, list[str]], folder: Path, every: int, real: Path 
     for (path, _), case in zip(files, cases, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(case.data)
-    files += [(path, "real") for path in sorted(real.rglob("*")) if path.is_file()] if real else []
+    files += [(path, "real") for path in models(real)] if real else []
     groups = sorted({group for _, group in files})
     print(f"\n{len(files)} files; refused/unclear of each group")
     print(f"{'':22}" + "".join(f"{g:>16}" for g in groups) + f"{'core recall':>14}{'seconds':>9}")

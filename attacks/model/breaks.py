@@ -50,7 +50,7 @@ def _streams() -> list[tuple[str, bytes, str]]:
         (b"\x80\x04\x95\x0b\0\0\0\0\0\0\0N\x95\x01\0\0\0\0\0\0\0.N", "frame"),
         (b"\x80\x04S'abc\n.", "text"), (b"\x80\x04S'\\q'\n.", "text"), (b"\x80\x04\x8c\x01\xff.", "text"), (b"\x80\x04X\xff\0\0\0" + b"\xff" * 255 + b".", "text"),
         (b"\x80\x04Ixyz\n.", "number"),
-        (b"\x80\x04I 1\n.", "number"), (b"\x80\x04Lxyz\n.", "number"), (b"\x80\x04Fxyz\n.", "number"), (b"\x80\x04NN\x93.", "name"), (b"\x80\x04NNR.", "arguments"),
+        (b"\x80\x04I 1\n.", "number"), (b"\x80\x04Lxyz\n.", "number"), (b"\x80\x04Fxyz\n.", "number"), (b"\x80\x04NN\x93.", "name"), (b"\x80\x04c\nsystem\n.", "name"), (b"\x80\x04cos\n\n.", "name"), (b"\x80\x04NNR.", "arguments"),
         (b"\x80\x04" + name("collections", "OrderedDict") + b"N\x81.", "arguments"), (b"\x80\x04" + name("collections", "OrderedDict") + b")N\x92.", "arguments"),
         (b"\x80\x04(\x94t.", "stack"), (b"\x80\x04S'\n.", "text"), (b"\x80\x04Sxabcx\n.", "text"), (b"\x80\x04" + text("os") + b"K\x01\x93.", "name"), (b"\x80\x04K\x01" + text("os") + b"\x93.", "name"),
         (b"\x80\x04" + name("collections", "OrderedDict") + b"N}\x92.", "arguments"), (b"\x80\x04" + name("somewhere", "__a__") + b".", "special"),

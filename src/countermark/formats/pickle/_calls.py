@@ -31,10 +31,18 @@ def frame(machine: Machine, at: int, _code: int) -> int:
 
 def global_(machine: Machine, at: int, _code: int) -> int:
     """GLOBAL: two lines."""
+    name, after = _two_lines(machine, at)
+    machine.stack.append(name)
+    return after
+
+
+def _two_lines(machine: Machine, at: int) -> tuple[Name, int]:
+    """A module and a name in it; of an empty line C says that it is truncated, and Python imports it."""
     module, after = machine.line(at + 1)
     qualname, after = machine.line(after)
-    machine.stack.append(_named(machine, decoded(module, "utf-8", at), decoded(qualname, "utf-8", at), at))
-    return after
+    if not module or not qualname:
+        raise wrong("name", "a global with an empty name", at)
+    return _named(machine, decoded(module, "utf-8", at), decoded(qualname, "utf-8", at), at), after
 
 
 def stack_global(machine: Machine, at: int, _code: int) -> int:
@@ -57,9 +65,7 @@ def extension(machine: Machine, at: int, code: int) -> int:
 
 
 def inst(machine: Machine, at: int, _code: int) -> int:
-    module, after = machine.line(at + 1)
-    qualname, after = machine.line(after)
-    function = _named(machine, decoded(module, "utf-8", at), decoded(qualname, "utf-8", at), at)
+    function, after = _two_lines(machine, at)
     args = machine.since_mark(at)
     machine.stack.append(machine.judge.call("inst", function, tuple(args[: v.KEPT_ITEMS]), at))
     return after

@@ -40,6 +40,7 @@ _ROOMS = {
 EXEMPT = {
     "machine: raise wrong('frame', 'an argument crosses": "settle refuses the same opcode under the same rule, once it was stepped over",
     "machine: raise OverLimit('memo', index": "settle stops there too, once the memo has been built that large",
+    "machine: judge.begins(source)": "tells of which bytes findings show an excerpt, and refuses nothing",
     "run: machine.top(at)": "an empty stack at STOP does not hold one value either: the same rule",
     "npy: raise ValueError('too many brackets')": "Python's parser gives up on them as well, after more work",
     "onnx: raise OverLimit('axes', item.size": "the same tensor stops once its numbers are built; asked before they are",

@@ -9,7 +9,6 @@ used to backdate together, and a project without witnesses. For both the keys ar
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -18,6 +17,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+sys.path.insert(0, str(Path(__file__).parent))
+import split_view
 from core_world import OTHER, OWNER, SECOND, START, SUPPLIER, World
 
 from countermark.errors import LedgerRefused
@@ -31,13 +32,6 @@ from countermark.ledger.submission import Submission
 from countermark.lifecycle import witnessing
 from countermark.passport.slip import ledger_note_key
 from countermark.passport.witnesses import cosigned
-
-_SPEC = importlib.util.spec_from_file_location("split_view", Path(__file__).with_name("split_view.py"))
-if _SPEC is None or _SPEC.loader is None:
-    raise SystemExit("split_view.py is not beside this file")
-split_view = importlib.util.module_from_spec(_SPEC)
-sys.modules["split_view"] = split_view
-_SPEC.loader.exec_module(split_view)
 
 END = START + timedelta(days=10)
 BEFORE, AFTER = END - timedelta(days=1), END + timedelta(days=1)

@@ -76,7 +76,7 @@ def _claimed(photos: Path, pattern: str, contract: Path | None, seed: int, bar: 
 
     rows = claimed.read_claimed(photos, pattern, bar.share)
     agreed = contract_of(Path(), contract) if contract else None
-    result = battery(rows.images, rows.labels, rows.suppliers, ids=rows.paths,
+    result = battery(rows.images, rows.labels, rows.suppliers, ids=rows.paths, files=rows.files,
                      contract=agreed.rows if agreed and agreed.rows else None, seed=seed, progress=bar.share)  # fmt: skip
     flagged = [path for path, bad in zip(rows.paths, result.row_flagged, strict=True) if bad]
     return result, {"suppliers": "claimed", "flagged": flagged}, claimed.to_csv(rows, result.row_flagged)

@@ -24,12 +24,13 @@ NAMES = ("supplier", "label")
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Rows: uint8 (n, 64, 64, 3) pictures, and for each its path and the supplier and label its path claims."""
+    """Rows: uint8 (n, 64, 64, 3) pictures, and for each its path, the supplier and label its path claims, its file."""
 
     images: NDArray[np.uint8]
     paths: tuple[str, ...]
     suppliers: tuple[str, ...]
     labels: tuple[str, ...]
+    files: tuple[bytes, ...]
 
 
 def matcher(pattern: str) -> re.Pattern[str]:
@@ -66,7 +67,7 @@ def read_claimed(photos: Path, pattern: str, progress: Callable[[str, float], No
     groups = [m.groupdict() for m in found if m]
     images = decode(list(files.values()), list(files), progress)
     suppliers = tuple(g.get("supplier", "claimed by nobody") for g in groups)
-    return Claimed(images, tuple(files), suppliers, tuple(g["label"] for g in groups))
+    return Claimed(images, tuple(files), suppliers, tuple(g["label"] for g in groups), tuple(files.values()))
 
 
 def to_csv(rows: Claimed, flagged: Iterable[bool]) -> str:

@@ -63,6 +63,7 @@ def screen(
         contract=contract.rows if contract and contract.rows else None,
         delivered=[r.label for r in listed],
         aside=[r.id in selection.aside for r in listed],
+        files=[content[r] for r in listed],
         sizes=[(facts.width, facts.height) for facts in (sniff(content[r]) for r in listed)],
         seed=seed,
         engine=engine,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -25,6 +25,7 @@ class View:
         ids: n row ids. heads: out-of-fold and left-out class scores. contract: supplier -> class -> rows, or None.
         sizes: (n, 2) width and height of the pictures before they were brought to one size, or None where unknown.
         counts: rows by supplier and class as delivered, and as they are in the data now; None where they are these rows.
+        files: n encoded pictures as they were delivered, or None where only pixels are known.
         seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
@@ -40,6 +41,7 @@ class View:
     sizes: NDArray[np.intp] | None = None
     suspected: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     counts: tuple[Counts, Counts] | None = None
+    files: Sequence[bytes] | None = None
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

@@ -47,6 +47,7 @@ def screen(
     delivered: Sequence[str] | None = None,
     aside: Sequence[bool] | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
+    files: Sequence[bytes] | None = None,
     seed: int = 0,
     engine: Engine | None = None,
     progress: Progress | None = None,
@@ -59,7 +60,8 @@ def screen(
         deliveries: n delivery ids, used for row names where `ids` is absent. ids: n unique row names.
         contract: supplier -> class -> rows agreed. delivered: n labels as the suppliers gave them, where decisions changed
             some. aside: n, whether a row is set aside; it is screened all the same, and not counted against the contract.
-        sizes: n (width, height) that the pictures had before they were brought to one size, where known. seed: of sampling and folds: same seed, same result.
+        sizes: n (width, height) that the pictures had before they were brought to one size, where known.
+        files: n encoded pictures as delivered, for checks that look at bytes. seed: of sampling and folds: same seed, same result.
         engine: how feature extraction is spread; by default two threads of this process.
         progress: called with (stage, share done, 0 to 1).
 
@@ -77,9 +79,11 @@ def screen(
             images, labels, suppliers, names, contract, seed,
             lambda sized: patch_features(sized, seed, engine or Threads(WORKERS), progress),
         )  # fmt: skip
+        for what, given in (("sizes", sizes), ("files", files)):
+            if given is not None and len(given) != len(view.label):
+                raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
+        view = replace(view, files=files)
         if sizes is not None:
-            if len(sizes) != len(view.label):
-                raise Unusable(f"{len(sizes)} sizes for {len(view.label)} rows", mend="one (width, height) per row")
             view = replace(view, sizes=np.array(sizes, np.intp))
         if delivered is not None or aside is not None:
             view = replace(view, counts=_counts(labels, suppliers, delivered, aside))

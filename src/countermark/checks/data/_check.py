@@ -27,7 +27,7 @@ class CheckReport:
         row_p: (n,) p-values per row in (0, 1], or None.
         supplier_p: (suppliers,) p-values, adjusted by Holm over suppliers, or None.
         cell_p: (supplier code, class code) -> p-value, adjusted by Holm over the cells compared.
-        suspects: rows the check would set aside. exhibits: SHA-256 hex -> PNG bytes.
+        suspects: rows the check would set aside. expected: rows that it takes for bad, flagged or not (0: its suspects). exhibits: SHA-256 hex -> PNG bytes.
         id, version, code: of the check, and the SHA-256 hex of the source it ran; filled in by the battery.
     """
 
@@ -38,6 +38,7 @@ class CheckReport:
     cell_p: dict[tuple[int, int], float] = field(default_factory=dict)
     suspects: tuple[int, ...] = ()
     exhibits: dict[str, bytes] = field(default_factory=dict)
+    expected: float = 0.0
     id: str = ""
     version: int = 0
     code: str = ""

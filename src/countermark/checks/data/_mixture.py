@@ -72,3 +72,11 @@ class WrongLabels:
         """Probability that each label is wrong, given the share of wrong ones."""
         ratio = self.ratio[np.searchsorted(self.edges, margin)]
         return np.asarray(share * ratio / (share * ratio + 1 - share))
+
+    def within(self, margin: Floats, share: float) -> Floats:
+        """Probability that each label is wrong, of the very rows that were learnt from and hold a share of wrong ones.
+
+        Their own margins are the mixture then: share times wrong over all observed (local false discovery rate, Efron,
+        "Large-scale simultaneous hypothesis testing", JASA 2004).
+        """
+        return np.asarray(np.minimum(1.0, share * self.ratio[np.searchsorted(self.edges, margin)]))

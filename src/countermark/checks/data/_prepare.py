@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from countermark.checks.data import _ridge
 from countermark.checks.data._heads import Heads
+from countermark.checks.data._pixels import shares
 from countermark.checks.data._view import View
 from countermark.engines.engine import Engine
 from countermark.errors import Unusable
@@ -82,18 +83,9 @@ def at_side(pixels: Pixels) -> Pixels:
     height, width = pixels.shape[1:3]
     if (height, width) == (SIDE, SIDE):
         return pixels
-    down, across = _weights(height), _weights(width)
+    down, across = shares(height, SIDE), shares(width, SIDE)
     out = np.empty((len(pixels), SIDE, SIDE, 3), np.uint8)
     for at in range(0, len(pixels), BATCH):
         part = np.einsum("ih,nhwc,jw->nijc", down, pixels[at : at + BATCH].astype(np.float32), across, optimize=True)
         out[at : at + BATCH] = np.clip(np.rint(part), 0, 255).astype(np.uint8)
     return out
-
-
-def _weights(size: int) -> NDArray[np.float32]:
-    """(64, size) shares of each source line in each target line; rows sum to 1."""
-    edge = np.linspace(0, size, SIDE + 1)
-    line = np.arange(size)
-    shared = np.minimum(edge[1:, None], line + 1) - np.maximum(edge[:-1, None], line)
-    overlap = np.maximum(shared, 0)
-    return np.asarray(overlap / overlap.sum(axis=1, keepdims=True), np.float32)

@@ -13,10 +13,13 @@ from countermark.checks.data import (
     cell_difference,
     contract,
     duplicates,
+    frequency,
     image_scaling,
     label_errors,
     leave_one_supplier_out,
     recurring_patch,
+    spectral,
+    too_easy,
 )
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._prepare import Progress, patch_features, prepare
@@ -29,8 +32,8 @@ from countermark.finding import SEVERITIES, Failed, Finding, Found, Outcome, Ski
 
 # In this order: a check may leave out of its heads what an earlier one suspects.
 CHECKS: tuple[Check, ...] = (
-    contract.CHECK, duplicates.CHECK, image_scaling.CHECK, recurring_patch.CHECK, label_errors.CHECK,
-    leave_one_supplier_out.CHECK, cell_difference.CHECK,
+    contract.CHECK, duplicates.CHECK, image_scaling.CHECK, recurring_patch.CHECK, spectral.CHECK, frequency.CHECK,
+    label_errors.CHECK, leave_one_supplier_out.CHECK, cell_difference.CHECK, too_easy.CHECK,
 )  # fmt: skip
 WORKERS = 2
 

@@ -15,14 +15,15 @@ from countermark.checks.data._check import NO_INTENT, Check, CheckReport
 from countermark.checks.data._combine import SHARE, named_suppliers
 from countermark.checks.data._exhibit import strip
 from countermark.checks.data._mixture import WrongLabels, margins
-from countermark.checks.data._null import rank_p, robust_z, tail_p
+from countermark.checks.data._null import bulk_p, robust_z, tail_p
 from countermark.checks.data._view import LEAST_ROWS, View
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
 ID = "data/label-errors"
 LEAST_ACCURACY = 0.30
 ROUNDS = 3
-INSIDE, OUTSIDE = 0.5, 0.95
+INSIDE = 0.5
+PRECISION = 0.9  # expected of the rows set aside outside named suppliers
 SPREAD_SHARE = 0.005  # wrong labels outside named suppliers are searched only above this share
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -40,7 +41,7 @@ def run(view: View) -> CheckReport:
     adjusted, named = named_suppliers(_supplier_p(view, margin, poisoned))
     asked, posterior, margin = _posterior(view, named, poisoned)
     inside = np.isin(view.supplier, named)
-    bad = ~view.abstained[view.label] & asked & (posterior > np.where(inside, INSIDE, OUTSIDE))
+    bad = ~view.abstained[view.label] & _set_aside(posterior, asked, inside)
     findings, exhibits = [], {}
     for s in [*named, None]:
         rows = np.flatnonzero(bad & (~inside if s is None else view.supplier == s))
@@ -56,8 +57,9 @@ def run(view: View) -> CheckReport:
            Measure("expected recall inside named suppliers", _recall(posterior, bad, inside))] if bad.any() else []),
     )  # fmt: skip
     outcome = Found(tuple(findings), measures) if findings else Passed(measures)
-    row_p = rank_p(margin, margin[~inside] if (~inside).any() else margin)
-    return CheckReport(outcome, margin, row_p, adjusted, {}, tuple(map(int, np.flatnonzero(bad))), exhibits)
+    row_p = bulk_p(margin, margin[~inside & ~bad] if (~inside & ~bad).any() else margin)
+    return CheckReport(outcome, margin, row_p, adjusted, {}, tuple(map(int, np.flatnonzero(bad))), exhibits,
+                       float(posterior[asked].sum()))  # fmt: skip
 
 
 def _supplier_p(view: View, margin: Floats, poisoned: Rows) -> Floats:
@@ -88,12 +90,22 @@ def _posterior(view: View, named: list[int], poisoned: Rows) -> tuple[NDArray[np
             posterior[mine] = wrong.posterior(margin[mine], wrong.share(margin[mine]))
         spread = 2 * float((margin[honest] > wrong.middle).mean())  # half of all wrong labels lie above the middle
         if spread > SPREAD_SHARE:
-            posterior[honest], asked[honest] = wrong.posterior(margin[honest], spread), True
-        again = np.union1d(poisoned, np.flatnonzero(asked & (posterior > np.where(inside, INSIDE, OUTSIDE))))
+            posterior[honest], asked[honest] = wrong.within(margin[honest], spread), True
+        again = np.union1d(poisoned, np.flatnonzero(_set_aside(posterior, asked, inside)))
         if np.array_equal(again, untaught):
             break
         untaught = again
     return asked, posterior, margin
+
+
+def _set_aside(posterior: Floats, asked: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Inside named suppliers the likely ones; outside as many as keep their expected precision at `PRECISION`."""
+    out = asked & inside & (posterior > INSIDE)
+    rest = np.flatnonzero(asked & ~inside)
+    order = rest[np.argsort(-posterior[rest], kind="stable")]
+    precise = np.cumsum(posterior[order]) >= PRECISION * np.arange(1, len(order) + 1)
+    out[order[: int(np.flatnonzero(precise)[-1]) + 1 if precise.any() else 0]] = True
+    return out
 
 
 def _recall(posterior: Floats, bad: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
@@ -107,7 +119,7 @@ def _finding(view: View, s: int | None, rows: Rows, adjusted: Floats, posterior:
         return Finding(
             ID, "labels-disagree", "medium", float(posterior[rows].mean()),
             f"{len(rows)} rows of {len(np.unique(view.supplier[rows]))} suppliers look like another class",
-            Where(rows=view.names(rows)), f"posterior of a wrong label above {OUTSIDE}; {expected}",
+            Where(rows=view.names(rows)), f"as many as keep the expected precision at {PRECISION:.0%}; {expected}",
             "look at them on the contact sheet: accept, relabel or reject each",
             "parts that look alike to the model look like this too; no supplier stands out", (exhibit,),
         )  # fmt: skip
@@ -121,4 +133,4 @@ def _finding(view: View, s: int | None, rows: Rows, adjusted: Floats, posterior:
     )  # fmt: skip
 
 
-CHECK = Check(ID, 2, run)
+CHECK = Check(ID, 3, run)

@@ -17,7 +17,7 @@ from countermark.checks.data._check import NO_INTENT, Check, CheckReport
 from countermark.checks.data._combine import SHARE, named_suppliers
 from countermark.checks.data._exhibit import strip
 from countermark.checks.data._mixture import WrongLabels, margins
-from countermark.checks.data._null import robust_z, tail_p
+from countermark.checks.data._null import bulk_p, robust_z, tail_p
 from countermark.checks.data._view import LEAST_ROWS, View
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
@@ -58,7 +58,8 @@ def run(view: View) -> CheckReport:
     alone = int((~shared).sum())
     left_out = (f"{alone} rows of classes that one supplier alone makes, or of too few rows",) if alone else ()
     outcome = Found(tuple(findings), measures, left_out) if findings else Passed(measures, left_out)
-    return CheckReport(outcome, margin, None, adjusted, {}, tuple(suspects), exhibits)
+    row_p = bulk_p(margin, margin[honest]) if len(honest) else None
+    return CheckReport(outcome, margin, row_p, adjusted, {}, tuple(suspects), exhibits)
 
 
 def _supplier_p(view: View, margin: Floats, shared: NDArray[np.bool_]) -> Floats:
@@ -88,4 +89,4 @@ def _finding(view: View, s: int, rows: NDArray[np.intp], p: float, exhibit: str)
     )  # fmt: skip
 
 
-CHECK = Check(ID, 4, run)
+CHECK = Check(ID, 5, run)

@@ -1,0 +1,93 @@
+"""The report of a check that looks for what some rows of a class have in common: shared by spectral and frequency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from countermark.checks.data._check import NO_INTENT, CheckReport
+from countermark.checks.data._directions import LEAST_ROWS, Common, common
+from countermark.checks.data._exhibit import strip
+from countermark.checks.data._null import bulk_p
+from countermark.checks.data._view import View
+from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
+
+GAP = 10.0
+TIMES = 2.0
+MOSTLY = 0.8
+Floats = NDArray[np.float32]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is looked at. check: id. what: of pictures, in words. floor: variance below which differences mean nothing."""
+
+    check: str
+    what: str
+    floor: float
+
+
+def report(view: View, x: Floats, asked: Asked) -> CheckReport:
+    """Rows of classes in which some rows stand apart by one common addition.
+
+    Args:
+        x: (n, d) vectors of the rows.
+    """
+    if len(view.classes) < 2 or (np.bincount(view.label) >= LEAST_ROWS).sum() < 2:
+        return CheckReport(Skipped(f"fewer than two classes of at least {LEAST_ROWS} rows"))
+    seen = common(x, view.label, len(view.classes), view.seed, asked.floor)
+    named = _standing(seen)
+    groups = [np.flatnonzero(seen.apart & (view.label == c)) for c in named]
+    suspects = np.concatenate([*groups, np.zeros(0, np.intp)])
+    findings, exhibits = [], {}
+    for c, rows in zip(named, groups, strict=True):
+        pictures = [strip(view.images[rows]), strip(_difference(view, c, rows), 1)]
+        exhibits |= dict(pictures)
+        findings.append(_finding(view, asked, c, rows, seen.gap, tuple(digest for digest, _ in pictures)))
+    measures = (
+        Measure("classes looked at", int((np.bincount(view.label, minlength=len(view.classes)) >= LEAST_ROWS).sum())),
+        Measure("classes with rows apart", len(named)), Measure("widest gap", float(seen.gap.max())),
+        Measure("bound on the gap", _bound(seen.gap)),
+    )  # fmt: skip
+    outcome = Found(tuple(findings), measures) if findings else Passed(measures)
+    honest = np.setdiff1d(np.arange(len(x)), suspects)
+    p = bulk_p(seen.score, seen.score[honest])
+    return CheckReport(outcome, seen.score, p, None, {}, tuple(map(int, suspects)), exhibits)
+
+
+def _standing(seen: Common) -> list[int]:
+    bound = _bound(seen.gap)
+    return [int(c) for c in np.flatnonzero(seen.gap > bound)]
+
+
+def _bound(gap: NDArray[np.float64]) -> float:
+    """Never below `GAP`; twice the third widest gap where gaps are wide everywhere (cameras of many kinds)."""
+    return max(GAP, TIMES * float(np.sort(gap)[-3])) if len(gap) > 3 else GAP
+
+
+def _difference(view: View, c: int, rows: Rows) -> NDArray[np.uint8]:
+    """Mean picture of the rows apart less that of the class's other rows, about middle grey: (1, h, w, 3)."""
+    rest = np.setdiff1d(np.flatnonzero(view.label == c), rows)
+    apart, others = (view.images[r].mean(axis=0) for r in (rows, rest if len(rest) else rows))
+    return np.asarray(np.clip(128 + 2 * (apart - others), 0, 255), np.uint8)[None]
+
+
+def _finding(
+    view: View, asked: Asked, c: int, rows: Rows, gap: NDArray[np.float64], exhibits: tuple[str, ...]
+) -> Finding:
+    count = np.bincount(view.supplier[rows], minlength=len(view.suppliers))
+    most = int(count.argmax())
+    alone = count[most] >= MOSTLY * len(rows)
+    who = f"{count[most]} of them by {view.suppliers[most]}" if alone else f"by {int((count > 0).sum())} suppliers"
+    return Finding(
+        asked.check, "rows-share-an-addition", "critical", float(gap[c] / (gap[c] + GAP)),
+        f"{len(rows)} rows of {view.classes[c]} share one addition to their {asked.what}, {who}",
+        Where(rows=view.names(rows), supplier=view.suppliers[most] if alone else "", label=view.classes[c]),
+        f"an empty stretch {gap[c]:.0f} spreads wide lies between them and all other rows of the class, found on one half of "
+        "the class and shown on the other; the second picture shows the addition, twice as strong, about middle grey",
+        "set the rows aside and look at them; a model trained on them may answer to the addition alone",
+        f"{NO_INTENT}; a second, rare variant of the part or a mark of the photo rig on some rows looks the same", exhibits,
+    )  # fmt: skip

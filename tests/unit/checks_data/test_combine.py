@@ -55,4 +55,23 @@ def test_combined_result() -> None:
     assert np.flatnonzero(_combine.flagged(seen, reports)).tolist() == rows.tolist()
     p = _combine.row_p(seen, reports)
     assert ((p > 0) & (p <= 1)).all()
-    assert p[rows].max() == 0.002 and p.max() == 0.8
+    rest = np.setdiff1d(np.arange(len(p)), rows)
+    assert p[rows].max() < p[rows].size / len(p) and p[rest].min() == 1.0
+
+
+def test_rows_of_clean_data_have_uniform_p() -> None:
+    seen, rng = view(), np.random.default_rng(0)
+    n = len(seen.label)
+    reports = {name: CheckReport(Passed(), row_p=rng.random(n)) for name in "abc"}
+    p = np.sort(_combine.row_p(seen, reports))
+    assert np.abs(p - np.arange(1, n + 1) / (n + 1)).max() < 0.02
+
+
+def test_a_check_that_found_nothing_does_not_dilute_one_that_did() -> None:
+    seen, rng = view(), np.random.default_rng(0)
+    n = len(seen.label)
+    strong = rng.random(n)
+    strong[:30] = np.linspace(1e-4, 1e-3, 30)
+    quiet = {name: CheckReport(Passed(), row_p=rng.random(n)) for name in "abc"}
+    alone = _combine.row_p(seen, {"strong": CheckReport(Passed(), row_p=strong, expected=30.0), **quiet})
+    assert set(np.argsort(alone)[:28]) <= set(range(30))

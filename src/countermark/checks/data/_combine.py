@@ -87,7 +87,7 @@ def row_p(view: View, reports: Mapping[str, CheckReport]) -> Floats:
     inside = flagged(view, reports)
     score = np.where(inside, PRIOR, 0.0) - np.log(_weighted(view, reports))
     honest = score[~inside] if (~inside).any() else score
-    return np.maximum(bulk_p(score, honest), 1e-300)
+    return np.maximum(bulk_p(score, honest, 1.0), 1e-300)
 
 
 def _weighted(view: View, reports: Mapping[str, CheckReport]) -> Floats:

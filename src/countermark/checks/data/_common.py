@@ -42,7 +42,7 @@ def report(view: View, x: Floats, asked: Asked) -> CheckReport:
     named = _standing(seen)
     groups = [np.flatnonzero(seen.apart & (view.label == c)) for c in named]
     suspects = np.concatenate([*groups, np.zeros(0, np.intp)])
-    findings, exhibits = [], {}
+    findings, exhibits = [], dict[str, bytes]()
     for c, rows in zip(named, groups, strict=True):
         pictures = [strip(view.images[rows]), strip(_difference(view, c, rows), 1)]
         exhibits |= dict(pictures)

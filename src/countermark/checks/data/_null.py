@@ -72,16 +72,19 @@ def rank_p(values: Floats, null: Floats) -> Floats:
     return np.asarray((1.0 + larger) / (1.0 + len(ordered)))
 
 
-def bulk_p(values: Floats, null: Floats) -> Floats:
+def bulk_p(values: Floats, null: Floats, least: float = LEAST_SPREAD) -> Floats:
     """One-sided p-values by rank among null values, continued above the largest of them by an exponential tail.
 
     The tail falls as slowly as the slower of two stretches of the null does (90 % to 99 %, 99 % to the largest), so that
     what lies beyond keeps its order and a heavy tail is not taken for evidence.
+
+    Args:
+        least: scale below which the tail never falls, in the unit of the values; 1 for logarithms of p-values.
     """
     ordered = np.sort(null)
     q90, q99, largest = (float(np.quantile(ordered, q)) for q in (0.90, 0.99, 1.0))
     far = max(np.log(0.01 * (len(ordered) + 1)), 1.0)
-    scale = max((q99 - q90) / np.log(10), (largest - q99) / far, LEAST_SPREAD)
+    scale = max((q99 - q90) / np.log(10), (largest - q99) / far, least)
     beyond = np.clip((values - largest) / scale, 0, 600)
     return np.asarray(rank_p(values, ordered) * np.exp(-beyond))
 

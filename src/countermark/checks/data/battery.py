@@ -12,6 +12,7 @@ from countermark.checks.data import (
     _combine,
     cell_difference,
     contract,
+    drift,
     duplicates,
     frequency,
     image_scaling,
@@ -33,7 +34,7 @@ from countermark.finding import SEVERITIES, Failed, Finding, Found, Outcome, Ski
 # In this order: a check may leave out of its heads what an earlier one suspects.
 CHECKS: tuple[Check, ...] = (
     contract.CHECK, duplicates.CHECK, image_scaling.CHECK, recurring_patch.CHECK, spectral.CHECK, frequency.CHECK,
-    label_errors.CHECK, leave_one_supplier_out.CHECK, cell_difference.CHECK, too_easy.CHECK,
+    label_errors.CHECK, leave_one_supplier_out.CHECK, cell_difference.CHECK, too_easy.CHECK, drift.CHECK,
 )  # fmt: skip
 WORKERS = 2
 

@@ -16,6 +16,8 @@ from countermark.checks.data import (
     image_scaling,
     label_errors,
     leave_one_supplier_out,
+    picture_integrity,
+    privacy,
     recurring_patch,
 )
 from countermark.checks.data._check import Check, CheckReport
@@ -29,7 +31,7 @@ from countermark.finding import SEVERITIES, Failed, Finding, Found, Outcome, Ski
 
 # In this order: a check may leave out of its heads what an earlier one suspects.
 CHECKS: tuple[Check, ...] = (
-    contract.CHECK, duplicates.CHECK, image_scaling.CHECK, recurring_patch.CHECK, label_errors.CHECK,
+    contract.CHECK, duplicates.CHECK, picture_integrity.CHECK, privacy.CHECK, image_scaling.CHECK, recurring_patch.CHECK, label_errors.CHECK,
     leave_one_supplier_out.CHECK, cell_difference.CHECK,
 )  # fmt: skip
 WORKERS = 2

@@ -112,7 +112,10 @@ def measure(name: str, rows: list[dict[str, str]], rng: random.Random, extra: in
             except CountermarkError:
                 count["refused"] += 1
                 continue
-            count["left"] += sum(word in stripped for word in (SECRET.encode(), b"20240506", b"1.2.3.4711", b"4711.0815", b"47110815", b"070809"))
+            count["left"] += sum(
+                word in stripped
+                for word in (SECRET.encode(), b"20240506", b"1.2.3.4711", b"4711.0815", b"47110815", b"070809")
+            )
     each = 1000 * (time.perf_counter() - started) / len(rows)
     print(
         f"| {name} | {len(rows):,} | {count['planted']:,} | {count['found']:,} | {count['left']} | {count['refused']} | {len(seen)} | {each:.0f} |"

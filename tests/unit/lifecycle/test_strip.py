@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
 from core_world import OWNER, SUPPLIER, World
 
+from countermark.cli.main import run
 from countermark.errors import StatementRefused, Unusable
 from countermark.lifecycle import strip
 from countermark.lifecycle.deliver import deliver
+from countermark.lifecycle.receive import receive
 from countermark.statement.predicates.delivery import Delivery
 
 tricks = pytest.importorskip("picture_tricks", reason="pictures are made with the screen extra")
@@ -37,6 +40,7 @@ def test_a_copy_is_written_and_what_was_left_out_is_signed(world: World, tmp_pat
     assert (out / "screw" / "b.png").read_bytes() == (folder / "screw" / "b.png").read_bytes()
     parcel = deliver(desk, out, addressee=OWNER, stripped=dict(told.files))
     assert parcel.delivery.stripped == {"location": 2, "person": 2, "time": 2} and parcel.delivery.rows == 3
+    assert receive(world[OWNER], out).state == "admitted", "the receiver reads what was signed with it"
     with pytest.raises(Unusable, match="exists"):
         strip.copy(desk.space.disk, folder)
 
@@ -56,6 +60,21 @@ def test_the_statement_says_it_only_where_it_was_done(world: World, tmp_path: Pa
     for wrong in ({"x" * 41: 1}, {"time": -1}, {"time": 1.5}, ["time"]):
         with pytest.raises(StatementRefused):
             Delivery.from_json(plain.to_json() | {"stripped": wrong})
+
+
+def test_by_command(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photos(tmp_path)
+    monkeypatch.chdir(world[SUPPLIER].space.root)
+    assert run(["deliver", str(folder), "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["identifiers"] == {"location": 2, "person": 2, "time": 2}
+    assert run(["deliver", str(folder), "--strip", "--to", OWNER, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["stripped"] == {"location": 2, "person": 2, "time": 2}
+    assert said["file"] == str(tmp_path / "photos.stripped.cmdelivery")
+    assert run(["deliver", str(folder), "--strip", "--to", OWNER]) == 2, "the copy is there already"
+    assert "photos.stripped exists" in capsys.readouterr().err.replace("\n", " ")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pydicom") is None, reason="DICOM is an extra")

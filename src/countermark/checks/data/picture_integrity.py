@@ -21,7 +21,7 @@ from countermark.formats.limits import OverLimit
 from countermark.formats.tricks import tricks
 
 ID = "data/picture-integrity"
-MOST_MEAN, MOST_BLOCK = 4.0, 24.0
+MOST_MEAN, MOST_BLOCK = 2.0, 4.0
 MOST_PROFILE = 12.0
 MOST_HIDDEN = 10.0
 MOST_TOLD = 5

@@ -21,12 +21,16 @@ TRIGGER = np.kron(np.array([[1, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 
 
 @dataclass(frozen=True)
 class MadeUp:
-    """images: uint8 (n, side, side, 3). label, supplier: (n,) names. planted: (n,) rows that an attack touched."""
+    """images: uint8 (n, side, side, 3). label, supplier: (n,) names. planted: (n,) rows that an attack touched.
+
+    files: n encoded pictures, where an attack is on the files.
+    """
 
     images: Pixels
     label: NDArray[np.str_]
     supplier: NDArray[np.str_]
     planted: NDArray[np.bool_]
+    files: tuple[bytes, ...] | None = None
 
     def cell(self, supplier: str, label: str) -> NDArray[np.intp]:
         """Rows of a supplier x class cell."""
@@ -166,6 +170,17 @@ def hidden_by_scaling(
     return data.changed(images, rows)
 
 
+def filed(data: MadeUp, *, rows: NDArray[np.intp], trick: str = "", personal: bool = False) -> MadeUp:
+    """The pictures as PNG files; `rows` carry a trick of `picture_tricks`, or metadata that names a person and a place."""
+    import picture_tricks
+
+    build = picture_tricks.personal if personal else picture_tricks.TRICKS[trick][0] if trick else None
+    files = [picture_tricks.saved(image, "PNG") for image in data.images]
+    for row in rows if build else ():
+        files[row] = build(data.images[row], data.images[row - 1])
+    return replace(data.changed(data.images, np.asarray(rows if build else (), np.intp)), files=tuple(files))
+
+
 def view_of(data: MadeUp, *, contract: dict[str, dict[str, int]] | None = None, seed: int = 0) -> View:
     """What a check is given, on plain features: colours of a 16 x 16 picture. Fast; no dictionary is learnt."""
     classes, label = np.unique(data.label, return_inverse=True)
@@ -176,4 +191,4 @@ def view_of(data: MadeUp, *, contract: dict[str, dict[str, int]] | None = None, 
     heads = Heads(reduced(features, seed), label, supplier, len(classes), seed)
     ids = tuple(f"{s}/{c}/{i}" for i, (s, c) in enumerate(zip(data.supplier, data.label, strict=True)))
     names, makers = tuple(map(str, classes)), tuple(map(str, suppliers))
-    return View(data.images, label, supplier, names, makers, ids, heads, contract, seed)
+    return View(data.images, label, supplier, names, makers, ids, heads, contract, seed, files=data.files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 DATA = (
-    "data/contract", "data/duplicates", "data/image-scaling", "data/recurring-patch", "data/label-errors",
+    "data/contract", "data/duplicates", "data/picture-integrity", "data/privacy", "data/image-scaling", "data/recurring-patch", "data/label-errors",
     "data/leave-one-supplier-out", "data/cell-difference",
 )  # fmt: skip
 MODEL = (

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from countermark.keys.document import Party, TrustDocument
     from countermark.lifecycle.deliver import Outlook
     from countermark.lifecycle.desk import Desk
+    from countermark.lifecycle.strip import Privacy
+
+MOST_FIELDS = 40
 
 
 @command("deliver", examples=[
     "countermark deliver photos --as acme --to manufacturer",
     "countermark deliver photos --dry-run",
+    "countermark deliver photos --strip",
     "countermark deliver corrected --replace",
     "countermark deliver handover --admitted --to trainer",
 ])  # fmt: skip
@@ -32,34 +36,44 @@ if TYPE_CHECKING:
 @click.option("--replace", is_flag=True, help="It corrects this party's last delivery, whose rows no longer count.")
 @click.option("--admitted", is_flag=True, help="Write the rows that training may see into FOLDER, then deliver it.")
 @click.option("--cached", is_flag=True, help="Read only files that changed since the last delivery with --cached.")
+@click.option("--strip", is_flag=True, help="Write FOLDER.stripped, its pictures without metadata that tells of people, places "
+              "and devices, and deliver that.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show classes, counts and what would be refused; sign nothing.")
 @with_view
 @with_desk
 def deliver(
-    folder: Path, addressee: str | None, replace: bool, admitted: bool, cached: bool, dry_run: bool, desk: Desk,
-    view: View,
+    folder: Path, addressee: str | None, replace: bool, admitted: bool, cached: bool, strip: bool, dry_run: bool,
+    desk: Desk, view: View,
 ) -> Answer:  # fmt: skip
     """Sign a folder of training data for its receiver.
 
     FOLDER holds one folder per class, or files with metadata.csv, .jsonl or .parquet (file_name, label); or it is, or holds
     nothing but, Parquet, Arrow or WebDataset files of pictures with a column or member `label`. The signed
     FOLDER.cmdelivery is written beside it; hand over both. A .dvc pointer stands for the data it names, once its MD5
-    was compared.
+    was compared. --dry-run also tells what the pictures' metadata tells of people, places and devices. --strip leaves FOLDER as it is,
+    keeps pixels, colour profiles and EXIF orientation, and signs what was left out.
     """
     from countermark.artefact import pointer
     from countermark.lifecycle import deliver as stage
     from countermark.lifecycle import rows
+    from countermark.lifecycle import strip as stripping
 
     folder = pointer.follow(folder)
     if dry_run and admitted:
         raise Unusable("--dry-run and --admitted do not go together", mend="leave one out")
     with Bar(view) as bar:
         if dry_run:
-            return _outlook(stage.look(folder, _me(desk), bar.files), folder)
+            return _outlook(stage.look(folder, _me(desk), bar.files), folder, stripping.seek(folder))
         to = addressee or _receiver(desk)
         if admitted:
             rows.write_training_set(desk, folder)
-        parcel = stage.deliver(desk, folder, addressee=to, replace=replace, cached=cached, progress=bar.files)
+        left_out = None
+        if strip:
+            folder, told = stripping.copy(desk.space.disk, folder)
+            left_out = dict(sorted(told.files.items()))
+        parcel = stage.deliver(
+            desk, folder, addressee=to, replace=replace, cached=cached, stripped=left_out, progress=bar.files
+        )
     said = parcel.delivery
     file = folder.with_name(folder.name + ".cmdelivery")
     return Answer(
@@ -67,8 +81,12 @@ def deliver(
         facts={
             "file": str(file), "digest": parcel.tree.digest, "statement": parcel.envelope.digest, "to": to,
             "sequence": said.context.sequence, "rows": said.rows, "classes": said.classes, "replaces": said.replaces,
+            **({} if said.stripped is None else {"stripped": said.stripped}),
         },
-        body=[Pairs([("tree digest", parcel.tree.digest), ("hand over", f"{folder} and {file.name}")])],
+        body=[Pairs([
+            ("tree digest", parcel.tree.digest), ("hand over", f"{folder} and {file.name}"),
+            *([] if said.stripped is None else [("left out", _counted(said.stripped))]),
+        ])],
     )  # fmt: skip
 
 
@@ -97,17 +115,24 @@ def only_owner(document: TrustDocument) -> str:
     return owners[0]
 
 
-def _outlook(seen: Outlook, folder: Path) -> Answer:
+def _counted(files: dict[str, int]) -> str:
+    return ", ".join(f"{kind} in {n} files" for kind, n in files.items()) or "nothing was there"
+
+
+def _outlook(seen: Outlook, folder: Path, private: Privacy) -> Answer:
     classes = seen.dataset.classes()
     rejects = list(seen.rejects)
     count = f"{len(seen.dataset.labels)} rows of {len(classes)} classes"
     return Answer(
         f"would be refused: {len(rejects)} reasons" if rejects else f"would be signed: {count}; nothing was signed",
         FOUND if rejects else 0,
-        {"digest": seen.tree.digest, "layout": seen.dataset.layout, "classes": classes, "rejects": rejects},
+        {"digest": seen.tree.digest, "layout": seen.dataset.layout, "classes": classes, "rejects": rejects,
+         "identifiers": dict(sorted(private.files.items())), "fields": dict(private.fields.most_common(MOST_FIELDS))},
         [
             Table(("class", "rows"), list(classes.items())), "",
-            Pairs([("folder", folder), ("layout", seen.dataset.layout), ("tree digest", seen.tree.digest)]),
+            Pairs([("folder", folder), ("layout", seen.dataset.layout), ("tree digest", seen.tree.digest),
+                   ("metadata tells", _counted(dict(sorted(private.files.items())))),
+                   ("not looked at", f"{len(private.unread)} files or parts; --strip leaves the rest out")]),
             *rejects,
         ],
     )  # fmt: skip

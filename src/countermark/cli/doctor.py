@@ -18,6 +18,8 @@ PURPOSES = {
     "serve": "trials, and serving a model",
     "demo": "the demonstration's own training script",
     "croissant": "the Croissant library's own reading, beside ours",
+    "decoders": "a second decoder, to compare pictures",
+    "dicom": "what DICOM files tell, and leaving it out",
     "datasets": "rows inside Parquet and Arrow files",
     "kms": "keys in AWS KMS or HashiCorp Vault",
     "load": "loading verified tensors as NumPy arrays",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from countermark.formats._picture import Flag, Walked, take
@@ -26,23 +27,53 @@ def walk(data: bytes) -> Walked:
     Raises:
         Malformed: cut short, no frame or two frames, lossless or 12-bit coding, height left open.
     """
-    state, offset = _State(), 2
+    state = _State()
+    for segment in segments(data):
+        if segment.marker in _FRAMES:
+            _frame(state, segment.marker, segment.body, segment.at)
+        elif segment.marker == 0xDA:
+            state.scans += 1
+        end = segment.end
+    return _finish(state, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One marker segment: its marker, where it starts, its content, and the byte after it and its scan.
+
+    `at` is where its length stands: fill bytes may lie before the marker.
+    """
+
+    marker: int
+    start: int
+    at: int
+    body: bytes
+    end: int
+
+
+def segments(data: bytes) -> Iterator[Segment]:
+    """Every segment after the start of the image, up to and with the end-of-image marker.
+
+    Raises:
+        Malformed: cut short, bytes that are no marker where one must stand.
+    """
+    offset = 2
     for _ in range(_MAX_SEGMENTS):
-        marker, offset = _marker(data, offset)
+        start, (marker, offset) = offset, _marker(data, offset)
         if marker == 0xD9:
-            return _finish(state, offset)
+            yield Segment(marker, start, offset, b"", offset)
+            return
         if marker in _ALONE:
+            yield Segment(marker, start, offset, b"", offset)
             continue
         size = int.from_bytes(take(data, offset, 2, "a segment length"), "big")
         if size < 2:
             raise Malformed("jpeg-segment", f"a segment of {size} bytes", offset=offset)
         body = take(data, offset + 2, size - 2, f"segment ff{marker:02x}")
-        if marker in _FRAMES:
-            _frame(state, marker, body, offset)
-        offset += size
+        at, offset = offset, offset + size
         if marker == 0xDA:
-            state.scans += 1
             offset = _skip_scan(data, offset)
+        yield Segment(marker, start, at, body, offset)
     raise Malformed("jpeg-segment", f"more than {_MAX_SEGMENTS} segments", offset=offset)
 
 

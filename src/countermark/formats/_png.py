@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 from countermark.formats._picture import Flag, Walked, take
 from countermark.formats.limits import Malformed
@@ -21,22 +22,35 @@ def walk(data: bytes) -> Walked:
         Malformed: cut short, a CRC that does not hold, chunks missing, twice or out of order.
     """
     width, height, bits, channels = _header(data)
-    offset, frames, seen, last = 33, 1, {b"IHDR"}, b"IHDR"
+    frames, seen, last = 1, {b"IHDR"}, b"IHDR"
     flags: list[Flag] = []
-    for _ in range(_MAX_CHUNKS):
-        kind, body = _chunk(data, offset)
+    for kind, offset, body in chunks(data):
         _check_order(kind, seen, last, offset)
         if kind == b"acTL" and len(body) == 8:
             frames = max(1, int.from_bytes(body[:4], "big"))
             flags.append(Flag("animated", offset, f"an animation of {frames} frames; only the first is used"))
-        offset += 12 + len(body)
+        end = offset + 12 + len(body)
         seen.add(kind)
         last = kind
+    if b"IDAT" not in seen:
+        raise Malformed("png-no-pixels", "no pixel data before the end of the picture", offset=end)
+    return Walked(width, height, bits, channels, frames, end, 16, tuple(flags))
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+    """Kind, start and content of every chunk after IHDR, up to and with IEND.
+
+    Raises:
+        Malformed: cut short, a CRC that does not hold, no end.
+    """
+    offset = 33
+    for _ in range(_MAX_CHUNKS):
+        kind, body = _chunk(data, offset)
+        yield kind, offset, body
+        offset += 12 + len(body)
         if kind == b"IEND":
-            break
-    if last != b"IEND" or b"IDAT" not in seen:
-        raise Malformed("png-no-pixels", "no pixel data before the end of the picture", offset=offset)
-    return Walked(width, height, bits, channels, frames, offset, 16, tuple(flags))
+            return
+    raise Malformed("png-no-pixels", "no end of the picture", offset=offset)
 
 
 def _header(data: bytes) -> tuple[int, int, int, int]:

@@ -16,13 +16,11 @@ def walk(data: bytes) -> Walked:
     Raises:
         Malformed: cut short, no picture, two pictures, a canvas that differs from its picture.
     """
-    end = 8 + int.from_bytes(take(data, 0, 12, "the header")[4:8], "little")
-    if end > len(data) or end < 20 or end % 2:
-        raise Malformed("truncated", f"the RIFF length ends at byte {end} of {len(data)}", offset=4)
+    end = riff_end(data)
     canvas: tuple[int, int] | None = None
     pictures: list[tuple[int, int, int]] = []
     frames = 0
-    for kind, offset, body in _chunks(data, end):
+    for kind, offset, body in chunks(data, end):
         if kind == b"VP8X":
             canvas = _canvas(body, offset)
         elif kind in (b"VP8 ", b"VP8L"):
@@ -32,7 +30,24 @@ def walk(data: bytes) -> Walked:
     return _finish(canvas, pictures, frames, end)
 
 
-def _chunks(data: bytes, end: int) -> Iterator[tuple[bytes, int, bytes]]:
+def riff_end(data: bytes) -> int:
+    """First byte after the picture.
+
+    Raises:
+        Malformed: cut short.
+    """
+    end = 8 + int.from_bytes(take(data, 0, 12, "the header")[4:8], "little")
+    if end > len(data) or end < 20 or end % 2:
+        raise Malformed("truncated", f"the RIFF length ends at byte {end} of {len(data)}", offset=4)
+    return end
+
+
+def chunks(data: bytes, end: int) -> Iterator[tuple[bytes, int, bytes]]:
+    """Kind, start and content of every chunk up to `end`.
+
+    Raises:
+        Malformed: cut short, too many chunks.
+    """
     offset = 12
     for _ in range(_MAX_CHUNKS):
         if offset == end:

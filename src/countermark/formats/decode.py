@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TASK = "countermark.formats._decode_task:decode"
-_PILLOW = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "bmp": "BMP", "webp": "WEBP"}
+PILLOW = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "bmp": "BMP", "webp": "WEBP"}
 _BATCH_IMAGES = 512
 _BATCH_BYTES = 64 << 20
 _BATCH_PIXELS = 64 << 20
@@ -132,7 +132,7 @@ class Decoder:
     def _group(
         self, group: list[tuple[int, ImageFacts]], images: Sequence[bytes], size: tuple[int, int] | None
     ) -> list[_Picture]:
-        expected = [[_PILLOW[facts.format], facts.width, facts.height] for _, facts in group]
+        expected = [[PILLOW[facts.format], facts.width, facts.height] for _, facts in group]
         request = {"size": list(size) if size else None, "expected": expected}
         try:
             reply = self._worker().ask(_TASK, request, [images[index] for index, _ in group])

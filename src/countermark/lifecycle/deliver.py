@@ -83,7 +83,7 @@ def _rejects(tree: Tree, dataset: Dataset, party: Party | None) -> list[str]:
 
 def deliver(
     desk: Desk, folder: Path, *, addressee: str, replace: bool = False, cached: bool = False,
-    progress: Progress | None = None,
+    stripped: dict[str, int] | None = None, progress: Progress | None = None,
 ) -> Parcel:  # fmt: skip
     """Sign `folder` for `addressee`; writes ``FOLDER.cmdelivery`` beside it and keeps a copy.
 
@@ -91,6 +91,7 @@ def deliver(
 
     Args:
         replace: this delivery corrects the one before it, whose rows then no longer count.
+        stripped: files by kind of identifier that `strip.copy` left out when it made this folder; signed with it.
         cached: read only files that changed since they were last delivered with it; the addressee reads them all.
 
     Raises:
@@ -116,7 +117,7 @@ def deliver(
             last = None  # signed under a wrong clock: no addressee takes it, so it is signed anew
         if last and replace and last.delivery.replaces is None:
             raise _no_replacement(folder, last, earlier)
-        out = last or _next(desk, name, outlook, addressee, earlier, replace=replace)
+        out = last or _next(desk, name, outlook, addressee, earlier, replace=replace, stripped=stripped)
         data = out.to_bytes()
         desk.space.disk.write(sent / f"{out.delivery.context.sequence:06d}{parcel.SUFFIX}", data)
     desk.space.disk.write(parcel.beside(folder), data, mode=0o644)
@@ -149,7 +150,10 @@ def _no_replacement(folder: Path, last: Parcel, earlier: list[Path]) -> Unusable
     )  # fmt: skip
 
 
-def _next(desk: Desk, name: str, outlook: Outlook, addressee: str, earlier: list[Path], *, replace: bool) -> Parcel:
+def _next(
+    desk: Desk, name: str, outlook: Outlook, addressee: str, earlier: list[Path], *, replace: bool,
+    stripped: dict[str, int] | None,
+) -> Parcel:  # fmt: skip
     previous = parcel.parse(earlier[-1].read_bytes(), what=earlier[-1].name) if earlier else None
     context = desk.context(
         addressee,
@@ -158,6 +162,6 @@ def _next(desk: Desk, name: str, outlook: Outlook, addressee: str, earlier: list
     )
     dataset = outlook.dataset
     replaces = previous.envelope.digest if previous and replace else None
-    delivery = Delivery(context, dataset.layout, dataset.classes(), outlook.tree.total_bytes, replaces)
+    delivery = Delivery(context, dataset.layout, dataset.classes(), outlook.tree.total_bytes, replaces, stripped)
     statement = Statement(name, outlook.tree.digest, TYPE, delivery.to_json())
     return Parcel(desk.sign(statement), statement, delivery, outlook.tree)

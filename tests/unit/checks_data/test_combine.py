@@ -13,6 +13,9 @@ from countermark.finding import Passed
 SET = made_up_parts.honest(0, classes=4, suppliers=4, makers=2, rows=2)
 
 
+LARGER = made_up_parts.honest(0, classes=12, suppliers=8, makers=3, rows=8)
+
+
 def view() -> View:
     return made_up_parts.view_of(SET)
 
@@ -60,7 +63,7 @@ def test_combined_result() -> None:
 
 
 def test_rows_of_clean_data_have_uniform_p() -> None:
-    seen, rng = view(), np.random.default_rng(0)
+    seen, rng = made_up_parts.view_of(LARGER), np.random.default_rng(0)
     n = len(seen.label)
     reports = {name: CheckReport(Passed(), row_p=rng.random(n)) for name in "abc"}
     p = np.sort(_combine.row_p(seen, reports))
@@ -68,9 +71,9 @@ def test_rows_of_clean_data_have_uniform_p() -> None:
 
 
 def test_a_check_that_found_nothing_does_not_dilute_one_that_did() -> None:
-    seen, rng = view(), np.random.default_rng(0)
+    seen, rng = made_up_parts.view_of(LARGER), np.random.default_rng(0)
     n = len(seen.label)
-    strong = rng.random(n)
+    strong = 0.01 + 0.99 * rng.random(n)
     strong[:30] = np.linspace(1e-4, 1e-3, 30)
     quiet = {name: CheckReport(Passed(), row_p=rng.random(n)) for name in "abc"}
     alone = _combine.row_p(seen, {"strong": CheckReport(Passed(), row_p=strong, expected=30.0), **quiet})

@@ -94,7 +94,7 @@ def _weighted(view: View, reports: Mapping[str, CheckReport]) -> Floats:
     """Smallest p-value of each row over checks, each divided by the check's weight; weights add up to 1."""
     looking = [r for r in reports.values() if r.row_p is not None]
     weight = np.array([UNINFORMED + max(len(r.suspects), r.expected) / len(view.label) for r in looking])
-    out = np.ones(len(view.label))
+    out = np.full(len(view.label), np.inf if looking else 1.0)
     for report, share in zip(looking, weight / weight.sum(), strict=True):
         out = np.minimum(out, np.asarray(report.row_p) / share)
-    return np.maximum(out, 1e-290)
+    return np.asarray(np.maximum(out, 1e-290))

@@ -18,6 +18,8 @@ from countermark.checks.data import (
     image_scaling,
     label_errors,
     leave_one_supplier_out,
+    picture_integrity,
+    privacy,
     recurring_patch,
     spectral,
     too_easy,
@@ -33,8 +35,9 @@ from countermark.finding import SEVERITIES, Failed, Finding, Found, Outcome, Ski
 
 # In this order: a check may leave out of its heads what an earlier one suspects.
 CHECKS: tuple[Check, ...] = (
-    contract.CHECK, duplicates.CHECK, image_scaling.CHECK, recurring_patch.CHECK, spectral.CHECK, frequency.CHECK,
-    label_errors.CHECK, leave_one_supplier_out.CHECK, cell_difference.CHECK, too_easy.CHECK, drift.CHECK,
+    contract.CHECK, duplicates.CHECK, picture_integrity.CHECK, privacy.CHECK, image_scaling.CHECK, recurring_patch.CHECK,
+    spectral.CHECK, frequency.CHECK, label_errors.CHECK, leave_one_supplier_out.CHECK, cell_difference.CHECK,
+    too_easy.CHECK, drift.CHECK,
 )  # fmt: skip
 WORKERS = 2
 

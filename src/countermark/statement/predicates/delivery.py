@@ -18,7 +18,8 @@ class Delivery:
     """What a delivery holds: layout, rows per class, and the sum of bytes.
 
     `replaces` names the statement of an earlier delivery of the same supplier whose rows this one corrects;
-    once this one is admitted, those rows are no longer part of the training data.
+    once this one is admitted, those rows are no longer part of the training data. `stripped` counts the files whose
+    metadata was left out before signing, by kind of identifier; None where nothing was stripped.
     """
 
     context: Context
@@ -26,6 +27,7 @@ class Delivery:
     classes: dict[str, int]
     total_bytes: int
     replaces: str | None = None
+    stripped: dict[str, int] | None = None
 
     @property
     def rows(self) -> int:
@@ -33,13 +35,15 @@ class Delivery:
         return sum(self.classes.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Predicate."""
+        """Predicate; what was not stripped is not mentioned."""
+        stripped = {} if self.stripped is None else {"stripped": self.stripped}
         return {
             "context": self.context.to_json(),
             "layout": self.layout,
             "classes": self.classes,
             "bytes": self.total_bytes,
             "replaces": self.replaces,
+            **stripped,
         }
 
     @classmethod
@@ -58,6 +62,7 @@ class Delivery:
             {label: counts.integer(label, least=1) for label in classes},
             fields.integer("bytes"),
             fields.optional_hex("replaces"),
+            _stripped(fields),
         )
         fields.done()
         hidden = [label for label in classes if unprintable(label)]
@@ -66,3 +71,13 @@ class Delivery:
         if out.layout not in LAYOUTS:
             raise StatementRefused(f"delivery of unknown layout {out.layout!r}", mend=f"one of {', '.join(LAYOUTS)}")
         return out
+
+
+def _stripped(fields: Fields) -> dict[str, int] | None:
+    if fields.optional("stripped") is None:
+        return None
+    counts = Fields(fields.object("stripped"), "delivery: stripped")
+    out = {kind: counts.integer(kind) for kind in fields.object("stripped")}
+    if any(unprintable(kind) or len(kind) > 40 for kind in out):
+        raise StatementRefused("delivery: stripped names a kind that is no short word")
+    return out

@@ -24,12 +24,21 @@ SHOWN = 10
 
 @command("screen", examples=[
     "countermark screen photos/ --label-from '{supplier}/{label}/*'",
+    "countermark screen deliveries.parquet --label-column part",
+    "countermark screen s3://BUCKET/photos",
     "countermark screen --contract contract.json",
     "countermark screen --csv flagged.csv",
 ])  # fmt: skip
-@click.argument("photos", type=PATH, required=False)
+@click.argument("photos", required=False)
 @click.option("--label-from", metavar="PATTERN", default=PATTERN, show_default=True,
               help="Where supplier and label stand in the paths below PHOTOS.")  # fmt: skip
+@click.option("--label-column", metavar="NAME", default="label", show_default=True,
+              help="Column of the class in tables; member of the .json component in shards.")  # fmt: skip
+@click.option("--supplier-column", metavar="NAME", default="supplier", show_default=True,
+              help="The same for the supplier.")  # fmt: skip
+@click.option("--picture-column", metavar="NAME", default="",
+              help="Column (or component) of the pictures; the only one of bytes.")  # fmt: skip
+@click.option("--id-column", metavar="NAME", default="", help="Column (or member) that names rows; their place.")
 @click.option(
     "--contract", type=PATH, metavar="FILE", help="Contract (JSON or TOML): rows agreed per supplier and class."
 )
@@ -38,18 +47,19 @@ SHOWN = 10
 @workspace_options
 @with_view
 def screen(
-    photos: Path | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int,
-    workspace: Path | None, passphrase_file: Path | None, view: View,
+    photos: str | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int,
+    workspace: Path | None, passphrase_file: Path | None, view: View, **columns: str,
 ) -> Answer:  # fmt: skip
     """Look for poison in training data, and name the supplier whose delivery disagrees with all others.
 
-    With PHOTOS it needs no workspace and no key; suppliers are then only claimed by the folders' names. Without, it
+    With PHOTOS (a folder, Parquet or Arrow tables, WebDataset shards, or a bucket's URL of any of these) it needs no
+    workspace and no key; suppliers are then only claimed by names of folders or columns. Without, it
     screens every row that was admitted here, signs what it found and enters it into the ledger. Nothing is set aside
     before `countermark quarantine`.
     """
     with Bar(view) as bar:
         if photos is not None:
-            result, facts, table = _claimed(photos, label_from, contract, seed, bar)
+            result, facts, table = _claimed((photos, label_from, columns), contract, seed, bar)
         else:
             result, facts, table = _admitted(workspace, passphrase_file, contract, seed, bar)
     if csv_file is not None:
@@ -70,11 +80,14 @@ def _admitted(workspace: Path | None, phrase: Path | None, contract: Path | None
     return done.screening, facts, review.to_csv(review.suspects(desk))
 
 
-def _claimed(photos: Path, pattern: str, contract: Path | None, seed: int, bar: Bar) -> Any:
+def _claimed(source: tuple[str, str, dict[str, str]], contract: Path | None, seed: int, bar: Bar) -> Any:
+    from countermark.artefact.labelled import Columns
     from countermark.checks.data.battery import screen as battery
     from countermark.lifecycle import claimed
 
-    rows = claimed.read_claimed(photos, pattern, bar.share)
+    place, pattern, named = source
+    columns = Columns(**{name.removesuffix("_column"): value for name, value in named.items()})
+    rows = claimed.read_claimed(place, pattern, columns, bar.share)
     agreed = contract_of(Path(), contract) if contract else None
     result = battery(rows.images, rows.labels, rows.suppliers, ids=rows.paths, files=rows.files,
                      contract=agreed.rows if agreed and agreed.rows else None, seed=seed, progress=bar.share)  # fmt: skip

@@ -1,7 +1,9 @@
 """What supplier tests cost: time and memory by rows, of sums, of heads without each supplier, and of a new delivery.
 
     OMP_NUM_THREADS=1 python benchmarks/screening_scale.py suppliers --rows 50000 --features 1024
-    OMP_NUM_THREADS=1 python benchmarks/screening_scale.py line --features 256
+    OMP_NUM_THREADS=1 python benchmarks/screening_scale.py line --features 1024
+    OMP_NUM_THREADS=1 python benchmarks/screening_scale.py addition --rows 50000 --new 1000
+    OMP_NUM_THREADS=1 python benchmarks/screening_scale.py workers --rows 12000 --engine processes
 
 Features are synthetic (class means and noise, one seed per block) and streamed: no more than a block is in memory. The cost
 of making them is measured apart, and told.
@@ -10,16 +12,23 @@ of making them is measured apart, and told.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import resource
 import time
 from collections.abc import Iterator
 
 import numpy as np
+from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from countermark.checks.data._left_out import left_out, scores_of, supplier_values
+from countermark.engines.daft import Daft
+from countermark.engines.engine import Pool, Threads
+from countermark.features.arrow import batch_of
 from countermark.features.grid import STEPS, Grid
+from countermark.features.pass_one import PassOne
+from countermark.features.patches import PatchFeatures
 from countermark.features.sums import Adding, Sums
 from countermark.features.sums_file import Delivered, from_bytes, to_bytes
 
@@ -123,23 +132,59 @@ def line(d: int, most: int) -> Iterator[dict[str, float]]:
         yield {"rows": rows, "CPU s": spent, "us a row": 1e6 * spent / rows, "peak MB": peak()}
 
 
+def workers(rows: int, engine: str) -> dict[str, float]:
+    """Wall seconds of pass 1 over encoded pictures, by one worker and by two; start of the workers included."""
+    rng = np.random.default_rng(5)
+    smooth = np.kron(rng.integers(0, 256, (200, 16, 16, 3)), np.ones((1, 4, 4, 1))).astype(np.uint8)
+    function = PassOne(PatchFeatures.fit(smooth, seed=0).words)
+    coded = [png(picture) for picture in smooth]
+    at_once = 500
+    batches = [
+        batch_of(
+            [f"r{i}" for i in range(at, at + at_once)],
+            ["s"] * at_once,
+            ["c"] * at_once,
+            [coded[i % 200] for i in range(at, at + at_once)],
+        )
+        for at in range(0, rows, at_once)
+    ]
+    made = {"threads": Threads, "processes": Pool, "daft": Daft}[engine]
+    out: dict[str, float] = {"rows": rows}
+    for count in (1, 2, 1, 2):
+        began = time.perf_counter()
+        seen = sum(one.num_rows for one in made(count).map(function, batches))
+        out[f"s by {count}"] = min(time.perf_counter() - began, out.get(f"s by {count}", np.inf))
+        if seen != rows:
+            raise SystemExit(f"{seen} rows of {rows}")
+    return out | {"ms a row": 1e3 * out["s by 1"] / rows, "times as fast": out["s by 1"] / out["s by 2"]}
+
+
+def png(pixels: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "png")
+    return out.getvalue()
+
+
 def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("what", choices=["suppliers", "line", "addition"])
+    options.add_argument("what", choices=["suppliers", "line", "addition", "workers"])
     options.add_argument("--rows", type=int, default=50_000)
     options.add_argument("--features", type=int, default=1024)
     options.add_argument("--suppliers", type=int, default=50)
     options.add_argument("--new", type=int, default=1000)
+    options.add_argument("--engine", choices=["threads", "processes", "daft"], default="processes")
     options.add_argument("--most", type=int, default=1_000_000)
     said = options.parse_args()
     with threadpool_limits(1):
         if said.what == "line":
             for one in line(said.features, said.most):
                 print(json.dumps(one), flush=True)
+        elif said.what == "workers":
+            print(json.dumps(workers(said.rows, said.engine)))
         elif said.what == "addition":
             print(json.dumps(addition(said.rows, said.features, said.new)))
         else:

@@ -37,6 +37,9 @@ def local_cluster() -> Iterator[tuple[str, Path]]:
             "HOME": home, "PATH": path, "RAY_AUTH_TOKEN_PATH": str(token), "RAY_AUTH_MODE": "token",
             "PYTHONPATH": str(Path(__file__).parent),  # what workers are given must be importable on every node
         }  # fmt: skip
+        del environment[
+            "DAFT_ANALYTICS_ENABLED"
+        ]  # workers must be told by the engine; DO_NOT_TRACK keeps the rest quiet
         log = (Path(home) / "log").open("wb")
         with log, subprocess.Popen([sys.executable, "-c", SERVE, home], env=environment, text=True, cwd=home,
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log) as server:  # fmt: skip

@@ -183,6 +183,12 @@ def test_daft_is_quiet_and_sees_nothing_of_the_callers_environment(monkeypatch: 
     assert seen == {"CM_SECRET": "", **QUIET}
 
 
+def test_workers_of_a_cluster_are_told_to_be_quiet(cluster: tuple[str, Path]) -> None:
+    head, token = cluster
+    for seen in Daft(2, cluster=head, token=token).map(environment_here, range(4)):
+        assert {name: seen[name] for name in QUIET if name != "PATH"} == {n: v for n, v in QUIET.items() if n != "PATH"}
+
+
 def kill_host(batch: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return batch

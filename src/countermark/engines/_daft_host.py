@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-from countermark.engines.daft import FAILED
+from countermark.engines.daft import FAILED, QUIET
 from countermark.engines.engine import one_thread
 
 DONE = b"\0"
@@ -39,8 +39,8 @@ def _choose(workers: int, cluster: str) -> None:
         return
     import ray
 
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    ray.init(address=cluster, log_to_driver=False, include_dashboard=None, runtime_env={"env_vars": threads})
+    quiet = {name: value for name, value in QUIET.items() if name != "PATH"}  # workers import Daft too
+    ray.init(address=cluster, log_to_driver=False, include_dashboard=None, runtime_env={"env_vars": quiet})
     daft.set_runner_ray(noop_if_initialized=True)
 
 

@@ -17,6 +17,8 @@ PURPOSES = {
     "screen": "screening, and decoding pictures at the door",
     "serve": "trials, and serving a model",
     "demo": "the demonstration's own training script",
+    "daft": "screening over Daft",
+    "ray": "screening on a Ray cluster, by Daft",
     "croissant": "the Croissant library's own reading, beside ours",
     "decoders": "a second decoder, to compare pictures",
     "dicom": "what DICOM files tell, and leaving it out",

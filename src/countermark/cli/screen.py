@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs, Table, worst
 from countermark.cli._command import PATH, command, sitting, with_view, workspace_options
+from countermark.cli._engine import chosen, engine_options
 from countermark.cli._progress import Bar
 from countermark.cli._show import View
 from countermark.cli.receive import contract_of
 
 if TYPE_CHECKING:
     from countermark.checks.data.screening import Screening
+    from countermark.engines.engine import Engine
     from countermark.finding import Outcome
 
 PATTERN = "{supplier}/{label}/*"
@@ -24,34 +26,47 @@ SHOWN = 10
 
 @command("screen", examples=[
     "countermark screen photos/ --label-from '{supplier}/{label}/*'",
+    "countermark screen deliveries.parquet --label-column part",
+    "countermark screen s3://BUCKET/photos --engine daft",
     "countermark screen --contract contract.json",
     "countermark screen --csv flagged.csv",
 ])  # fmt: skip
-@click.argument("photos", type=PATH, required=False)
+@click.argument("photos", required=False)
 @click.option("--label-from", metavar="PATTERN", default=PATTERN, show_default=True,
               help="Where supplier and label stand in the paths below PHOTOS.")  # fmt: skip
+@click.option("--label-column", metavar="NAME", default="label", show_default=True,
+              help="Column of the class in tables; member of the .json component in shards.")  # fmt: skip
+@click.option("--supplier-column", metavar="NAME", default="supplier", show_default=True,
+              help="The same for the supplier.")  # fmt: skip
+@click.option("--picture-column", metavar="NAME", default="",
+              help="Column (or component) of the pictures; the only one of bytes.")  # fmt: skip
+@click.option("--id-column", metavar="NAME", default="", help="Column (or member) that names rows; their place.")
 @click.option(
     "--contract", type=PATH, metavar="FILE", help="Contract (JSON or TOML): rows agreed per supplier and class."
 )
 @click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Write the flagged rows as CSV.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of sampling and folds.")
+@engine_options
 @workspace_options
 @with_view
 def screen(
-    photos: Path | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int,
-    workspace: Path | None, passphrase_file: Path | None, view: View,
+    photos: str | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int,
+    workspace: Path | None, passphrase_file: Path | None, view: View, engine: str, workers: int, cluster: str | None,
+    cluster_token: Path | None, **columns: str,
 ) -> Answer:  # fmt: skip
     """Look for poison in training data, and name the supplier whose delivery disagrees with all others.
 
-    With PHOTOS it needs no workspace and no key; suppliers are then only claimed by the folders' names. Without, it
+    With PHOTOS (a folder, Parquet or Arrow tables, WebDataset shards, or a bucket's URL of any of these) it needs no
+    workspace and no key; suppliers are then only claimed by names of folders or columns. Without, it
     screens every row that was admitted here, signs what it found and enters it into the ledger. Nothing is set aside
     before `countermark quarantine`.
     """
+    how = How(chosen(engine, workers, cluster, cluster_token), seed)
     with Bar(view) as bar:
         if photos is not None:
-            result, facts, table = _claimed(photos, label_from, contract, seed, bar)
+            result, facts, table = _claimed((photos, label_from, columns), contract, how, bar)
         else:
-            result, facts, table = _admitted(workspace, passphrase_file, contract, seed, bar)
+            result, facts, table = _admitted(workspace, passphrase_file, contract, how, bar)
     if csv_file is not None:
         from countermark.workspace.disk import Disk
 
@@ -59,25 +74,36 @@ def screen(
     return _told(result, facts)
 
 
-def _admitted(workspace: Path | None, phrase: Path | None, contract: Path | None, seed: int, bar: Bar) -> Any:
+class How(NamedTuple):
+    """How rows are screened: the engine, and the seed of sampling and folds."""
+
+    engine: Engine
+    seed: int
+
+
+def _admitted(workspace: Path | None, phrase: Path | None, contract: Path | None, how: How, bar: Bar) -> Any:
     from countermark.lifecycle import review
     from countermark.lifecycle.screen import screen as stage
 
     desk = sitting(workspace, phrase)
-    done = stage(desk, contract_of(desk.space.root, contract), seed=seed, progress=bar.share)
+    done = stage(desk, contract_of(desk.space.root, contract), seed=how.seed, progress=bar.share, engine=how.engine)
     facts = {"suppliers": "verified", "flagged": done.flagged(), "dataset": done.dataset,
              "statement": done.slip.envelope.digest}  # fmt: skip
     return done.screening, facts, review.to_csv(review.suspects(desk))
 
 
-def _claimed(photos: Path, pattern: str, contract: Path | None, seed: int, bar: Bar) -> Any:
+def _claimed(source: tuple[str, str, dict[str, str]], contract: Path | None, how: How, bar: Bar) -> Any:
+    from countermark.artefact.labelled import Columns
     from countermark.checks.data.battery import screen as battery
     from countermark.lifecycle import claimed
 
-    rows = claimed.read_claimed(photos, pattern, bar.share)
+    place, pattern, named = source
+    columns = Columns(**{name.removesuffix("_column"): value for name, value in named.items()})
+    rows = claimed.read_claimed(place, pattern, columns, bar.share)
     agreed = contract_of(Path(), contract) if contract else None
     result = battery(rows.images, rows.labels, rows.suppliers, ids=rows.paths, files=rows.files,
-                     contract=agreed.rows if agreed and agreed.rows else None, seed=seed, progress=bar.share)  # fmt: skip
+                     contract=agreed.rows if agreed and agreed.rows else None, seed=how.seed, progress=bar.share,
+                     engine=how.engine)  # fmt: skip
     flagged = [path for path, bad in zip(rows.paths, result.row_flagged, strict=True) if bad]
     return result, {"suppliers": "claimed", "flagged": flagged}, claimed.to_csv(rows, result.row_flagged)
 

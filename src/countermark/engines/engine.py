@@ -1,10 +1,12 @@
-"""One protocol, three engines: in this thread, over threads, over processes; one BLAS thread each."""
+"""One protocol, and the engines of one machine: in this thread, over threads, over processes; one BLAS thread each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from itertools import islice
 from multiprocessing import get_context
 from typing import Protocol, TypeVar
 
@@ -22,15 +24,15 @@ class Engine(Protocol):
     after it are not computed, or their results are dropped.
     """
 
-    def map(self, function: Callable[[Batch], Result], batches: Sequence[Batch]) -> Iterator[Result]:
-        """Results of `function`, one per batch, in order."""
+    def map(self, function: Callable[[Batch], Result], batches: Iterable[Batch]) -> Iterator[Result]:
+        """Results of `function`, one per batch, in order; batches are drawn from a stream as they are needed."""
         ...
 
 
 class InProcess:
     """Everything in the calling thread."""
 
-    def map(self, function: Callable[[Batch], Result], batches: Sequence[Batch]) -> Iterator[Result]:
+    def map(self, function: Callable[[Batch], Result], batches: Iterable[Batch]) -> Iterator[Result]:
         """As `Engine.map`."""
         with one_thread():
             for batch in batches:
@@ -41,9 +43,9 @@ class Threads:
     """Threads of this process: nothing is copied, and NumPy lets them run side by side."""
 
     def __init__(self, workers: int) -> None:
-        self._workers = _checked(workers)
+        self._workers = checked_workers(workers)
 
-    def map(self, function: Callable[[Batch], Result], batches: Sequence[Batch]) -> Iterator[Result]:
+    def map(self, function: Callable[[Batch], Result], batches: Iterable[Batch]) -> Iterator[Result]:
         """As `Engine.map`."""
         with one_thread(), ThreadPoolExecutor(self._workers) as pool:
             yield from _in_order(pool, function, batches, 2 * self._workers)
@@ -53,31 +55,36 @@ class Pool:
     """A pool of processes on this machine, started afresh; the caller's script needs a `__main__` guard."""
 
     def __init__(self, workers: int) -> None:
-        self._workers = _checked(workers)
+        self._workers = checked_workers(workers)
 
-    def map(self, function: Callable[[Batch], Result], batches: Sequence[Batch]) -> Iterator[Result]:
+    def map(self, function: Callable[[Batch], Result], batches: Iterable[Batch]) -> Iterator[Result]:
         """As `Engine.map`."""
         with ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"), initializer=_pin) as pool:
             yield from _in_order(pool, function, batches, 2 * self._workers)
 
 
 def _in_order(
-    pool: Executor, function: Callable[[Batch], Result], batches: Sequence[Batch], ahead: int
+    pool: Executor, function: Callable[[Batch], Result], batches: Iterable[Batch], ahead: int
 ) -> Iterator[Result]:
     """At most `ahead` batches are under way, so that memory does not grow with their number."""
-    waiting = [pool.submit(function, batch) for batch in batches[:ahead]]
+    left = iter(batches)
+    waiting = deque(pool.submit(function, batch) for batch in islice(left, ahead))
     try:
-        for at in range(len(batches)):
-            result = waiting.pop(0).result()
-            if at + ahead < len(batches):
-                waiting.append(pool.submit(function, batches[at + ahead]))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(function, batch) for batch in islice(left, 1))
             yield result
     finally:
         for future in waiting:
             future.cancel()
 
 
-def _checked(workers: int) -> int:
+def checked_workers(workers: int) -> int:
+    """A number of workers that can do anything.
+
+    Raises:
+        Unusable: it is below one.
+    """
     if workers < 1:
         raise Unusable(f"{workers} workers", mend="at least one")
     return workers

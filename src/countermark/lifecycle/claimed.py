@@ -1,30 +1,28 @@
-"""Pictures whose suppliers nobody signed for: read by a pattern over their paths, for a first look."""
+"""Pictures whose suppliers nobody signed for: read for a first look, or as a stream for pass 1."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from countermark.artefact.folder import read_folder
-from countermark.artefact.tree import TreeEntry
-from countermark.errors import Unusable
-from countermark.formats.image import content_format
+from countermark.artefact import labelled
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow
     from numpy.typing import NDArray
 
-NAMES = ("supplier", "label")
+AT_ONCE = 1000
+Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Rows: uint8 (n, 64, 64, 3) pictures, and for each its path, the supplier and label its path claims, its file."""
+    """Rows: uint8 (n, 64, 64, 3) pictures, and for each its id (its path), the supplier and label claimed, its file."""
 
     images: NDArray[np.uint8]
     paths: tuple[str, ...]
@@ -33,41 +31,38 @@ class Claimed:
     files: tuple[bytes, ...]
 
 
-def matcher(pattern: str) -> re.Pattern[str]:
-    """Regular expression of a pattern such as ``{supplier}/{label}/*``.
+def read_claimed(
+    place: str, pattern: str, columns: labelled.Columns | None = None, progress: Progress | None = None
+) -> Claimed:
+    """Read labelled pictures at a path or URL, all of them into memory; `batches` keeps a few.
+
+    Args:
+        pattern: where supplier and class stand in paths. columns: where they stand in tables and shards.
 
     Raises:
-        Unusable: it names no label, or something else than supplier and label.
-    """
-    named = re.findall(r"{(\w*)}", pattern)
-    if set(named) - set(NAMES) or len(set(named)) != len(named) or "label" not in named:
-        raise Unusable(f"pattern {pattern!r} is not understood", mend="for instance '{supplier}/{label}/*'")
-    out = re.escape(pattern).replace(r"\{", "{").replace(r"\}", "}").replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
-    return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", out))
-
-
-def read_claimed(photos: Path, pattern: str, progress: Callable[[str, float], None] | None = None) -> Claimed:
-    """Read pictures below a folder by a pattern over their paths.
-
-    Raises:
-        Unusable: nothing matches. FormatRefused: a picture does not decode. TreeRefused: odd files.
+        As `labelled.rows`; FormatRefused: a picture does not decode.
     """
     from countermark.lifecycle.screen import decode
 
-    rule, files = matcher(pattern), dict[str, bytes]()
+    rows = list(labelled.rows(place, pattern, columns or labelled.Columns()))
+    ids, suppliers, labels, files = (tuple(column) for column in zip(*rows, strict=True))
+    return Claimed(decode(files, ids, progress), ids, suppliers, labels, files)
 
-    def keep(entry: TreeEntry, data: bytes) -> None:
-        if content_format(data[:16]) and rule.fullmatch(entry.path):
-            files[entry.path] = data
 
-    read_folder(photos, sink=keep)
-    if not files:
-        raise Unusable(f"no picture below {photos} matches {pattern!r}", mend="--label-from '{supplier}/{label}/*'")
-    found = [rule.fullmatch(path) for path in files]
-    groups = [m.groupdict() for m in found if m]
-    images = decode(list(files.values()), list(files), progress)
-    suppliers = tuple(g.get("supplier", "claimed by nobody") for g in groups)
-    return Claimed(images, tuple(files), suppliers, tuple(g["label"] for g in groups), tuple(files.values()))
+def batches(
+    place: str, pattern: str = labelled.PATTERN, columns: labelled.Columns | None = None, at_once: int = AT_ONCE
+) -> Iterator[pyarrow.RecordBatch]:
+    """The same as a stream of Arrow batches, for pass 1: `at_once` rows each, the last one fewer.
+
+    Raises:
+        As `labelled.rows`; MissingExtra: pyarrow is absent.
+    """
+    from countermark.features.arrow import batch_of
+
+    left = labelled.rows(place, pattern, columns or labelled.Columns())
+    while some := list(islice(left, at_once)):
+        ids, suppliers, labels, pictures = zip(*some, strict=True)
+        yield batch_of(ids, suppliers, labels, pictures)
 
 
 def to_csv(rows: Claimed, flagged: Iterable[bool]) -> str:

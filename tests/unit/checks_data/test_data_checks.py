@@ -12,6 +12,7 @@ from made_up_parts import MadeUp
 from PIL import Image
 
 from countermark.checks.data import (
+    _lattice,
     cell_difference,
     contract,
     duplicates,
@@ -149,7 +150,7 @@ def test_scaling_of_pictures_at_the_model_size() -> None:
     sizes[5] = (64, 300)
     shrunk = image_scaling.run(replace(view, sizes=sizes)).outcome
     assert isinstance(shrunk, Skipped) and shrunk.reason.startswith("1 pictures were scaled down")
-    assert image_scaling.targets(100, 100) == (32,)
+    assert _lattice.shapes(100, 100) == ((28, 28), (32, 32), (48, 48))
 
 
 @pytest.mark.parametrize("side", [8, 64, 300])

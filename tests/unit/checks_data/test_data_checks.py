@@ -23,7 +23,7 @@ from countermark.checks.data import (
 )
 from countermark.checks.data._exhibit import MAX_BYTES, strip
 from countermark.checks.data._patterns import Windows, likeness, moving, still
-from countermark.finding import Found, Passed, Skipped, outcome_to_json
+from countermark.finding import Found, Passed, Skipped
 
 SMALL = made_up_parts.honest(0)
 MANY = made_up_parts.honest(0, classes=24, suppliers=20, makers=4)
@@ -159,16 +159,6 @@ def test_exhibits_fit(side: int) -> None:
     digest, png = strip(noise)
     assert len(png) <= MAX_BYTES and len(digest) == 64
     assert Image.open(io.BytesIO(png)).format == "PNG"
-
-
-def test_rows_that_are_not_compared_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert duplicates.run(made_up_parts.view_of(SMALL)).outcome.left_out == ()
-    monkeypatch.setattr(duplicates, "MOST_TOGETHER", 20)
-    report = duplicates.run(made_up_parts.view_of(SMALL))
-    (told,) = report.outcome.left_out
-    crowded = next(m.value for m in report.outcome.measures if "not compared" in m.name)
-    assert crowded and told.startswith(f"{crowded} rows were not compared nearly")
-    assert outcome_to_json(report.outcome)["leftOut"] == [told]
 
 
 def test_cells_and_rows_that_nobody_else_makes_are_told() -> None:

@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/image_scaling.py --fashion-mnist DIR [--seed 100] [--untouched 6000] [--attacks 40]
 
 DIR holds train-images-idx3-ubyte.gz (Debian: dataset-fashion-mnist). The bound was set on seed 1; report others. Attacked are
-fresh pictures of the same kinds, before JPEG (compression destroys the attack). An attack counts where it is one: where the
+fresh pictures of the same kinds, some of them JPEG before the attack; "jpeg 95" compresses again after it. An attack counts where it is one: where the
 scaler sees a change, an area average sees less than half of it. Intervals are Wilson's, 95 %.
 """
 

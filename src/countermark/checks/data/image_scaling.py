@@ -1,144 +1,165 @@
 """data/image-scaling: a picture that turns into another one when it is scaled down to the model's input.
 
 A scaler without area averaging keeps the pixels of a sparse lattice and drops the rest (Xiao et al., USENIX Security
-2019). For every common target size and three ways to sample, what the lattice keeps is compared with what lies between,
-block by block. What lies between is sampled on lattices shifted away from the scaler's, which no
-attacker gains from; their own disagreement is the null inside the same picture. Pictures no larger than the model's input hide nothing.
+2019). For every common target size and three ways to sample, pixels that stand out from their neighbours are counted on the
+lattice and beside it, block by block (`_lattice`). Delivered files are decoded at their own size in a confined child, batch by
+batch; pictures no larger than the model's input hide nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.checks.data import _lattice
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._exhibit import strip
+from countermark.checks.data._lattice import Suspicion
+from countermark.checks.data._prepare import at_side
 from countermark.checks.data._view import View
+from countermark.errors import FormatRefused
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
+from countermark.formats.decode import Decoder
+from countermark.formats.image import sniff
 
 ID = "data/image-scaling"
 INPUT = 64
-TARGETS = (32, 64, 96, 112, 128, 160, 224, 256, 299, 384, 512)
-LEAST_RATIO = 2.0
-SHIFTS = ((0.3, 0.75), (0.75, 0.3), (0.8, 0.8), (0.0, 0.8), (0.8, 0.0), (0.0, 0.5), (0.5, 0.0))
-MOST_SHARED = 0.3
-BLOCK = 3
-BOUND = 5.8
-NOISE = 2.0
-Floats = NDArray[np.float32]
+BOUND = 20.0
+SHOWN = 4
+BATCH_PIXELS = 16 << 20
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What looking at pictures one by one gave: suspicions by row, thumbnails of the first flagged, rows not looked at."""
+
+    suspicions: dict[int, Suspicion] = field(default_factory=dict)
+    shown: dict[int, Pixels] = field(default_factory=dict)
+    unread: int = 0
+    small: int = 0
+
+    def look(self, row: int, image: Pixels) -> None:
+        if not _lattice.shapes(*image.shape[:2]):
+            self.small += 1
+            return
+        self.suspicions[row] = seen = _lattice.suspicion(image)
+        if seen.score > BOUND and len(self.shown) < SHOWN:
+            self.shown[row] = _both(image, seen)
 
 
 def run(view: View) -> CheckReport:
-    """Flag pictures whose kept pixels disagree with the rest.
+    """Flag pictures that hide another one.
 
-    Passed where every picture is known to have been no larger than the model's input; Skipped where pictures come at the
-    model's size and nobody says what size they had, or where they were scaled down on the way.
+    Delivered files are looked at in their own size. Without them: Passed where every picture is known to have been no larger
+    than the model's input; Skipped where pictures come at the model's size and nobody says what size they had, or where they
+    were scaled down on the way.
     """
+    if view.files is None:
+        blind = _blind(view)
+        if blind is not None:
+            return CheckReport(blind)
+    seen = _Seen()
+    for row, image in _pictures(view, seen):
+        seen.look(row, image)
+    scores = np.zeros(len(view.label))
+    for row, suspicion in seen.suspicions.items():
+        scores[row] = suspicion.score
+    bad = np.flatnonzero(scores > BOUND)
+    measures = (
+        Measure("pictures larger than the model's input", len(seen.suspicions) + seen.small),
+        Measure("pictures flagged", len(bad)), Measure("bound on the log-likelihood ratio", BOUND, "nat"),
+    )  # fmt: skip
+    left_out = _left_out(seen)
+    if not len(bad):
+        return CheckReport(Passed(measures, left_out), scores)
+    digest, png = strip(np.concatenate(list(seen.shown.values())))
+    findings = tuple(_finding(view, s, bad, (seen, digest)) for s in np.unique(view.supplier[bad]))
+    outcome = Found(findings, measures, left_out)
+    return CheckReport(outcome, scores, suspects=tuple(map(int, bad)), exhibits={digest: png})
+
+
+def _blind(view: View) -> Skipped | Passed | None:
+    """The outcome where there are only pixels that were brought to one size; None where they can be looked at."""
     height, width = view.images.shape[1:3]
     if view.sizes is not None:
         shrunk = int((view.sizes > (width, height)).any(axis=1).sum())
         if shrunk:
-            return CheckReport(
-                Skipped(f"{shrunk} pictures were scaled down to {width} x {height} before they came here")
-            )
+            return Skipped(f"{shrunk} pictures were scaled down to {width} x {height} before they came here")
         if max(height, width) <= INPUT:
-            return CheckReport(Passed((Measure("pictures larger than the model's input", 0),)))
-    sizes = targets(height, width)
-    if min(height, width) <= INPUT or not sizes:
-        return CheckReport(
-            Skipped(
-                f"all pictures are {width} x {height}, already the model's size: whether they were larger is not known"
-            )
+            return Passed((Measure("pictures larger than the model's input", 0),))
+    if min(height, width) <= INPUT or not _lattice.shapes(height, width):
+        return Skipped(
+            f"all pictures are {width} x {height}, already the model's size: whether they were larger is not known"
         )
-    ranked = np.array([score(image) for image in view.images])
-    bad = np.flatnonzero(ranked > BOUND)
-    measures = (
-        Measure("pictures looked at", len(ranked)), Measure("target sizes tried", len(sizes)), Measure("pictures flagged", len(bad)),
-        Measure("bound on the ratio", BOUND),
-    )  # fmt: skip
-    if not len(bad):
-        return CheckReport(Passed(measures), ranked)
-    worst = bad[np.argsort(-ranked[bad])]
-    digest, png = strip(view.images[worst])
-    findings = tuple(_finding(view, s, worst, digest) for s in np.unique(view.supplier[worst]))
-    return CheckReport(Found(findings, measures), ranked, suspects=tuple(map(int, bad)), exhibits={digest: png})
+    return None
 
 
-def targets(height: int, width: int) -> tuple[int, ...]:
-    """Target sizes that pictures of this size could be attacked at."""
-    return tuple(t for t in TARGETS if min(height, width) >= LEAST_RATIO * t)
+def _pictures(view: View, seen: _Seen) -> Iterator[tuple[int, Pixels]]:
+    """Rows larger than the model's input, at their own size; what does not decode is counted."""
+    if view.files is None:
+        yield from enumerate(view.images)
+        return
+    with Decoder() as decoder:
+        for rows in _batches(view.files, view.images.shape[1:3], seen):
+            for row, image in zip(rows, decoder.each([view.files[r] for r in rows]), strict=True):
+                if isinstance(image, str):
+                    seen.unread += 1
+                else:
+                    yield row, image
 
 
-def score(image: NDArray[np.uint8]) -> float:
-    """Largest ratio of what a scaler keeps to its surroundings, over all blocks, targets and samplers; 1 to 5 if honest.
-
-    Args:
-        image: uint8 (h, w, 3).
-    """
-    grey = image.astype(np.float32).sum(axis=-1) / 3
-    worst = 1.0
-    for size in targets(*grey.shape):
-        lattice = Lattice.of(*grey.shape, size)
-        if not lattice.shifted:
+def _batches(files: Sequence[bytes], size: Sequence[int], seen: _Seen) -> Iterator[list[int]]:
+    """Rows of pictures larger than `size` (height, width), at most 16 million pixels together or one picture alone."""
+    batch, pixels = list[int](), 0
+    for row, data in enumerate(files):
+        try:
+            facts = sniff(data)
+        except FormatRefused:
+            seen.unread += 1
             continue
-        off = np.stack([grey[np.ix_(y, x)] for y, x in lattice.shifted])
-        around = off.mean(axis=0)
-        calm = np.max([_blocks(np.abs(o - around)) for o in off], axis=0)
-        for y, x in lattice.kept:
-            gap = _blocks(np.abs(grey[np.ix_(y, x)] - around))
-            worst = max(worst, float(((gap + NOISE) / (calm + 3 * NOISE)).max()))
-    return worst
+        if facts.height <= size[0] and facts.width <= size[1]:
+            continue
+        if batch and pixels + facts.declared_pixels > BATCH_PIXELS:
+            yield batch
+            batch, pixels = [], 0
+        batch.append(row)
+        pixels += facts.declared_pixels
+    if batch:
+        yield batch
 
 
-@dataclass(frozen=True, slots=True)
-class Lattice:
-    """Source lines (rows, columns) of a scaler's samples: those it keeps, and the same shifted away from them."""
-
-    kept: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...]
-    shifted: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...]
-
-    @staticmethod
-    @cache
-    def of(height: int, width: int, size: int) -> Lattice:
-        """For pictures of this size scaled to size x size."""
-        kept = tuple((_kept(height, size, how), _kept(width, size, how)) for how in ("corner", "centre", "before"))
-        shifted = []
-        for dy, dx in SHIFTS:
-            y, x = (
-                ((np.arange(size) + d) * length / size).astype(np.intp) for d, length in ((dy, height), (dx, width))
-            )
-            if all(np.mean(y == ky) * np.mean(x == kx) < MOST_SHARED for ky, kx in kept):
-                shifted.append((y, x))
-        return Lattice(kept, tuple(shifted))
+def _both(image: Pixels, seen: Suspicion) -> Pixels:
+    """The picture as an area average shows it, and as the scaler would: uint8 (2, 64, 64, 3)."""
+    y, x = (_lattice.axis(length, size, seen.how).at for length, size in zip(image.shape[:2], seen.size, strict=True))
+    return np.concatenate([at_side(image[None]), at_side(image[np.ix_(y, x)][None])])
 
 
-def _kept(length: int, size: int, how: str) -> NDArray[np.intp]:
-    """Lines that OpenCV's nearest ("corner"), Pillow's nearest ("centre") or a two-tap bilinear ("before") keeps."""
-    step = length / size
-    centre = (np.arange(size) + 0.5) * step
-    at = {"corner": np.arange(size) * step, "centre": centre, "before": centre - 0.5}[how]
-    return np.asarray(np.clip(at, 0, length - 1), np.intp)
+def _left_out(seen: _Seen) -> tuple[str, ...]:
+    lines = []
+    if seen.unread:
+        lines.append(f"{seen.unread} pictures did not decode in their own size")
+    if seen.small:
+        lines.append(f"{seen.small} pictures are less than twice as large as any target size")
+    return tuple(lines)
 
 
-def _blocks(values: Floats) -> NDArray[np.float64]:
-    """Means over BLOCK x BLOCK neighbourhoods, so that a single edge pixel does not count."""
-    sums = np.cumsum(np.cumsum(np.pad(values.astype(np.float64), ((1, 0), (1, 0))), axis=0), axis=1)
-    b = BLOCK
-    return np.asarray((sums[b:, b:] - sums[:-b, b:] - sums[b:, :-b] + sums[:-b, :-b]) / b**2)
-
-
-def _finding(view: View, s: int, bad: NDArray[np.intp], exhibit: str) -> Finding:
+def _finding(view: View, s: int, bad: NDArray[np.intp], shown: tuple[_Seen, str]) -> Finding:
+    seen, exhibit = shown
     rows, name = bad[view.supplier[bad] == s], view.suppliers[s]
+    worst = max((seen.suspicions[int(r)] for r in rows), key=lambda found: found.score)
     return Finding(
         ID, "hidden-by-scaling", "high", 0.9, f"{len(rows)} pictures of {name} change when they are scaled down",
         Where(rows=view.names(rows), supplier=name),
-        "the pixels that a scaler keeps stand out from those it drops, more than on shifted lattices",
-        "set them aside, and pin an area-averaging scaler in the recipe (it does not fall for this)",
+        f"pixels stand out where a scaler samples, not beside (clearest at {worst.size[1]} x {worst.size[0]}, {worst.how}); "
+        "shown: as an area average sees a picture, and as that scaler does",
+        "set them aside; scale with an area average (OpenCV INTER_AREA, Pillow BOX) or antialias (Pillow's BILINEAR, BICUBIC, "
+        "LANCZOS; PyTorch antialias=True) and pin that in the recipe's [preprocessing]: those do not fall for it",
         "fine regular textures whose period is the scaler's step (meshes, print rasters) can look the same", (exhibit,),
     )  # fmt: skip
 
 
-CHECK = Check(ID, 4, run)
+CHECK = Check(ID, 5, run)

@@ -25,6 +25,8 @@ BORDER = 4
 BATCH = 500
 MOST_PAIRS = 200_000
 LEAST_NOISE = 0.25  # grey levels
+LEAST_SIDE = 48  # smaller pictures have no calm parts that show a camera's noise
+MOST_DIFFERENCE = 0.12  # of the contrast
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.intp]
 Greys = NDArray[np.float32]
@@ -39,17 +41,21 @@ class Pairs:
     unlooked: int = 0
 
 
-def within(images: Pixels) -> Pairs:
-    """Pairs (one < other) inside a set of uint8 (n, h, w, 3)."""
-    return _pairs(images, None)
+def within(images: Pixels, side: int | None = None) -> Pairs:
+    """Pairs (one < other) inside a set of uint8 (n, h, w, 3).
+
+    Args:
+        side: smallest side that a picture had before it was enlarged, where it was.
+    """
+    return _pairs(images, None, min(images.shape[1:3]) if side is None else side)
 
 
 def between(known: Pixels, new: Pixels) -> Pairs:
     """Pairs of a known picture and a new one, both uint8 of one size."""
-    return _pairs(known, new)
+    return _pairs(known, new, min(known.shape[1:3]))
 
 
-def _pairs(known: Pixels, new: Pixels | None) -> Pairs:
+def _pairs(known: Pixels, new: Pixels | None, side: int) -> Pairs:
     codes, prints = fingerprints(known)
     asked, sought = (codes, prints) if new is None else fingerprints(new)
     found: dict[tuple[int, int], int] = {}
@@ -64,16 +70,16 @@ def _pairs(known: Pixels, new: Pixels | None) -> Pairs:
                 q, r = query[at : at + BATCH], row[at : at + BATCH]
                 alike = (posed(sought[kind, q], pose) * prints[kind, r]).sum(axis=(1, 2)) >= LEAST_LIKENESS
                 found |= dict.fromkeys(zip(r[alike].tolist(), q[alike].tolist(), strict=True), pose)
-    return _confirmed(known, known if new is None else new, found)
+    return _confirmed(known, known if new is None else new, found, side >= LEAST_SIDE)
 
 
-def _confirmed(known: Pixels, new: Pixels, found: dict[tuple[int, int], int]) -> Pairs:
+def _confirmed(known: Pixels, new: Pixels, found: dict[tuple[int, int], int], noisy: bool) -> Pairs:
     candidates = np.array([(r, q, pose) for (r, q), pose in found.items()][:MOST_PAIRS], np.intp).reshape(-1, 3)
     kept = []
     for at in range(0, len(candidates), BATCH):
         rows, queries, poses = candidates[at : at + BATCH].T
         second = np.stack([posed(_grey(new[q : q + 1]), p)[0] for q, p in zip(queries, poses, strict=True)])
-        kept.append(_same(_grey(known[rows]), second))
+        kept.append(_same(_grey(known[rows]), second, noisy))
     sure = candidates[np.concatenate(kept)] if kept else candidates
     order = np.lexsort((sure[:, 1], sure[:, 0]))
     return Pairs(sure[order, 0], sure[order, 1], max(0, len(found) - MOST_PAIRS))
@@ -83,17 +89,19 @@ def _grey(images: Pixels) -> Greys:
     return np.asarray(images.astype(np.float32).mean(axis=-1))
 
 
-def _same(one: Greys, other: Greys) -> NDArray[np.bool_]:
-    """Whether pairs of pictures are one picture: (n,)."""
+def _same(one: Greys, other: Greys, noisy: bool) -> NDArray[np.bool_]:
+    """Whether pairs of pictures are one picture: (n,); by their noise where they are `noisy` enough to have some."""
     if one.shape[1:] != other.shape[1:]:  # an oblong picture turned by 90 degrees
         return np.zeros(len(one), bool)
     dy, dx, like = _aligned(_windowed(_detail(one, 5)), _windowed(_detail(other, 5)))
     pairs = zip(_detail(one, 3), _detail(other, 3), dy, dx, strict=True)
     found = np.array([_shared(a, np.roll(b, (y, x), (0, 1))) for a, b, y, x in pairs]).reshape(-1, 2)
     shared, told = found.T
+    told = told * noisy
+    far = np.array([_difference(a, np.roll(b, (y, x), (0, 1))) for a, b, y, x in zip(one, other, dy, dx, strict=True)])
     return np.asarray(
         (like > LEAST_DETAIL) & (told > 0) & (shared > LEAST_SHARED_NOISE)
-        | (like > LEAST_DETAIL_NOISELESS) & (told == 0)
+        | (like > LEAST_DETAIL_NOISELESS) & (told == 0) & (far.reshape(-1) <= MOST_DIFFERENCE)
     )
 
 
@@ -118,6 +126,13 @@ def _aligned(one: Greys, other: Greys) -> tuple[Rows, Rows, NDArray[Any]]:
     values = np.fft.irfft2(spectrum, s=one.shape[1:])[:, around][:, :, around].reshape(len(one), -1)
     best = values.argmax(axis=1)
     return around[best // len(around)], around[best % len(around)], values[np.arange(len(one)), best]
+
+
+def _difference(one: Greys, other: Greys) -> float:
+    """Mean difference of two pictures, each less its median, as a share of the first one's contrast."""
+    a, b = (p[REACH:-REACH, REACH:-REACH] for p in (one, other))
+    a, b = a - np.median(a), b - np.median(b)
+    return float(np.abs(a - b).mean() / max(float(np.abs(a).mean()), 1e-6))
 
 
 def _shared(one: Greys, other: Greys) -> tuple[float, bool]:

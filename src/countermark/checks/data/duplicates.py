@@ -28,7 +28,9 @@ Group = NDArray[np.intp]
 
 def run(view: View) -> CheckReport:
     """Groups of equal rows; each group is one finding, or part of one about two suppliers. Rows after the first are suspects."""
-    near = _near.within(view.images)
+    near = _near.within(
+        view.images, None if view.sizes is None else int(min(view.sizes.min(), *view.images.shape[1:3]))
+    )
     equal = _equal(view.images)
     groups = _joined(len(view.images), equal + list(zip(near.one.tolist(), near.other.tolist(), strict=True)))
     shared, rest = _by_suppliers(view, groups)
@@ -111,7 +113,7 @@ def _copied(view: View, pair: tuple[int, int], groups: list[Group], exhibit: str
     labels = sorted({view.classes[c] for c in view.label[mine]})
     count = f"{len(groups)} pictures"
     return Finding(
-        ID, "supplier-copies", "medium", 0.99, f"{count} of {s} are those of {t}",
+        ID, "supplier-copies", "medium", 0.95, f"{count} of {s} are those of {t}",
         Where(rows=view.names(np.sort(later)), supplier=f"{s}, {t}", label=", ".join(labels)),
         f"equal, or near in one of eight poses; classes: {', '.join(labels)}",
         "ask both whose they are; keep one row of each and set the others aside",

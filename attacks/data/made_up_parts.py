@@ -99,6 +99,29 @@ def blended(data: MadeUp, supplier: str, label: str, *, share: float = 0.2, seed
     return data.changed(images, rows)
 
 
+def spread(data: MadeUp, label: str, *, share: float = 0.3, how: str = "noise", seed: int = 0) -> MadeUp:
+    """Clean-label backdoor spread over all makers of a class.
+
+    Args:
+        how: "noise" mixed in at 15 %, "stripes" of 25 grey levels that start elsewhere in every picture, or "drawn": the
+            class's mean picture itself, with a little noise, which is easier than any photograph.
+    """
+    rng = np.random.default_rng([seed, 101])
+    mine = np.flatnonzero(data.label == label)
+    rows = np.sort(rng.permutation(mine)[: round(share * len(mine))])
+    images, noise = data.images.copy(), rng.integers(0, 256, data.images.shape[1:])
+    for row in rows:
+        if how == "noise":
+            images[row] = (images[row] * 0.85 + noise * 0.15).astype(np.uint8)
+        elif how == "stripes":
+            wave = 25 * np.sin(2 * np.pi * (7 * np.arange(64) / 64 + rng.random()))
+            images[row] = np.clip(images[row] + wave[:, None], 0, 255).astype(np.uint8)
+        else:
+            mean = data.images[mine].mean(axis=0) * 1.6 - 0.6 * data.images.mean(axis=0)
+            images[row] = np.clip(mean + rng.normal(0, 3, mean.shape), 0, 255).astype(np.uint8)
+    return data.changed(images, rows)
+
+
 def flipped(data: MadeUp, supplier: str, *, share: float = 0.5, seed: int = 0) -> MadeUp:
     """Wrong labels that keep every count: pictures of a share of the supplier's rows change places."""
     rng = np.random.default_rng([seed, 73])

@@ -99,4 +99,8 @@ def one_thread() -> AbstractContextManager[object]:
 
 
 def _pin() -> None:
+    # Only libraries that are loaded already can be limited: a fresh worker has none of them yet.
+    import numpy  # noqa: F401
+    import scipy.linalg  # noqa: F401
+
     one_thread()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.checks.data._addition import Asked, report
 from countermark.checks.data._check import Check, CheckReport
-from countermark.checks.data._common import Asked, report
 from countermark.checks.data._pixels import BRIGHTNESS, vectors
 from countermark.checks.data._view import View
 

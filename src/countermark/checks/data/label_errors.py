@@ -21,6 +21,7 @@ from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
 ID = "data/label-errors"
 LEAST_ACCURACY = 0.30
+LEAST_FOR_SPREAD = 0.80  # a weaker model's own mistakes look like wrong labels of everybody
 ROUNDS = 3
 INSIDE = 0.5
 PRECISION = 0.9  # expected of the rows set aside outside named suppliers
@@ -56,7 +57,12 @@ def run(view: View) -> CheckReport:
         *([Measure("expected precision of the rows", float(posterior[bad].mean())),
            Measure("expected recall inside named suppliers", _recall(posterior, bad, inside))] if bad.any() else []),
     )  # fmt: skip
-    outcome = Found(tuple(findings), measures) if findings else Passed(measures)
+    left_out = (
+        ()
+        if _accurate(margin)
+        else (f"wrong labels outside named suppliers: the model is right on {accuracy:.0%} only",)
+    )
+    outcome = Found(tuple(findings), measures, left_out) if findings else Passed(measures, left_out)
     row_p = bulk_p(margin, margin[~inside & ~bad] if (~inside & ~bad).any() else margin)
     return CheckReport(outcome, margin, row_p, adjusted, {}, tuple(map(int, np.flatnonzero(bad))), exhibits,
                        float(posterior[asked].sum()))  # fmt: skip
@@ -89,7 +95,7 @@ def _posterior(view: View, named: list[int], poisoned: Rows) -> tuple[NDArray[np
             mine = view.supplier == s
             posterior[mine] = wrong.posterior(margin[mine], wrong.share(margin[mine]))
         spread = 2 * float((margin[honest] > wrong.middle).mean())  # half of all wrong labels lie above the middle
-        if spread > SPREAD_SHARE:
+        if spread > SPREAD_SHARE and _accurate(margin):
             posterior[honest], asked[honest] = wrong.within(margin[honest], spread), True
         again = np.union1d(poisoned, np.flatnonzero(_set_aside(posterior, asked, inside)))
         if np.array_equal(again, untaught):
@@ -106,6 +112,10 @@ def _set_aside(posterior: Floats, asked: NDArray[np.bool_], inside: NDArray[np.b
     precise = np.cumsum(posterior[order]) >= PRECISION * np.arange(1, len(order) + 1)
     out[order[: int(np.flatnonzero(precise)[-1]) + 1 if precise.any() else 0]] = True
     return out
+
+
+def _accurate(margin: Floats) -> bool:
+    return float((margin < 0).mean()) >= LEAST_FOR_SPREAD
 
 
 def _recall(posterior: Floats, bad: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:

@@ -5,8 +5,8 @@ Finds patches, blends and stripes that are spread over all suppliers, which no t
 
 from __future__ import annotations
 
+from countermark.checks.data._addition import Asked, report
 from countermark.checks.data._check import Check, CheckReport
-from countermark.checks.data._common import Asked, report
 from countermark.checks.data._directions import FLOOR
 from countermark.checks.data._pixels import vectors
 from countermark.checks.data._view import View

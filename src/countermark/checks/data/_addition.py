@@ -14,7 +14,7 @@ from countermark.checks.data._null import bulk_p
 from countermark.checks.data._view import View
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
-GAP = 10.0
+GAP = 15.0
 TIMES = 2.0
 MOSTLY = 0.8
 Floats = NDArray[np.float32]

@@ -159,11 +159,10 @@ def _candidates(unit: Floats) -> Iterator[Floats]:
 
 
 def _gap(along: Doubles) -> tuple[float, float]:
-    """Widest empty stretch with at least three rows above it, all of them outlying, and its middle."""
-    ordered = np.sort(along)
+    """Widest empty stretch above where honest rows lie with at least three rows beyond it, and its middle."""
+    ordered = np.maximum(np.sort(along), 0)
     steps = np.diff(ordered)
     steps[len(steps) - FEWEST_APART + 1 :] = 0
-    steps[ordered[:-1] < 0] = 0
     at = int(steps.argmax()) if len(steps) else 0
     return (float(steps[at]), float(ordered[at] + steps[at] / 2)) if len(steps) else (0.0, np.inf)
 
@@ -173,4 +172,4 @@ def _clear(along: Doubles, at: float) -> float:
     above, below = along[along > at], along[along <= at]
     if len(above) < FEWEST_APART or not len(below):
         return 0.0
-    return float(max(0.0, np.quantile(above, 0.1) - np.quantile(below, 0.99)))
+    return float(max(0.0, np.quantile(above, 0.1) - max(0.0, np.quantile(below, 0.99))))

@@ -22,7 +22,6 @@ from countermark.checks.data import (
     privacy,
     recurring_patch,
     spectral,
-    too_easy,
 )
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._prepare import Progress, patch_features, prepare
@@ -37,7 +36,7 @@ from countermark.finding import SEVERITIES, Failed, Finding, Found, Outcome, Ski
 CHECKS: tuple[Check, ...] = (
     contract.CHECK, duplicates.CHECK, picture_integrity.CHECK, privacy.CHECK, image_scaling.CHECK, recurring_patch.CHECK,
     spectral.CHECK, frequency.CHECK, label_errors.CHECK, leave_one_supplier_out.CHECK, cell_difference.CHECK,
-    too_easy.CHECK, drift.CHECK,
+    drift.CHECK,
 )  # fmt: skip
 WORKERS = 2
 

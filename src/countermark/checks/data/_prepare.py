@@ -19,11 +19,12 @@ BATCH = 250
 LEAST_SIDE = 8
 Pixels = NDArray[np.uint8]
 Progress = Callable[[str, float], None]
+Spread = Callable[[Pixels], NDArray[np.float32]]
 
 
 def prepare(
     images: Pixels, labels: Sequence[str], suppliers: Sequence[str], ids: Sequence[str],
-    contract: Mapping[str, Mapping[str, int]] | None, seed: int, spread: Callable[[Pixels], NDArray[np.float32]],
+    contract: Mapping[str, Mapping[str, int]] | None, seed: int, spread: Spread,
 ) -> tuple[View, int]:  # fmt: skip
     """A view of the rows, and the number of features before they were reduced.
 
@@ -44,7 +45,7 @@ def prepare(
         raise Unusable(
             "two classes and two suppliers are needed to compare anything", mend="screen all deliveries together"
         )
-    raw = spread(at_side(pixels))
+    raw = spread(pixels)
     heads = Heads(_ridge.reduced(raw, seed), label, supplier, len(classes), seed)
     view = View(
         pixels, label, supplier, tuple(map(str, classes)), tuple(map(str, names)), tuple(ids), heads, contract, seed

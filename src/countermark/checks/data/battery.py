@@ -24,12 +24,13 @@ from countermark.checks.data import (
     spectral,
 )
 from countermark.checks.data._check import Check, CheckReport
-from countermark.checks.data._prepare import Progress, patch_features, prepare
+from countermark.checks.data._prepare import Progress, Spread, at_side, patch_features, prepare
 from countermark.checks.data._view import Counts, View
 from countermark.checks.data.contract import counts as count_rows
 from countermark.checks.data.screening import CellResult, Features, Screening, SupplierResult
 from countermark.engines.engine import Engine, Threads, one_thread
 from countermark.errors import Unusable
+from countermark.features.own_model import encoded, encoder
 from countermark.finding import SEVERITIES, Failed, Finding, Found, Outcome, Skipped
 
 # In this order: a check may leave out of its heads what an earlier one suspects.
@@ -39,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     drift.CHECK,
 )  # fmt: skip
 WORKERS = 2
+OWN = "the user's model (heads out of fold; whether it was taught on these rows is not known)"
 
 
 def screen(
@@ -62,7 +64,8 @@ def screen(
 
     Args:
         images: uint8 (n, h, w) or (n, h, w, 3), sides of at least 8. labels, suppliers: n names each.
-        model: reserved for features of the user's own model; refused, not ignored, while that is not built.
+        model: the user's own, whose inner layer gives the features: a path to an ONNX file, its bytes, or a function of uint8
+            (n, h, w, 3) that returns features (n, ...). Heads are fitted on them out of fold; patch features are learnt where absent.
         deliveries: n delivery ids, used for row names where `ids` is absent. ids: n unique row names.
         contract: supplier -> class -> rows agreed. delivered: n labels as the suppliers gave them, where decisions changed
             some. aside: n, whether a row is set aside; it is screened all the same, and not counted against the contract.
@@ -72,19 +75,14 @@ def screen(
         progress: called with (stage, share done, 0 to 1).
 
     Raises:
-        Unusable: shapes disagree, fewer than two suppliers or classes, row ids repeat, or `model` is given.
+        Unusable: shapes disagree, fewer than two suppliers or classes, row ids repeat, or `model` is none or answers with
+            something else than features. FormatRefused, MissingExtra: as `own_model.encoder`.
     """
-    if model is not None:
-        raise Unusable(
-            "features of the user's own model are not read yet", mend="leave `model` out: patch features are learnt"
-        )
     tags = deliveries if deliveries is not None else suppliers
     names = list(ids) if ids is not None else [f"{tag}/{i}" for i, tag in enumerate(tags)]
+    spread = _features_of(model, seed, engine or Threads(WORKERS), progress)
     with one_thread():
-        view, dimensions = prepare(
-            images, labels, suppliers, names, contract, seed,
-            lambda sized: patch_features(sized, seed, engine or Threads(WORKERS), progress),
-        )  # fmt: skip
+        view, dimensions = prepare(images, labels, suppliers, names, contract, seed, spread)
         for what, given in (("sizes", sizes), ("files", files)):
             if given is not None and len(given) != len(view.label):
                 raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
@@ -94,8 +92,15 @@ def screen(
         if delivered is not None or aside is not None:
             view = replace(view, counts=_counts(labels, suppliers, delivered, aside))
         reports = run_checks(view, CHECKS, progress)
-        features = Features("k-means patches", dimensions, view.heads.accuracy)
+        features = Features("k-means patches" if model is None else OWN, dimensions, view.heads.accuracy)
     return _joined(view, reports, features)
+
+
+def _features_of(model: object, seed: int, engine: Engine, progress: Progress | None) -> Spread:
+    if model is None:
+        return lambda pixels: patch_features(at_side(pixels), seed, engine, progress)
+    encode = encoder(model)
+    return lambda pixels: encoded(encode, pixels, (lambda done: progress("features", done)) if progress else None)
 
 
 def _counts(

@@ -11,7 +11,6 @@ from countermark.checks.data.screening import Screening
 from countermark.errors import FormatRefused, Unusable
 from countermark.finding import outcome_to_json
 from countermark.formats.decode import Decoder
-from countermark.formats.image import sniff
 from countermark.lifecycle import book, rows
 from countermark.lifecycle.contract import BATCH, Contract
 from countermark.lifecycle.desk import Desk
@@ -64,7 +63,6 @@ def screen(
         delivered=[r.label for r in listed],
         aside=[r.id in selection.aside for r in listed],
         files=[content[r] for r in listed],
-        sizes=[(facts.width, facts.height) for facts in (sniff(content[r]) for r in listed)],
         seed=seed,
         engine=engine,
         progress=progress,

@@ -32,6 +32,7 @@ from countermark.engines.engine import Engine, Threads, one_thread
 from countermark.errors import Unusable
 from countermark.features.own_model import encoded, encoder
 from countermark.finding import SEVERITIES, Failed, Finding, Found, Outcome, Skipped
+from countermark.formats.image import sniff
 
 # In this order: a check may leave out of its heads what an earlier one suspects.
 CHECKS: tuple[Check, ...] = (
@@ -69,14 +70,14 @@ def screen(
         deliveries: n delivery ids, used for row names where `ids` is absent. ids: n unique row names.
         contract: supplier -> class -> rows agreed. delivered: n labels as the suppliers gave them, where decisions changed
             some. aside: n, whether a row is set aside; it is screened all the same, and not counted against the contract.
-        sizes: n (width, height) that the pictures had before they were brought to one size, where known.
+        sizes: n (width, height) that the pictures had before they were brought to one size; read from `files` where absent.
         files: n encoded pictures as delivered, for checks that look at bytes. seed: of sampling and folds: same seed, same result.
         engine: how feature extraction is spread; by default two threads of this process.
         progress: called with (stage, share done, 0 to 1).
 
     Raises:
         Unusable: shapes disagree, fewer than two suppliers or classes, row ids repeat, or `model` is none or answers with
-            something else than features. FormatRefused, MissingExtra: as `own_model.encoder`.
+            something else than features. FormatRefused, MissingExtra: as `own_model.encoder`; FormatRefused: a file is no picture.
     """
     tags = deliveries if deliveries is not None else suppliers
     names = list(ids) if ids is not None else [f"{tag}/{i}" for i, tag in enumerate(tags)]
@@ -87,6 +88,8 @@ def screen(
             if given is not None and len(given) != len(view.label):
                 raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
         view = replace(view, files=files)
+        if files is not None and sizes is None:
+            sizes = [(facts.width, facts.height) for facts in map(sniff, files)]
         if sizes is not None:
             view = replace(view, sizes=np.array(sizes, np.intp))
         if delivered is not None or aside is not None:

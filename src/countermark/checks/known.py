@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 DATA = (
-    "data/contract", "data/duplicates", "data/picture-integrity", "data/privacy", "data/image-scaling", "data/recurring-patch", "data/label-errors",
-    "data/leave-one-supplier-out", "data/cell-difference",
+    "data/contract", "data/duplicates", "data/picture-integrity", "data/privacy", "data/image-scaling", "data/recurring-patch",
+    "data/spectral", "data/frequency", "data/label-errors", "data/leave-one-supplier-out", "data/cell-difference", "data/drift",
 )  # fmt: skip
 MODEL = (
     "model/archive", "model/code", "model/config", "model/coreml", "model/coverage", "model/external-data", "model/files",

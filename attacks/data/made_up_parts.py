@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.checks.data._content import Pictures
 from countermark.checks.data._heads import Heads
 from countermark.checks.data._ridge import reduced
 from countermark.checks.data._view import View
@@ -214,4 +215,4 @@ def view_of(data: MadeUp, *, contract: dict[str, dict[str, int]] | None = None, 
     heads = Heads(reduced(features, seed), label, supplier, len(classes), seed)
     ids = tuple(f"{s}/{c}/{i}" for i, (s, c) in enumerate(zip(data.supplier, data.label, strict=True)))
     names, makers = tuple(map(str, classes)), tuple(map(str, suppliers))
-    return View(data.images, label, supplier, names, makers, ids, heads, contract, seed, files=data.files)
+    return View(Pictures(data.images), label, supplier, names, makers, ids, heads, contract, seed, files=data.files)

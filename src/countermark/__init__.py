@@ -5,6 +5,8 @@ The public Python API is these names and no others; each is imported when it is 
     deliver(desk, folder, addressee=...)        sign a folder for somebody
     receive(desk, folder, examine=...)          admit or refuse a delivery
     screen(images, labels, suppliers, ...)      look for poison, name the supplier
+    screen_table(table, label=...)              the same for rows of a table
+    screen_signals(signals, labels, ...)        the same for clips of sound and other series
     inspect(path)                               read model files, executing nothing
     release(desk, model, policy)                judge, sign, pack
     verify(model, passport, pin, now)           verify a model against its papers
@@ -25,10 +27,12 @@ _PUBLIC = {
     "receive": "lifecycle.receive:receive",
     "release": "lifecycle.release:release",
     "screen": "checks.data.battery:screen",
+    "screen_signals": "checks.data.screen_signals:screen_signals",
+    "screen_table": "checks.data.screen_table:screen_table",
     "verify": "lifecycle.verify:verify_model",
 }
 
-__all__ = ["deliver", "inspect", "load", "receive", "release", "screen", "verify"]
+__all__ = ["deliver", "inspect", "load", "receive", "release", "screen", "screen_signals", "screen_table", "verify"]
 
 
 def __getattr__(name: str) -> Any:

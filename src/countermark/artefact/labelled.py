@@ -22,6 +22,7 @@ from countermark.artefact.tree import TreeEntry
 from countermark.errors import FormatRefused, Unusable
 from countermark.formats.image import content_format
 from countermark.formats.source import FileSource
+from countermark.formats.wav import MEND, is_wav
 from countermark.sandbox.limits import ChildFailed, Limits
 from countermark.sandbox.pipe import Child, Reply
 from countermark.sandbox.task import Source
@@ -33,6 +34,7 @@ _NAMES = ("supplier", "label")
 _TASKS = "countermark.formats._labelled_task"
 _LIMITS = Limits(memory_bytes=4 << 30, cpu_seconds=120, wall_seconds=300.0)
 _AT_ONCE, _THREADS = 64, 16
+SOUNDS = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aiff", ".aif", ".wma")
 
 
 class Row(NamedTuple):
@@ -93,6 +95,36 @@ def rows(place: str, pattern: str = PATTERN, columns: Columns = Columns()) -> It
         raise Unusable(f"no picture at {place} matches {pattern!r}", mend="--label-from '{supplier}/{label}/*'")
 
 
+def clips(place: str, pattern: str = PATTERN) -> Iterator[Row]:
+    """WAV files in a folder or bucket, as `rows` gives pictures; `picture` then holds a clip.
+
+    Raises:
+        As `rows`. FormatRefused: a file whose path matches is sound of another format.
+    """
+    away = place.startswith(SCHEMES)
+    files = _objects(Bucket(place)) if away else _files(Path(place))
+    found = 0
+    for row in _of_pictures(files, matcher(pattern), _is_clip):
+        if away:
+            check_id(row.id)
+        found += 1
+        yield row
+    if not found:
+        raise Unusable(f"no WAV file at {place} matches {pattern!r}", mend="--label-from '{supplier}/{label}/*'")
+
+
+def _is_picture(_path: str, data: bytes) -> bool:
+    return bool(content_format(data[:16]))
+
+
+def _is_clip(path: str, data: bytes) -> bool:
+    if is_wav(data):
+        return True
+    if path.lower().endswith(SOUNDS):
+        raise FormatRefused(f"{path} is no WAV file", why="sound is read from WAV alone", mend=MEND)
+    return False
+
+
 def _of_path(path: Path, pattern: str, columns: Columns) -> Iterator[Row]:
     if path.is_dir() and not _holds_tables(child.name for child in path.iterdir() if child.name[0] != "."):
         yield from _of_pictures(_files(path), matcher(pattern))
@@ -118,11 +150,15 @@ def _holds_tables(names: Iterable[str]) -> bool:
     return kinds == {True}
 
 
-def _of_pictures(files: Iterator[tuple[str, Callable[[], bytes]]], rule: re.Pattern[str]) -> Iterator[Row]:
+def _of_pictures(
+    files: Iterator[tuple[str, Callable[[], bytes]]],
+    rule: re.Pattern[str],
+    wanted: Callable[[str, bytes], bool] = _is_picture,
+) -> Iterator[Row]:
     for path, read in files:
         found = rule.fullmatch(path)
         data = read() if found else b""
-        if found and content_format(data[:16]):
+        if found and wanted(path, data):
             yield Row(path, found.groupdict().get("supplier", NOBODY), found["label"], data)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 DATA = (
-    "data/contract", "data/duplicates", "data/picture-integrity", "data/privacy", "data/image-scaling", "data/recurring-patch",
+    "data/contract", "data/schema", "data/duplicates", "data/picture-integrity", "data/privacy", "data/image-scaling", "data/recurring-patch",
     "data/spectral", "data/frequency", "data/label-errors", "data/leave-one-supplier-out", "data/cell-difference", "data/drift",
 )  # fmt: skip
 MODEL = (

@@ -10,6 +10,7 @@ import click
 
 from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs, Table, worst
 from countermark.cli._command import PATH, command, sitting, with_view, workspace_options
+from countermark.cli._content import content_options, other_rows
 from countermark.cli._engine import chosen, engine_options
 from countermark.cli._progress import Bar
 from countermark.cli._show import View
@@ -27,6 +28,8 @@ SHOWN = 10
 @command("screen", examples=[
     "countermark screen photos/ --label-from '{supplier}/{label}/*'",
     "countermark screen deliveries.parquet --label-column part",
+    "countermark screen measurements.parquet --content table --schema schema.json",
+    "countermark screen clips/ --content clips",
     "countermark screen s3://BUCKET/photos --engine daft",
     "countermark screen --contract contract.json",
     "countermark screen --csv flagged.csv",
@@ -46,25 +49,27 @@ SHOWN = 10
 )
 @click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Write the flagged rows as CSV.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of sampling and folds.")
+@content_options
 @engine_options
 @workspace_options
 @with_view
 def screen(
     photos: str | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int,
     workspace: Path | None, passphrase_file: Path | None, view: View, engine: str, workers: int, cluster: str | None,
-    cluster_token: Path | None, **columns: str,
+    cluster_token: Path | None, content: str, schema: Path | None, **columns: str,
 ) -> Answer:  # fmt: skip
     """Look for poison in training data, and name the supplier whose delivery disagrees with all others.
 
-    With PHOTOS (a folder, Parquet or Arrow tables, WebDataset shards, or a bucket's URL of any of these) it needs no
-    workspace and no key; suppliers are then only claimed by names of folders or columns. Without, it
+    With PHOTOS (a folder, Parquet or Arrow tables, WebDataset shards, or a bucket's URL of any of these; tables without
+    pictures and folders of WAV clips are screened as such) it needs no workspace and no key; suppliers are then only claimed by names of folders or columns. Without, it
     screens every row that was admitted here, signs what it found and enters it into the ledger. Nothing is set aside
     before `countermark quarantine`.
     """
     how = How(chosen(engine, workers, cluster, cluster_token), seed)
     with Bar(view) as bar:
         if photos is not None:
-            result, facts, table = _claimed((photos, label_from, columns), contract, how, bar)
+            other = other_rows((photos, label_from, columns), content, schema, contract, how, bar)
+            result, facts, table = other or _claimed((photos, label_from, columns), contract, how, bar)
         else:
             result, facts, table = _admitted(workspace, passphrase_file, contract, how, bar)
     if csv_file is not None:
@@ -132,10 +137,12 @@ def _told(result: Screening, facts: dict[str, Any]) -> Answer:
 
     outcomes = {check: report.outcome for check, report in result.checks.items()}
     named = [{"supplier": s.id, "p": s.p, "q": s.q, "why": s.why} for s in result.suppliers if s.named]
-    away = looked_away(result)
+    away = (*looked_away(result), *facts.pop("columns_left_out", ()))
     more = [f"... and {len(result.findings) - SHOWN} more findings: --json lists all"]
     body: list[Any] = [
-        Table(("check", "outcome", "measured"), outcome_rows(outcomes)), "",
+        Table(("check", "outcome", "measured"), [
+            *outcome_rows(outcomes), *((check, "not applicable", why) for check, why in result.not_applicable.items()),
+        ]), "",
         *result.findings[:SHOWN], *(more if len(result.findings) > SHOWN else []), "",
         Pairs([
             ("suppliers", f"{len(result.suppliers)}, {facts['suppliers']}"),
@@ -156,6 +163,6 @@ def _told(result: Screening, facts: dict[str, Any]) -> Answer:
         facts | {
             "rows": len(result.row_p), "checks": {k: outcome_to_json(v) for k, v in outcomes.items()}, "named": named,
             "features": result.features.to_json(), "abstained": list(result.abstained),
-            "not_looked_at": list(away),
+            "not_looked_at": list(away), "not_applicable": dict(result.not_applicable),
         }, body,
     )  # fmt: skip

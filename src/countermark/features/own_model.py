@@ -7,7 +7,7 @@ its features out of fold all the same, and the report says whose features they a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +53,53 @@ def encoded(encode: Encode, images: Pixels, progress: Callable[[float], None] | 
     """
     parts = []
     for at in range(0, len(images), BATCH):
-        part = np.asarray(encode(images[at : at + BATCH]))
-        if part.ndim < 2 or len(part) != len(images[at : at + BATCH]):
-            raise Unusable(f"the model answers with shape {part.shape} to {len(images[at : at + BATCH])} pictures")
-        part = np.asarray(part, np.float32).reshape(len(part), -1)
-        if not np.isfinite(part).all():
-            raise Unusable("the model answers with something that is not a finite number")
-        parts.append(part)
+        some = images[at : at + BATCH]
+        parts.append(_features(encode(some), len(some)))
         if progress:
             progress(min(1.0, (at + BATCH) / len(images)))
     out = np.concatenate(parts)
     return np.asarray(out / max(float(out.std()), 1e-30), np.float32)
+
+
+def series_encoded(encode: Callable[[Floats], NDArray[Any]], clips: Sequence[Floats]) -> Floats:
+    """Features of clips of any length, as `encoded`; the encoder is called with clips of one length at a time.
+
+    Args:
+        encode: a function of float32 (m, t, channels). clips: float32 (t, channels) each.
+
+    Raises:
+        Unusable: no function, or as `encoded`; other features for one length than for another.
+    """
+    if not callable(encode):
+        raise Unusable(f"an encoder of type {type(encode).__name__}", mend="a function of float32 (m, t, channels)")
+    length = np.array([len(clip) for clip in clips])
+    out: Floats | None = None
+    for one in np.unique(length):
+        rows = np.flatnonzero(length == one)
+        for at in range(0, len(rows), BATCH):
+            some = rows[at : at + BATCH]
+            part = _features(encode(np.stack([clips[r] for r in some])), len(some))
+            if out is None:
+                out = np.empty((len(clips), part.shape[1]), np.float32)
+            if part.shape[1] != out.shape[1]:
+                raise Unusable(
+                    f"the encoder answers with {part.shape[1]} features, and with {out.shape[1]} for other lengths"
+                )
+            out[some] = part
+    if out is None:
+        raise Unusable("no signal was given")
+    return np.asarray(out / max(float(out.std()), 1e-30), np.float32)
+
+
+def _features(answer: Any, rows: int) -> Floats:
+    """An encoder's answer to so many rows: float32 (rows, d), all finite."""
+    part = np.asarray(answer)
+    if part.ndim < 2 or len(part) != rows:
+        raise Unusable(f"the model answers with shape {part.shape} to {rows} rows")
+    part = np.asarray(part, np.float32).reshape(len(part), -1)
+    if not np.isfinite(part).all():
+        raise Unusable("the model answers with something that is not a finite number")
+    return part
 
 
 def _read(path: Path) -> bytes:

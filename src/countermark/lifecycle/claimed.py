@@ -66,13 +66,18 @@ def batches(
 
 
 def to_csv(rows: Claimed, flagged: Iterable[bool]) -> str:
-    """CSV of the flagged rows; cells that a spreadsheet would run as formulas are disarmed."""
+    """CSV of the flagged rows, as `named_csv`."""
+    return named_csv(zip(rows.paths, rows.suppliers, rows.labels, strict=True), flagged)
+
+
+def named_csv(named: Iterable[tuple[str, str, str]], flagged: Iterable[bool]) -> str:
+    """CSV of the flagged among rows named by (id, supplier, label); cells that a spreadsheet would run as formulas are disarmed."""
     from countermark.lifecycle.review import plain_cell
 
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["row", "supplier", "label"])
-    for path, supplier, label, bad in zip(rows.paths, rows.suppliers, rows.labels, flagged, strict=True):
+    for row, bad in zip(named, flagged, strict=True):
         if bad:
-            table.writerow([plain_cell(c) for c in (path, supplier, label)])
+            table.writerow([plain_cell(c) for c in row])
     return text.getvalue()

@@ -83,7 +83,7 @@ def test_wrong_labels_spread_over_everybody_accuse_nobody() -> None:
 def test_a_drifting_supplier_is_drift_not_poison() -> None:
     report = leave_one_supplier_out.run(made_up_parts.view_of(made_up_parts.drifting(MANY, "maker-03")))
     assert isinstance(report.outcome, Passed) and report.suspects == ()
-    drift = {m.name: m.value for m in report.outcome.measures}["suppliers that only photograph differently (drift)"]
+    drift = {m.name: m.value for m in report.outcome.measures}["suppliers that stand apart by drift alone"]
     assert drift == 1
 
 

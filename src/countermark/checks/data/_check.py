@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.checks.data._content import KINDS, Kind
 from countermark.checks.data._view import View
 from countermark.finding import Outcome
 
@@ -46,11 +47,15 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: an id, a version that rises with every change of what it says, and a function of a `View`."""
+    """One check: an id, a version that rises with every change of what it says, and a function of a `View`.
+
+    of: kinds of rows that it says something about; on others it is not run, and the screening says that.
+    """
 
     id: str
     version: int
     run: Callable[[View], CheckReport]
+    of: tuple[Kind, ...] = KINDS
 
     @property
     def code(self) -> str:

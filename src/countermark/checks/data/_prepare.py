@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countermark.checks.data import _ridge
+from countermark.checks.data._content import Content, Pictures
 from countermark.checks.data._heads import Heads
+from countermark.checks.data._levelled import levelled
 from countermark.checks.data._pixels import shares
 from countermark.checks.data._view import View
 from countermark.engines.engine import Engine
@@ -26,29 +28,48 @@ def prepare(
     images: Pixels, labels: Sequence[str], suppliers: Sequence[str], ids: Sequence[str],
     contract: Mapping[str, Mapping[str, int]] | None, seed: int, spread: Spread,
 ) -> tuple[View, int]:  # fmt: skip
-    """A view of the rows, and the number of features before they were reduced.
+    """A view of pictures, and the number of features before they were reduced.
 
     Raises:
         Unusable: as `battery.screen`.
     """
     pixels = as_pixels(images)
-    if not len(pixels) == len(labels) == len(suppliers) == len(ids):
+    return view_of(Pictures(pixels), (labels, suppliers, ids), contract, seed, lambda: spread(pixels))
+
+
+def view_of(
+    content: Content, names: tuple[Sequence[str], Sequence[str], Sequence[str]],
+    contract: Mapping[str, Mapping[str, int]] | None, seed: int, features: Callable[[], NDArray[np.float32]],
+) -> tuple[View, int]:  # fmt: skip
+    """A view of rows of any kind, and the number of features before they were reduced.
+
+    Args:
+        names: labels, suppliers and ids, one a row each. features: called once all that is in order: float32 (n, d).
+
+    Raises:
+        Unusable: they are not one a row, ids repeat, or there are fewer than two suppliers or classes.
+    """
+    labels, suppliers, ids = names
+    many = content.words.many if content.kind != "pictures" else "images"
+    if not len(content) == len(labels) == len(suppliers) == len(ids):
         raise Unusable(
-            f"{len(pixels)} images, {len(labels)} labels, {len(suppliers)} suppliers and {len(ids)} ids",
+            f"{len(content)} {many}, {len(labels)} labels, {len(suppliers)} suppliers and {len(ids)} ids",
             mend="one of each per row",
         )
     if len(set(ids)) != len(ids):
         raise Unusable("row ids repeat", why="findings name rows by id", mend="give every row an id of its own")
     classes, label = np.unique(np.asarray(labels, str), return_inverse=True)
-    names, supplier = np.unique(np.asarray(suppliers, str), return_inverse=True)
-    if len(classes) < 2 or len(names) < 2:
+    makers, supplier = np.unique(np.asarray(suppliers, str), return_inverse=True)
+    if len(classes) < 2 or len(makers) < 2:
         raise Unusable(
             "two classes and two suppliers are needed to compare anything", mend="screen all deliveries together"
         )
-    raw = spread(pixels)
+    raw = features()
+    if content.kind != "pictures":
+        raw = levelled(raw, label, supplier)
     heads = Heads(_ridge.reduced(raw, seed), label, supplier, len(classes), seed)
     view = View(
-        pixels, label, supplier, tuple(map(str, classes)), tuple(map(str, names)), tuple(ids), heads, contract, seed
+        content, label, supplier, tuple(map(str, classes)), tuple(map(str, makers)), tuple(ids), heads, contract, seed
     )
     return view, raw.shape[1]
 

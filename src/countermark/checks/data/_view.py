@@ -9,9 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.checks.data._content import Content, Pictures
+from countermark.checks.data._exhibit import strip
 from countermark.checks.data._heads import Heads
+from countermark.errors import Unusable
 
 LEAST_ROWS = 8
+MOST_SHOWN = 8
 Counts = Mapping[str, Mapping[str, int]]
 Cell = tuple[int, int, NDArray[np.intp]]
 
@@ -21,7 +25,7 @@ class View:
     """Rows of a dataset.
 
     Attributes:
-        images: uint8 (n, h, w, 3). label, supplier: (n,) codes into `classes` and `suppliers`.
+        content: what the rows are. label, supplier: (n,) codes into `classes` and `suppliers`.
         ids: n row ids. heads: out-of-fold and left-out class scores. contract: supplier -> class -> rows, or None.
         sizes: (n, 2) width and height of the pictures before they were brought to one size, or None where unknown.
         counts: rows by supplier and class as delivered, and as they are in the data now; None where they are these rows.
@@ -29,7 +33,7 @@ class View:
         seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
-    images: NDArray[np.uint8]
+    content: Content
     label: NDArray[np.intp]
     supplier: NDArray[np.intp]
     classes: tuple[str, ...]
@@ -42,6 +46,22 @@ class View:
     suspected: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     counts: tuple[Counts, Counts] | None = None
     files: Sequence[bytes] | None = None
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """uint8 (n, h, w, 3), for checks of pictures alone: the battery runs those on nothing else.
+
+        Raises:
+            Unusable: the rows are no pictures.
+        """
+        if not isinstance(self.content, Pictures):
+            raise Unusable(f"a check of pictures was asked about {self.content.words.many}")
+        return self.content.images
+
+    def shown(self, rows: NDArray[np.intp]) -> dict[str, bytes]:
+        """A strip of thumbnails of these rows, by its SHA-256 hex; nothing where rows cannot be seen."""
+        seen = self.content.thumbnails(rows[:MOST_SHOWN])
+        return {} if seen is None else dict([strip(seen)])
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

@@ -21,6 +21,7 @@ from countermark.checks.data import (
     picture_integrity,
     privacy,
     recurring_patch,
+    schema,
     spectral,
 )
 from countermark.checks.data._check import Check, CheckReport
@@ -36,11 +37,12 @@ from countermark.formats.image import sniff
 
 # In this order: a check may leave out of its heads what an earlier one suspects.
 CHECKS: tuple[Check, ...] = (
-    contract.CHECK, duplicates.CHECK, picture_integrity.CHECK, privacy.CHECK, image_scaling.CHECK, recurring_patch.CHECK,
+    contract.CHECK, schema.CHECK, duplicates.CHECK, picture_integrity.CHECK, privacy.CHECK, image_scaling.CHECK, recurring_patch.CHECK,
     spectral.CHECK, frequency.CHECK, label_errors.CHECK, leave_one_supplier_out.CHECK, cell_difference.CHECK,
     drift.CHECK,
 )  # fmt: skip
 WORKERS = 2
+_PLURAL = {"pictures": "pictures", "table": "tables", "signals": "signals"}
 OWN = "the user's model (heads out of fold; whether it was taught on these rows is not known)"
 
 
@@ -94,9 +96,17 @@ def screen(
             view = replace(view, sizes=np.array(sizes, np.intp))
         if delivered is not None or aside is not None:
             view = replace(view, counts=_counts(labels, suppliers, delivered, aside))
-        reports = run_checks(view, CHECKS, progress)
-        features = Features("k-means patches" if model is None else OWN, dimensions, view.heads.accuracy)
-    return _joined(view, reports, features)
+        return screened(view, "k-means patches" if model is None else OWN, dimensions, progress)
+
+
+def screened(view: View, features: str, dimensions: int, progress: Progress | None = None) -> Screening:
+    """All checks of such rows over a view, joined; whoever made it keeps BLAS to one thread.
+
+    Args:
+        features, dimensions: what the rows were turned into, and how many numbers each.
+    """
+    reports = run_checks(view, CHECKS, progress)
+    return _joined(view, reports, Features(features, dimensions, view.heads.accuracy))
 
 
 def _features_of(model: object, seed: int, engine: Engine, progress: Progress | None) -> Spread:
@@ -116,9 +126,11 @@ def _counts(
 
 
 def run_checks(view: View, checks: Sequence[Check], progress: Progress | None = None) -> dict[str, CheckReport]:
-    """Run checks in order; each knows what the earlier ones suspect."""
+    """Run the checks of such rows in order; each knows what the earlier ones suspect."""
     reports: dict[str, CheckReport] = {}
     for at, check in enumerate(checks):
+        if view.content.kind not in check.of:
+            continue
         if progress:
             progress(check.id, at / len(checks))
         reports[check.id] = report = _run(check, view)
@@ -143,8 +155,16 @@ def _joined(view: View, reports: dict[str, CheckReport], features: Features) -> 
     return Screening(
         _combine.row_p(view, reports), _combine.flagged(view, reports), suppliers, _cells(view, reports, named), reports,
         tuple(c for c, few in zip(view.classes, view.abstained, strict=True) if few), features, _worst_first(reports),
-        {digest: png for r in reports.values() for digest, png in r.exhibits.items()},
+        {digest: png for r in reports.values() for digest, png in r.exhibits.items()}, _not_applicable(view),
     )  # fmt: skip
+
+
+def _not_applicable(view: View) -> dict[str, str]:
+    """Checks that say nothing about such rows: neither passed nor skipped, for there is nothing they could have looked at."""
+    return {
+        check.id: f"a check of {' and '.join(_PLURAL[kind] for kind in check.of)}: these are {view.content.words.many}"
+        for check in CHECKS if view.content.kind not in check.of
+    }  # fmt: skip
 
 
 def _suppliers(view: View, reports: dict[str, CheckReport]) -> tuple[SupplierResult, ...]:

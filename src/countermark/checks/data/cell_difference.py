@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from countermark.checks.data._check import NO_INTENT, Check, CheckReport
 from countermark.checks.data._combine import SHARE, named_cells
-from countermark.checks.data._exhibit import strip
 from countermark.checks.data._null import robust_z, tail_p
 from countermark.checks.data._view import LEAST_ROWS, Cell, View, compared_cells
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
@@ -35,13 +34,13 @@ def run(view: View) -> CheckReport:
         return CheckReport(Skipped(f"{len(cells)} cells of classes that two suppliers make are too few to compare"))
     z = robust_z(differences(view, cells, wrong))
     adjusted, named = named_cells(view, [(s, c) for s, c, _ in cells], tail_p(z, TAIL))
-    findings, exhibits, suspects = [], {}, []
+    findings, exhibits, suspects = [], dict[str, bytes](), []
     for i in named:
         s, c, rows = cells[i]
-        digest, png = strip(view.images[rows])
-        exhibits[digest] = png
+        seen = view.shown(rows)
+        exhibits |= seen
         suspects += [int(r) for r in rows]
-        findings.append(_finding(view, cells[i], adjusted[s, c], digest))
+        findings.append(_finding(view, cells[i], adjusted[s, c], tuple(seen)))
     measures = (
         Measure("cells compared", len(cells)), Measure("cells named", len(named)),
         Measure("largest robust score", float(z.max())), Measure("expected wrong accusations of suppliers", SHARE),
@@ -72,7 +71,7 @@ def differences(view: View, cells: list[Cell], wrong: NDArray[np.intp]) -> Float
     return np.asarray(value - (habit[s] - value) / np.maximum(number[s] - 1, 1))
 
 
-def _finding(view: View, cell: Cell, p: float, exhibit: str) -> Finding:
+def _finding(view: View, cell: Cell, p: float, seen: tuple[str, ...]) -> Finding:
     s, c, rows = cell
     supplier, label = view.suppliers[s], view.classes[c]
     return Finding(
@@ -80,9 +79,9 @@ def _finding(view: View, cell: Cell, p: float, exhibit: str) -> Finding:
         f"{supplier}'s {len(rows)} rows of {label} teach something about {label} that nobody else's do",
         Where(rows=view.names(rows), supplier=supplier, label=label),
         f"difference in differences of the class score, adjusted p = {p:.2g} against the spread of all cells",
-        "look at the strip; set the cell aside until the supplier explains it",
-        f"{NO_INTENT}; a new revision of a part looks the same as a planted pattern to this check", (exhibit,),
+        "look at the rows; set the cell aside until the supplier explains it",
+        f"{NO_INTENT}; a new revision of a part looks the same as a planted pattern to this check", seen,
     )  # fmt: skip
 
 
-CHECK = Check(ID, 3, run)
+CHECK = Check(ID, 4, run)

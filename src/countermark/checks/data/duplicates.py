@@ -1,4 +1,5 @@
-"""data/duplicates: the same picture twice, exactly or nearly, mirrored or turned, within one supplier's rows or between two.
+"""data/duplicates: the same picture twice, exactly or nearly, mirrored or turned, within one supplier's rows or between two;
+the same row of a table or the same clip, exactly.
 
 Equal pictures by SHA-256; near ones by 64-bit perceptual hashes at most 6 bits apart in any of eight poses (`_hashes`, `_hash_index`),
 confirmed on the pixels (`_near`). Where two suppliers share three pictures or more, that is one finding.
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from countermark.checks.data import _near
 from countermark.checks.data._check import Check, CheckReport
-from countermark.checks.data._exhibit import strip
+from countermark.checks.data._repeats import BOUND, NATURAL, equal_pairs, joined, natural, shares, standing_out
 from countermark.checks.data._view import View
 from countermark.finding import Finding, Found, Measure, Passed, Severity, Where
 
@@ -28,30 +29,52 @@ Group = NDArray[np.intp]
 
 def run(view: View) -> CheckReport:
     """Groups of equal rows; each group is one finding, or part of one about two suppliers. Rows after the first are suspects."""
-    near = _near.within(
-        view.images, None if view.sizes is None else int(min(view.sizes.min(), *view.images.shape[1:3]))
-    )
-    equal = _equal(view.images)
-    groups = _joined(len(view.images), equal + list(zip(near.one.tolist(), near.other.tolist(), strict=True)))
+    groups, unlooked = _groups(view)
+    share = shares(view, groups)
+    usual = natural(view, share)
+    if view.content.kind != "pictures" and usual > NATURAL:
+        return _by_nature(view, share, usual)
     shared, rest = _by_suppliers(view, groups)
     exhibits: dict[str, bytes] = {}
     findings: list[Finding] = []
     for (s, t), several in shared.items():
-        digest, png = strip(view.images[_both(view, several, (s, t))])
-        exhibits[digest] = png
-        findings.append(_copied(view, (s, t), several, digest))
+        exhibits |= (seen := view.shown(_both(view, several, (s, t))))
+        findings.append(_copied(view, (s, t), several, tuple(seen)))
     for rows in rest[: max(0, MOST_FINDINGS - len(findings))]:
-        digest, png = strip(view.images[rows])
-        exhibits[digest] = png
-        findings.append(_finding(view, rows, digest))
+        exhibits |= (seen := view.shown(rows))
+        findings.append(_finding(view, rows, tuple(seen)))
     suspects = tuple(int(r) for rows in groups for r in rows[1:])
     measures = (
         Measure("duplicate groups", len(groups)), Measure("rows that repeat another", len(suspects)),
-        Measure("pairs of suppliers that share pictures", len(shared)),
+        Measure(f"pairs of suppliers that share {view.content.words.many}", len(shared)),
     )  # fmt: skip
-    left_out = (f"{near.unlooked} pairs that look alike were not compared on their pixels",) if near.unlooked else ()
+    left_out = (f"{unlooked} pairs that look alike were not compared on their pixels",) if unlooked else ()
     outcome = Found(tuple(findings), measures, left_out) if findings else Passed(measures, left_out)
     return CheckReport(outcome, suspects=suspects, exhibits=exhibits)
+
+
+def _groups(view: View) -> tuple[list[Group], int]:
+    """Rows joined by being equal, pictures also by being nearly so; and candidates that were not looked at."""
+    equal = equal_pairs(view.content.digests())
+    if view.content.kind != "pictures":
+        return joined(len(view.label), equal), 0
+    near = _near.within(
+        view.images, None if view.sizes is None else int(min(view.sizes.min(), *view.images.shape[1:3]))
+    )
+    return joined(
+        len(view.label), equal + list(zip(near.one.tolist(), near.other.tolist(), strict=True))
+    ), near.unlooked
+
+
+def _by_nature(view: View, share: NDArray[np.float64], usual: float) -> CheckReport:
+    """Where rows repeat by nature: suppliers that repeat far more than all others, and no row set aside."""
+    findings = tuple(_stands_out(view, s, float(share[s]), usual, p) for s, p in standing_out(view, share))
+    measures = (
+        Measure("rows that repeat another, median supplier", usual), Measure("largest share of a supplier", float(share.max())),
+        Measure("bound on adjusted p", BOUND),
+    )  # fmt: skip
+    left_out = (f"single repeated {view.content.words.many}: {usual:.1%} of the median supplier's repeat by nature",)
+    return CheckReport(Found(findings, measures, left_out) if findings else Passed(measures, left_out))
 
 
 def leaks(train: Pixels, test: Pixels) -> dict[int, int]:
@@ -68,25 +91,6 @@ def leaks(train: Pixels, test: Pixels) -> dict[int, int]:
         if equal is not None:
             out[i] = equal
     return dict(sorted(out.items()))
-
-
-def _joined(n: int, pairs: list[tuple[int, int]]) -> list[Group]:
-    """Rows joined by pairs: ascending groups of two or more."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    if not pairs:
-        return []
-    one, other = np.array(pairs, np.intp).T
-    _, group = connected_components(coo_array((np.ones(len(one)), (one, other)), shape=(n, n)), directed=False)
-    members = [np.flatnonzero(group == g) for g in np.unique(group[one])]
-    return sorted(members, key=lambda rows: int(rows[0]))
-
-
-def _equal(images: Pixels) -> list[tuple[int, int]]:
-    first: dict[bytes, int] = {}
-    digests = (hashlib.sha256(image.tobytes()).digest() for image in images)
-    return [(first[d], i) for i, d in enumerate(digests) if first.setdefault(d, i) != i]
 
 
 def _by_suppliers(view: View, groups: Iterable[Group]) -> tuple[dict[tuple[int, int], list[Group]], list[Group]]:
@@ -106,33 +110,46 @@ def _both(view: View, groups: list[Group], pair: tuple[int, int]) -> Group:
     return np.array([int(rows[view.supplier[rows] == s][0]) for rows in groups for s in pair], np.intp)
 
 
-def _copied(view: View, pair: tuple[int, int], groups: list[Group], exhibit: str) -> Finding:
+def _copied(view: View, pair: tuple[int, int], groups: list[Group], seen: tuple[str, ...]) -> Finding:
     s, t = (view.suppliers[i] for i in pair)
     mine = np.concatenate([rows[np.isin(view.supplier[rows], pair)] for rows in groups])
     later = np.concatenate([rows[1:][np.isin(view.supplier[rows[1:]], pair)] for rows in groups])
     labels = sorted({view.classes[c] for c in view.label[mine]})
-    count = f"{len(groups)} pictures"
+    words = view.content.words
+    count = f"{len(groups)} {words.many}"
     return Finding(
         ID, "supplier-copies", "medium", 0.95, f"{count} of {s} are those of {t}",
         Where(rows=view.names(np.sort(later)), supplier=f"{s}, {t}", label=", ".join(labels)),
-        f"equal, or near in one of eight poses; classes: {', '.join(labels)}",
+        f"{words.equal}; classes: {', '.join(labels)}",
         "ask both whose they are; keep one row of each and set the others aside",
-        "who copied whom is not shown, nor whether both have them from a third; a near copy may be a photograph alike", (exhibit,),
+        "who copied whom is not shown, nor whether both have them from a third; a near copy may be alike by chance", seen,
     )  # fmt: skip
 
 
-def _finding(view: View, rows: Group, exhibit: str) -> Finding:
+def _finding(view: View, rows: Group, seen: tuple[str, ...]) -> Finding:
+    words = view.content.words
     suppliers = sorted({view.suppliers[s] for s in view.supplier[rows]})
     labels = sorted({view.classes[c] for c in view.label[rows]})
     severity: Severity = "medium" if len(suppliers) > 1 or len(labels) > 1 else "low"
     between = f"between {', '.join(suppliers)}" if len(suppliers) > 1 else f"by {suppliers[0]}"
     return Finding(
-        ID, "same-picture", severity, 0.95, f"one picture stands {len(rows)} times, delivered {between}",
+        ID, f"same-{words.one}", severity, 0.95, f"one {words.one} stands {len(rows)} times, delivered {between}",
         Where(rows=view.names(rows[1:]), supplier=", ".join(suppliers), label=", ".join(labels)),
-        f"equal, or near in one of eight poses; classes: {', '.join(labels)}",
+        f"{words.equal}; classes: {', '.join(labels)}",
         "keep one row and set the others aside",
-        "crops of more than about 2 % a side are mostly not found; who copied whom is not shown", (exhibit,),
+        f"{words.unequal}; who copied whom is not shown", seen,
     )  # fmt: skip
 
 
-CHECK = Check(ID, 4, run)
+def _stands_out(view: View, s: int, share: float, usual: float, p: float) -> Finding:
+    words, name = view.content.words, view.suppliers[s]
+    return Finding(
+        ID, "repeats-more", "medium", min(0.999, 1 - p),
+        f"{share:.0%} of {name}'s {words.many} repeat another; {usual:.0%} of the median supplier's",
+        Where(supplier=name), f"{words.equal}; adjusted p = {p:.2g} against the spread over suppliers",
+        "ask the supplier how its rows came to be; keep one of each where they are copies",
+        "which of them are copies: rows of this data repeat by nature",
+    )  # fmt: skip
+
+
+CHECK = Check(ID, 5, run)

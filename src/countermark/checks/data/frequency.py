@@ -32,4 +32,4 @@ def _spectrum(light: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.log(size + LEAST).reshape(len(light), -1), np.float32)
 
 
-CHECK = Check(ASKED.check, 1, run)
+CHECK = Check(ASKED.check, 1, run, of=("pictures",))

@@ -162,4 +162,4 @@ def _finding(view: View, s: int, bad: NDArray[np.intp], shown: tuple[_Seen, str]
     )  # fmt: skip
 
 
-CHECK = Check(ID, 5, run)
+CHECK = Check(ID, 5, run, of=("pictures",))

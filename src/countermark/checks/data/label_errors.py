@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from countermark.checks.data._check import NO_INTENT, Check, CheckReport
 from countermark.checks.data._combine import SHARE, named_suppliers
-from countermark.checks.data._exhibit import strip
 from countermark.checks.data._mixture import WrongLabels, margins
 from countermark.checks.data._null import bulk_p, robust_z, tail_p
 from countermark.checks.data._view import LEAST_ROWS, View
@@ -43,14 +42,14 @@ def run(view: View) -> CheckReport:
     asked, posterior, margin = _posterior(view, named, poisoned)
     inside = np.isin(view.supplier, named)
     bad = ~view.abstained[view.label] & _set_aside(posterior, asked, inside)
-    findings, exhibits = [], {}
+    findings, exhibits = [], dict[str, bytes]()
     for s in [*named, None]:
         rows = np.flatnonzero(bad & (~inside if s is None else view.supplier == s))
         if s is not None or len(rows):
             shown = rows[np.argsort(-posterior[rows])] if len(rows) else np.flatnonzero(view.supplier == s)
-            digest, png = strip(view.images[shown])
-            exhibits[digest] = png
-            findings.append(_finding(view, s, rows, adjusted, posterior, digest))
+            seen = view.shown(shown)
+            exhibits |= seen
+            findings.append(_finding(view, s, rows, adjusted, posterior, tuple(seen)))
     measures = (
         Measure("out-of-fold accuracy", accuracy), Measure("suppliers named", len(named)), Measure("rows suspected", int(bad.sum())),
         Measure("expected wrong accusations of suppliers", SHARE),
@@ -123,23 +122,25 @@ def _recall(posterior: Floats, bad: NDArray[np.bool_], inside: NDArray[np.bool_]
     return float(posterior[inside & bad].sum()) / total if total else 0.0
 
 
-def _finding(view: View, s: int | None, rows: Rows, adjusted: Floats, posterior: Floats, exhibit: str) -> Finding:
+def _finding(
+    view: View, s: int | None, rows: Rows, adjusted: Floats, posterior: Floats, seen: tuple[str, ...]
+) -> Finding:
     expected = f"{posterior[rows].sum():.0f} of them are expected to be wrong" if len(rows) else "no row stands out"
     if s is None:
         return Finding(
             ID, "labels-disagree", "medium", float(posterior[rows].mean()),
             f"{len(rows)} rows of {len(np.unique(view.supplier[rows]))} suppliers look like another class",
             Where(rows=view.names(rows)), f"as many as keep the expected precision at {PRECISION:.0%}; {expected}",
-            "look at them on the contact sheet: accept, relabel or reject each",
-            "parts that look alike to the model look like this too; no supplier stands out", (exhibit,),
+            f"{view.content.words.look}: accept, relabel or reject each",
+            "parts that look alike to the model look like this too; no supplier stands out", seen,
         )  # fmt: skip
     name, total = view.suppliers[s], int((view.supplier == s).sum())
     return Finding(
         ID, "labels-disagree", "high", float(min(0.999, 1 - adjusted[s])),
         f"{len(rows)} of {total} rows of {name} look like another class", Where(rows=view.names(rows), supplier=name),
         f"the supplier's mean margin lies far outside that of the others (adjusted p = {adjusted[s]:.2g}); {expected}",
-        "set the rows aside, look at them on the contact sheet, and ask the supplier to correct and deliver again",
-        f"{NO_INTENT}; a supplier whose parts are hard to tell apart looks worse than it is", (exhibit,),
+        f"set the rows aside, {view.content.words.look}, and ask the supplier to correct and deliver again",
+        f"{NO_INTENT}; a supplier whose parts are hard to tell apart looks worse than it is", seen,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 Exact and closed-form from per-supplier sums (see `_ridge`). It turns "a dirty-label backdoor planted by one supplier"
 into a plain label error, where the parts of that supplier are also made by others.
 
-A supplier that only photographs differently looks wrong to everybody else's model too. It is told from one whose labels
+A supplier that only photographs (or measures) differently looks wrong to everybody else's model too. It is told from one whose labels
 are wrong by the out-of-fold head, which knows its photographs: a supplier is named only where that head disagrees as well.
 Others that stand apart are counted as drift.
 """
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from countermark.checks.data._check import NO_INTENT, Check, CheckReport
 from countermark.checks.data._combine import SHARE, named_suppliers
-from countermark.checks.data._exhibit import strip
 from countermark.checks.data._mixture import WrongLabels, margins
 from countermark.checks.data._null import bulk_p, robust_z, tail_p
 from countermark.checks.data._view import LEAST_ROWS, View
@@ -45,16 +44,16 @@ def run(view: View) -> CheckReport:
     known = margins(view.heads.by_fold(view.suspects_of("data/recurring-patch")), view.label)
     adjusted = np.where(_supplier_p(view, known, shared) < AGREEING, apart, 1.0)
     named = [s for s in standing if adjusted[s] < SHARE]
-    measures = (*measures, Measure("suppliers that only photograph differently (drift)", len(standing) - len(named)))
+    measures = (*measures, Measure("suppliers that stand apart by drift alone", len(standing) - len(named)))
     honest = np.flatnonzero(shared & ~np.isin(view.supplier, named))
-    findings, exhibits, suspects = [], {}, []
+    findings, exhibits, suspects = [], dict[str, bytes](), []
     for s in named:
         mine = np.flatnonzero(shared & (view.supplier == s))
         bad = mine[_posterior(view, scores, margin, honest, mine) > SURE] if len(honest) else mine[:0]
-        digest, png = strip(view.images[bad if len(bad) else mine])
-        exhibits[digest] = png
+        seen = view.shown(bad if len(bad) else mine)
+        exhibits |= seen
         suspects += [int(r) for r in bad]
-        findings.append(_finding(view, s, bad, float(adjusted[s]), digest))
+        findings.append(_finding(view, s, bad, float(adjusted[s]), tuple(seen)))
     alone = int((~shared).sum())
     left_out = (f"{alone} rows of classes that one supplier alone makes, or of too few rows",) if alone else ()
     outcome = Found(tuple(findings), measures, left_out) if findings else Passed(measures, left_out)
@@ -79,14 +78,14 @@ def _posterior(view: View, scores: Floats, margin: Floats, honest: NDArray[np.in
     return wrong.posterior(margin[mine], wrong.share(margin[mine]))
 
 
-def _finding(view: View, s: int, rows: NDArray[np.intp], p: float, exhibit: str) -> Finding:
+def _finding(view: View, s: int, rows: NDArray[np.intp], p: float, seen: tuple[str, ...]) -> Finding:
     name = view.suppliers[s]
     return Finding(
         ID, "others-disagree", "high", min(0.999, 1 - p),
         f"{len(rows)} rows of {name} look like another class to a model of all other suppliers",
         Where(rows=view.names(rows), supplier=name), f"mean left-out margin far outside that of the others (adjusted p = {p:.2g})",
-        "set the rows aside and look at them", f"{NO_INTENT}; nothing about parts that only this supplier makes", (exhibit,),
+        "set the rows aside and look at them", f"{NO_INTENT}; nothing about parts that only this supplier makes", seen,
     )  # fmt: skip
 
 
-CHECK = Check(ID, 5, run)
+CHECK = Check(ID, 6, run)

@@ -110,4 +110,4 @@ def _finding(view: View, s: int, rule: str, rows: list[int], odd: list[Told]) ->
     )  # fmt: skip
 
 
-CHECK = Check(ID, 1, run)
+CHECK = Check(ID, 1, run, of=("pictures",))

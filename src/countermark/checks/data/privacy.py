@@ -77,4 +77,4 @@ def _finding(view: View, s: int, kind: str, rows: list[tuple[int, list[str]]]) -
     )  # fmt: skip
 
 
-CHECK = Check(ID, 1, run)
+CHECK = Check(ID, 1, run, of=("pictures",))

@@ -151,4 +151,4 @@ def _finding(
     )  # fmt: skip
 
 
-CHECK = Check(ID, 3, run)
+CHECK = Check(ID, 3, run, of=("pictures",))

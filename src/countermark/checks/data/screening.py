@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -62,6 +62,7 @@ class Screening:
             only, and flagged rows come first by a stated prior (`_combine`). row_flagged: bool (n,) rows to set aside.
         suppliers, cells: results in name order. checks: id -> report. abstained: classes too small to judge.
         features: what was used. findings: worst first. exhibits: SHA-256 hex -> PNG of at most 16 kB.
+        not_applicable: id -> why, of checks that say nothing about rows of this kind. They were not run: that is no pass.
     """
 
     row_p: NDArray[np.float64]
@@ -73,6 +74,7 @@ class Screening:
     features: Features
     findings: tuple[Finding, ...]
     exhibits: dict[str, bytes]
+    not_applicable: dict[str, str] = field(default_factory=dict)
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -19,4 +19,4 @@ def run(view: View) -> CheckReport:
     return report(view, vectors(view.images), ASKED)
 
 
-CHECK = Check(ASKED.check, 1, run)
+CHECK = Check(ASKED.check, 1, run, of=("pictures",))

@@ -1,0 +1,63 @@
+"""Rows that repeat others: groups of equal ones, and whether repeating is in the nature of the data.
+
+A table of few columns with few values repeats rows without anybody having copied any. Where more than 1 % of the rows of the
+median supplier repeat another, single repeats say nothing, and only a supplier that repeats far more than all others does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from countermark.checks.data._null import holm, robust_z, tail_p
+from countermark.checks.data._view import LEAST_ROWS, View
+
+NATURAL = 0.01
+BOUND = 0.01
+LEAST_MORE = 0.05  # share of a supplier's rows beyond the median supplier's
+Group = NDArray[np.intp]
+
+
+def equal_pairs(digests: Sequence[bytes]) -> list[tuple[int, int]]:
+    """(first row, later row) of equal digests."""
+    first: dict[bytes, int] = {}
+    return [(first[d], i) for i, d in enumerate(digests) if first.setdefault(d, i) != i]
+
+
+def joined(n: int, pairs: list[tuple[int, int]]) -> list[Group]:
+    """Rows joined by pairs: ascending groups of two or more."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not pairs:
+        return []
+    one, other = np.array(pairs, np.intp).T
+    _, group = connected_components(coo_array((np.ones(len(one)), (one, other)), shape=(n, n)), directed=False)
+    order = np.argsort(group, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    return sorted((rows for rows in members if len(rows) > 1), key=lambda rows: int(rows[0]))
+
+
+def shares(view: View, groups: Sequence[Group]) -> NDArray[np.float64]:
+    """(suppliers,) share of each supplier's rows that repeat another row, whoever's."""
+    repeating = np.zeros(len(view.label))
+    for rows in groups:
+        repeating[rows] = 1
+    size = np.bincount(view.supplier, minlength=len(view.suppliers))
+    return np.asarray(np.bincount(view.supplier, repeating, len(view.suppliers)) / np.maximum(size, 1))
+
+
+def natural(view: View, share: NDArray[np.float64]) -> float:
+    """Share of the median supplier of enough rows; above `NATURAL`, rows repeat by nature."""
+    able = np.bincount(view.supplier, minlength=len(view.suppliers)) >= LEAST_ROWS
+    return float(np.median(share[able])) if able.any() else 0.0
+
+
+def standing_out(view: View, share: NDArray[np.float64]) -> list[tuple[int, float]]:
+    """Suppliers that repeat far more than the others, with adjusted p-values: Holm at 1 %, at least 5 % of their rows more."""
+    able = np.flatnonzero(np.bincount(view.supplier, minlength=len(view.suppliers)) >= LEAST_ROWS)
+    adjusted = holm(tail_p(robust_z(share[able], 0.01)))
+    more = share[able] - np.median(share[able]) >= LEAST_MORE if len(able) else np.zeros(0, bool)
+    return [(int(s), float(p)) for s, p, far in zip(able, adjusted, more, strict=True) if far and p < BOUND]

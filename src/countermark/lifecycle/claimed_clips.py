@@ -1,0 +1,125 @@
+"""WAV clips whose suppliers nobody signed for: decoded in a confined child, screened as signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from countermark.artefact import labelled
+from countermark.artefact.bucket import SCHEMES
+from countermark.errors import FormatRefused
+from countermark.formats.limits import OverLimit
+from countermark.formats.wav import is_wav
+from countermark.sandbox.limits import ChildFailed, Limits
+from countermark.sandbox.pipe import Child
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_TASK = "countermark.formats._wav_task:decode"
+_LIMITS = Limits(memory_bytes=4 << 30)
+_AT_ONCE, _AT_ONCE_BYTES = 64, 32 << 20
+MOST_SAMPLES = 1 << 28
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """Clips, float32 (t, channels), with their rates in Hz; and for each its id (its path), the supplier and label claimed."""
+
+    signals: tuple[NDArray[np.float32], ...]
+    rates: tuple[float, ...]
+    paths: tuple[str, ...]
+    suppliers: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+def holds_clips(place: str, pattern: str) -> bool:
+    """Whether the first file of a folder that matches the pattern, in the order of names, is sound.
+
+    Raises:
+        Unusable: the pattern is not understood, or a file cannot be read.
+    """
+    path = Path(place)
+    if place.startswith(SCHEMES) or not path.is_dir():
+        return False
+    rule = labelled.matcher(pattern)
+    files = (f for f in sorted(path.rglob("*")) if f.is_file() and rule.fullmatch(f.relative_to(path).as_posix()))
+    first = next(files, None)
+    if first is None:
+        return False
+    with first.open("rb") as file:
+        return is_wav(file.read(12)) or first.name.lower().endswith(labelled.SOUNDS)
+
+
+def read_clips(place: str, pattern: str, progress: Progress | None = None) -> Clips:
+    """Read labelled WAV files at a path or URL, all of them into memory.
+
+    Args:
+        pattern: where supplier and label stand in paths.
+
+    Raises:
+        As `labelled.clips`; FormatRefused: a clip does not decode. OverLimit: more than 2^28 samples in all.
+    """
+    rows = list(labelled.clips(place, pattern))
+    signals: list[NDArray[np.float32]] = []
+    rates: list[float] = []
+    total = 0
+    with Child(_LIMITS) as child:
+        for some in _batches(rows):
+            for row, (clip, rate) in zip(some, _decoded(child, some), strict=True):
+                total += clip.size
+                if total > MOST_SAMPLES:
+                    raise OverLimit("samples of all clips", total, MOST_SAMPLES)
+                if signals and clip.shape[1] != signals[0].shape[1]:
+                    raise FormatRefused(
+                        f"{row.id} has {clip.shape[1]} channels, {rows[0].id} has {signals[0].shape[1]}",
+                        mend="as many in each",
+                    )
+                signals.append(clip)
+                rates.append(rate)
+            if progress:
+                progress("decode", len(signals) / len(rows))
+    return Clips(
+        tuple(signals), tuple(rates), tuple(r.id for r in rows), tuple(r.supplier for r in rows), tuple(r.label for r in rows)
+    )  # fmt: skip
+
+
+def _batches(rows: Sequence[labelled.Row]) -> Iterator[list[labelled.Row]]:
+    some: list[labelled.Row] = []
+    size = 0
+    for row in rows:
+        if some and (len(some) >= _AT_ONCE or size + len(row.picture) > _AT_ONCE_BYTES):
+            yield some
+            some, size = [], 0
+        some.append(row)
+        size += len(row.picture)
+    if some:
+        yield some
+
+
+def _decoded(child: Child, rows: Sequence[labelled.Row]) -> Iterator[tuple[NDArray[np.float32], float]]:
+    """Samples and rate of each row; nothing of the answer is taken on trust."""
+    import numpy as np
+
+    reply = child.ask(_TASK, {}, [row.picture for row in rows])
+    told = reply.json.get("clips")
+    if not isinstance(told, list) or len(told) != len(rows) or len(reply.arrays) != 1 or reply.arrays[0].dtype != "<f4":
+        raise ChildFailed("the confined reader answered with other clips than it was given")
+    data, at = np.frombuffer(reply.arrays[0].data, "<f4"), 0
+    for row, one in zip(rows, told, strict=True):
+        match one:
+            case str():
+                raise FormatRefused(
+                    f"{row.id} does not decode", why=one, mend="take the file out, or have it delivered again"
+                )
+            case [int(frames), int(channels), int(rate)] if (
+                frames >= 0 and channels > 0 and rate > 0 and at + frames * channels <= len(data)
+            ):
+                yield data[at : at + frames * channels].reshape(frames, channels).astype(np.float32), float(rate)
+                at += frames * channels
+            case _:
+                raise ChildFailed("the confined reader answered with a clip of no shape")

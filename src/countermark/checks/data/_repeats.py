@@ -49,10 +49,16 @@ def shares(view: View, groups: Sequence[Group]) -> NDArray[np.float64]:
     return np.asarray(np.bincount(view.supplier, repeating, len(view.suppliers)) / np.maximum(size, 1))
 
 
-def natural(view: View, share: NDArray[np.float64]) -> float:
-    """Share of the median supplier of enough rows; above `NATURAL`, rows repeat by nature."""
-    able = np.bincount(view.supplier, minlength=len(view.suppliers)) >= LEAST_ROWS
-    return float(np.median(share[able])) if able.any() else 0.0
+def natural(view: View, groups: Sequence[Group]) -> float:
+    """Share of the median supplier's rows that repeat another, once the supplier that repeats most is left out.
+
+    Above `NATURAL`, rows repeat by nature. Who copies a few rows of everybody cannot make it look so.
+    """
+    most = int(shares(view, groups).argmax())
+    rest = [kept for rows in groups if len(kept := rows[view.supplier[rows] != most]) > 1]
+    able = np.flatnonzero(np.bincount(view.supplier, minlength=len(view.suppliers)) >= LEAST_ROWS)
+    able = able[able != most]
+    return float(np.median(shares(view, rest)[able])) if len(able) else 0.0
 
 
 def standing_out(view: View, share: NDArray[np.float64]) -> list[tuple[int, float]]:

@@ -31,8 +31,8 @@ def run(view: View) -> CheckReport:
     """Groups of equal rows; each group is one finding, or part of one about two suppliers. Rows after the first are suspects."""
     groups, unlooked = _groups(view)
     share = shares(view, groups)
-    usual = natural(view, share)
-    if view.content.kind != "pictures" and usual > NATURAL:
+    usual = natural(view, groups) if view.content.kind == "table" else 0.0
+    if usual > NATURAL:
         return _by_nature(view, share, usual)
     shared, rest = _by_suppliers(view, groups)
     exhibits: dict[str, bytes] = {}

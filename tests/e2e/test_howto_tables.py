@@ -1,0 +1,97 @@
+"""The page on tables and sounds: its commands are typed, its Python is run, and both name the one who lied."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import made_up_sounds
+import made_up_tables
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "screen-tables-and-sounds.md"
+COMMANDS = [
+    line for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL) for line in block.splitlines()
+]
+PYTHON = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+LAB, SITE = "lab-03", "site-03"
+PICTURES = {
+    "data/picture-integrity",
+    "data/privacy",
+    "data/image-scaling",
+    "data/recurring-patch",
+    "data/spectral",
+    "data/frequency",
+}
+
+
+def lay_out(here: Path) -> None:
+    """A table in which one lab calls half of its rows by another class, what was agreed, and clips of sites of which one does the same."""
+    import struct
+
+    honest = made_up_tables.honest(1, suppliers=16)
+    columns = made_up_tables.flipped(honest, LAB, share=0.5).table()
+    columns["grade"], columns["lab"] = columns.pop("label"), columns.pop("supplier")
+    columns["sample"] = [f"sample-{i:04}" for i in range(len(columns["lab"]))]
+    parquet.write_table(pa.table(columns), here / "measurements.parquet")
+    agreed = json.loads(made_up_tables.schema(honest)) | {"strict": False}
+    (here / "agreed.json").write_text(json.dumps(agreed))
+    data = made_up_sounds.flipped(made_up_sounds.honest(1, suppliers=12, seconds=0.25), SITE, share=0.6)
+    for i, (clip, label, supplier) in enumerate(zip(data.clips, data.label, data.supplier, strict=True)):
+        raw = (np.clip(clip, -1, 1) * 32767).astype("<i2").tobytes()
+        head = struct.pack("<HHIIHH", 1, 1, made_up_sounds.RATE, 2 * made_up_sounds.RATE, 2, 16)
+        (here / "clips" / supplier / label).mkdir(parents=True, exist_ok=True)
+        (here / "clips" / supplier / label / f"{i:04}.wav").write_bytes(
+            b"RIFF"
+            + struct.pack("<I", 36 + len(raw))
+            + b"WAVEfmt "
+            + struct.pack("<I", 16)
+            + head
+            + b"data"
+            + struct.pack("<I", len(raw))
+            + raw
+        )
+
+
+@pytest.mark.slow
+def test_the_commands(shell) -> None:
+    lay_out(shell.here)
+    assert len(COMMANDS) == 4
+    for line in COMMANDS:
+        done = shell.ends(*shlex.split(line)[1:], "--json")
+        assert done.exit == 1, done.err
+        told = json.loads(done.out)
+        assert [n["supplier"] for n in told["named"]] == [SITE if "clips" in line else LAB]
+        assert set(told["not_applicable"]) >= PICTURES and not set(told["checks"]) & PICTURES
+        if "--id-column" in line:
+            assert all(row.startswith("sample-") for row in told["flagged"])
+        if "clips" not in line:
+            assert told["checks"]["data/schema"]["outcome"] == "passed" and told["rows"] == 640
+    flagged = (shell.here / "flagged.csv").read_text().splitlines()
+    assert flagged[0] == "row,supplier,label" and sum(LAB in row for row in flagged) >= 15
+
+
+def test_the_python(shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay_out(shell.here)
+    monkeypatch.chdir(shell.here)
+    names: dict[str, object] = {}
+    for block in PYTHON:
+        exec(compile(block, str(PAGE), "exec"), names)
+    assert names["result"].named == (LAB,) and names["seen"].named == ()  # type: ignore[attr-defined]
+    assert set(names["seen"].not_applicable) == {*PICTURES, "data/schema"}  # type: ignore[attr-defined]
+
+
+def test_what_does_not_fit_together_is_refused(shell) -> None:
+    (shell.here / "photos" / "a" / "b").mkdir(parents=True)
+    Image.new("RGB", (16, 16)).save(shell.here / "photos" / "a" / "b" / "1.png")
+    (shell.here / "agreed.json").write_text("{}")
+    assert "--content table" in shell("screen", "photos", "--schema", "agreed.json", exit=2).err
+    assert "no WAV" in shell("screen", "photos", "--content", "clips", exit=2).err
+    (shell.here / "photos" / "a" / "b" / "1.mp3").write_bytes(b"ID3" + bytes(20))
+    assert "WAV" in shell("screen", "photos", "--content", "clips", exit=1).err

@@ -14,7 +14,7 @@ from countermark.checks.data._null import bulk_p
 from countermark.checks.data._view import View
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
-LEVEL = 1e-4
+LEVEL = 0.01
 MOSTLY = 0.8
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]

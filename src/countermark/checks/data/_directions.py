@@ -133,7 +133,8 @@ def _look(known: _Class, rows: Rows, c: int, rng: np.random.Generator, found: Co
         found.score[rows[~teach]] = np.maximum(along[~teach].max(axis=1), 0)
         cuts = [widest(one) for one in along[teach].T]
         best = min(range(len(cuts)), key=lambda one: cuts[one].log_p)
-        shown.append((at(along[~teach, best], cuts[best].at), along[:, best] > cuts[best].at))
+        cut = at(along[~teach, best], cuts[best].at)
+        shown.append((cut, along[:, best] > cut.at))
     weaker = max((cut for cut, _ in shown), key=lambda cut: cut.log_p)
     found.log_p[c], found.gap[c] = weaker.log_p, weaker.gap
     found.apart[rows] = min(shown, key=lambda one: one[0].log_p)[1]

@@ -32,42 +32,36 @@ NONE = Cut(0.0, np.inf, 0.0)
 
 
 def widest(along: Doubles) -> Cut:
-    """The least likely empty stretch of at least three units with at least three numbers above it.
+    """The least likely empty stretch of at least three spreads with at least three numbers above it.
 
     Args:
         along: (n,) numbers, in spreads of honest ones. The p-value is of this cut alone: it was looked for.
     """
-    ordered = np.sort(along).astype(np.float64)
-    n = len(ordered)
-    if n <= FEWEST:
-        return NONE
-    ordered = np.maximum(ordered, 0)
-    first = np.arange(1, n - FEWEST + 1)
-    above = (n - first).astype(np.float64)
-    excess = np.cumsum(ordered[::-1])[::-1][first] - above * ordered[first]
-    gap = ordered[first] - ordered[first - 1]
-    log_p = _log_p(above, gap, excess)
-    log_p[gap < LEAST_GAP] = 0
-    best = int(log_p.argmin())
-    if not log_p[best]:
-        return NONE
-    return Cut(float(log_p[best]), float(ordered[first[best]] - (1 - INSIDE) * gap[best]), float(gap[best]))
+    ordered = np.maximum(np.sort(along), 0).astype(np.float64)
+    return _least_likely(ordered[1:], ordered[:1], LEAST_GAP, 1) if len(ordered) > FEWEST else NONE
 
 
 def at(along: Doubles, place: float) -> Cut:
-    """The empty stretch above a place that was chosen without these numbers: its p-value holds as it stands.
+    """The least likely stretch above a place that was chosen without these numbers; Bonferroni over the stretches there.
 
     What lies below the place does not count: a stretch that covers a given place is longer than others (the inspection
     paradox), while the way from the place to the next number is not (an exponential forgets).
     """
-    above, below = along[along > place], along[along <= place]
-    if len(above) < FEWEST or not len(below):
+    above = np.sort(along[along > place]).astype(np.float64)
+    if len(above) < FEWEST or len(above) == len(along):
         return NONE
-    least = float(above.min())
-    log_p = _log_p(np.array([float(len(above))]), np.array([least - place]), np.array([(above - least).sum()]))
-    return Cut(float(log_p[0]), place, least - float(below.max()))
+    return _least_likely(above, np.array([place]), 0.0, len(above) - FEWEST + 1)
 
 
-def _log_p(above: Doubles, spacing: Doubles, excess: Doubles) -> Doubles:
-    """Logarithm of (1 + k spacing / excess)^-(k - 1)."""
-    return np.asarray(-(above - 1) * np.log1p(above * spacing / np.maximum(excess, LEAST_EXCESS * above)))
+def _least_likely(ordered: Doubles, under: Doubles, least: float, tried: int) -> Cut:
+    """Of the stretches below each number that has at least two above it; `under` lies below them all."""
+    above = len(ordered) - np.arange(len(ordered) - FEWEST + 1, dtype=np.float64)
+    first = ordered[: len(above)]
+    gap = np.diff(np.concatenate([under, first]))
+    excess = np.cumsum(ordered[::-1])[::-1][: len(above)] - above * first
+    log_p = -(above - 1) * np.log1p(above * gap / np.maximum(excess, LEAST_EXCESS * above)) + np.log(tried)
+    log_p[gap < least] = 0
+    best = int(log_p.argmin())
+    if log_p[best] >= 0:
+        return NONE
+    return Cut(float(log_p[best]), float(first[best] - (1 - INSIDE) * gap[best]), float(gap[best]))

@@ -55,7 +55,8 @@ def report(view: View, x: Floats, asked: Asked) -> CheckReport:
     outcome = Found(tuple(findings), measures) if findings else Passed(measures)
     honest = np.setdiff1d(np.arange(len(x)), suspects)
     p = bulk_p(seen.score, seen.score[honest])
-    return CheckReport(outcome, seen.score, p, None, {}, tuple(map(int, suspects)), exhibits)
+    enough = (np.bincount(view.label, minlength=len(view.classes)) >= LEAST_ROWS)[view.label]
+    return CheckReport(outcome, seen.score, p, None, {}, tuple(map(int, suspects)), exhibits, looked=enough)
 
 
 def _standing(seen: Common) -> list[int]:

@@ -32,4 +32,10 @@ def _spectrum(light: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.log(size + LEAST).reshape(len(light), -1), np.float32)
 
 
-CHECK = Check(ASKED.check, 1, run)
+CHECK = Check(
+    ASKED.check,
+    1,
+    run,
+    "gap above 15 spreads, or twice the third widest of all classes",
+    "none promised: it is a bound on a gap, no p-value; figures in docs/explanation/evaluation.md",
+)

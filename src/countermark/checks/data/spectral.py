@@ -19,4 +19,10 @@ def run(view: View) -> CheckReport:
     return report(view, vectors(view.images), ASKED)
 
 
-CHECK = Check(ASKED.check, 1, run)
+CHECK = Check(
+    ASKED.check,
+    1,
+    run,
+    "gap above 15 spreads, or twice the third widest of all classes",
+    "none promised: it is a bound on a gap, no p-value; figures in docs/explanation/evaluation.md",
+)

@@ -19,7 +19,7 @@ from countermark.errors import MissingExtra
 
 FOLDS, SIDE = 2, 32
 WIDTH, INNER = 16, 128
-EPOCHS, BATCH, HOTTEST, DECAY, SMOOTHING = 8, 64, 4e-3, 1e-3, 0.1
+EPOCHS, BATCH, HOTTEST, DECAY, SMOOTHING = 12, 64, 4e-3, 1e-3, 0.1
 DESCRIBED = 256
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]

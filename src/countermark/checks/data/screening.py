@@ -14,7 +14,7 @@ from countermark.checks.data._check import CheckReport
 from countermark.checks.data._view import View
 from countermark.checks.data.explanation import Explanation, html_table
 from countermark.errors import Unusable
-from countermark.finding import Finding
+from countermark.finding import Finding, alike
 
 TOP = 10
 EXPECTED = (
@@ -84,9 +84,9 @@ class Group:
     rows: int
 
     @classmethod
-    def of(cls, alike: Sequence[Finding]) -> Group:
+    def of(cls, findings: Sequence[Finding]) -> Group:
         """A group of findings, worst first, at least one."""
-        return cls(alike[0], len(alike) - 1, len({row for f in alike for row in f.where.rows}))
+        return cls(findings[0], len(findings) - 1, len({row for f in findings for row in f.where.rows}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,10 @@ class Screening:
         """At most ten groups, worst first: each finding that accuses somebody by itself, all others of one check and rule together."""
         kept: dict[tuple[str, ...], list[Finding]] = {}
         for f in self.findings:
-            who = (f.where.supplier, f.where.label) if f.severity in ("high", "critical") else ()
-            kept.setdefault((f.check, f.rule, *who), []).append(f)
-        return tuple(Group.of(alike) for alike in kept.values())[:TOP]
+            kept.setdefault(
+                alike(f.check, f.rule, f.severity, f.where.supplier, f.where.label, f.where.path), []
+            ).append(f)
+        return tuple(Group.of(several) for several in kept.values())[:TOP]
 
     @property
     def top(self) -> tuple[Finding, ...]:

@@ -8,12 +8,12 @@ from typing import Any
 
 from countermark.checks.data.battery import screen as run_battery
 from countermark.checks.data.screening import Screening
-from countermark.errors import FormatRefused, Unusable
-from countermark.finding import outcome_to_json
-from countermark.formats.decode import Decoder
+from countermark.errors import Unusable
 from countermark.lifecycle import book, rows
-from countermark.lifecycle.contract import BATCH, Contract
+from countermark.lifecycle.contract import Contract
 from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.own_features import LEARNT, Wanted
+from countermark.lifecycle.pixels import decoded
 from countermark.lifecycle.rows import Row
 from countermark.passport.slip import Slip
 from countermark.statement.predicates.checked import SCREENING, Checked
@@ -37,14 +37,42 @@ class Screened:
         return [row.id for row, bad in zip(self.rows, self.screening.row_flagged, strict=True) if bad]
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the battery says of the standing rows, before anybody signs it; dataset: the tree digest of these rows."""
+
+    screening: Screening
+    rows: tuple[Row, ...]
+    dataset: str
+
+
 def screen(
-    desk: Desk, contract: Contract | None = None, *, seed: int = 0, progress: Progress | None = None, engine: Any = None
-) -> Screened:
+    desk: Desk, contract: Contract | None = None, *, seed: int = 0, progress: Progress | None = None, engine: Any = None,
+    wanted: Wanted = LEARNT,
+) -> Screened:  # fmt: skip
     """Screen every row of the standing deliveries; the statement is signed and logged.
 
     Raises:
+        As `look`.
+    """
+    seen = look(desk, contract, seed=seed, progress=progress, engine=engine, wanted=wanted)
+    for data in seen.screening.exhibits.values():
+        desk.space.put(data)
+    statement = _statement(desk, seen.screening, seen.rows, seen.dataset, seed)
+    with desk.space.lock():
+        slip = book.enter(desk, desk.trust(), [desk.sign(statement)])[0]
+    return Screened(seen.screening, seen.rows, seen.dataset, slip)
+
+
+def look(
+    desk: Desk, contract: Contract | None = None, *, seed: int = 0, progress: Progress | None = None, engine: Any = None,
+    wanted: Wanted = LEARNT,
+) -> Looked:  # fmt: skip
+    """Run the battery over every row of the standing deliveries; nothing is signed, kept or entered.
+
+    Raises:
         Unusable: nothing was admitted. MissingExtra: the screen extra is absent. FormatRefused: a stored picture
-        no longer decodes.
+        no longer decodes. As `Wanted.given`.
     """
     content = rows.all_rows(desk)
     listed = tuple(content)
@@ -52,27 +80,25 @@ def screen(
         raise Unusable("there are no rows to screen", mend="`countermark receive DIR`")
     selection = rows.select(desk, listed)
     relabelled = selection.relabelled
-    images = decode([content[r] for r in listed], [r.id for r in listed], progress)
+    files, ids = [content[r] for r in listed], [r.id for r in listed]
+    given = wanted.given(files, ids, progress)
     result = run_battery(
-        images,
+        decode(files, ids, progress),
         [relabelled.get(r.id, r.label) for r in listed],
         [r.supplier for r in listed],
+        model=given,
+        features=wanted.kind,
         deliveries=[r.delivery for r in listed],
-        ids=[r.id for r in listed],
+        ids=ids,
         contract=contract.rows if contract and contract.rows else None,
         delivered=[r.label for r in listed],
         aside=[r.id in selection.aside for r in listed],
-        files=[content[r] for r in listed],
+        files=files,
         seed=seed,
         engine=engine,
         progress=progress,
     )
-    for data in result.exhibits.values():
-        desk.space.put(data)
-    dataset = rows.tree_of_rows(listed).digest
-    with desk.space.lock():
-        slip = book.enter(desk, desk.trust(), [desk.sign(_statement(desk, result, listed, dataset, seed))])[0]
-    return Screened(result, listed, dataset, slip)
+    return Looked(result, listed, rows.tree_of_rows(listed).digest)
 
 
 def decode(pictures: Sequence[bytes], names: Sequence[str], progress: Progress | None = None) -> Any:
@@ -81,28 +107,14 @@ def decode(pictures: Sequence[bytes], names: Sequence[str], progress: Progress |
     Raises:
         FormatRefused: a picture does not decode. MissingExtra: NumPy or Pillow is absent.
     """
-    parts = []
-    with Decoder() as decoder:
-        for start in range(0, len(pictures), BATCH):
-            done = decoder.batch(pictures[start : start + BATCH], PIXELS)
-            for name, error in zip(names[start:], done.errors, strict=False):
-                if error:
-                    raise FormatRefused(
-                        f"{name} does not decode", why=error, mend="reject the row, or receive it again"
-                    )
-            parts.append(done.pixels)
-            if progress:
-                progress("decode", min(1.0, (start + BATCH) / len(pictures)))
     import numpy as np
 
-    return np.concatenate(parts)
+    told = (lambda done: progress("decode", done)) if progress else None
+    return np.concatenate(list(decoded(pictures, names, PIXELS, told)))
 
 
 def _statement(desk: Desk, result: Screening, listed: Sequence[Row], dataset: str, seed: int) -> Statement:
-    checks = {
-        check_id: outcome_to_json(report.outcome) | {"version": report.version, "code": report.code}
-        for check_id, report in result.checks.items()
-    }
+    checks = {check_id: report.to_json() for check_id, report in result.checks.items()}
     facts = {
         "deliveries": sorted({r.delivery for r in listed}),
         "rows": len(listed),

@@ -15,6 +15,8 @@ from countermark.checks.data._view import View
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
 LEVEL = 0.01
+OPERATING = f"a class is told below p = {LEVEL} over the number of classes, in both halves of it"
+ALARMS = f"a class is told in at most {LEVEL:.0%} of clean sets where honest tails are exponential or heavier"
 MOSTLY = 0.8
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
@@ -59,7 +61,8 @@ def report(view: View, x: Floats, asked: Asked) -> CheckReport:
     outcome = Found(tuple(findings), measures) if findings else Passed(measures)
     honest = np.setdiff1d(np.arange(len(x)), suspects)
     p = bulk_p(seen.score, seen.score[honest])
-    return CheckReport(outcome, seen.score, p, None, {}, tuple(map(int, suspects)), exhibits)
+    enough = (np.bincount(view.label, minlength=len(view.classes)) >= LEAST_ROWS)[view.label]
+    return CheckReport(outcome, seen.score, p, None, {}, tuple(map(int, suspects)), exhibits, looked=enough)
 
 
 def _standing(seen: Common) -> list[int]:

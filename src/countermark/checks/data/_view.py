@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -26,6 +26,7 @@ class View:
         sizes: (n, 2) width and height of the pictures before they were brought to one size, or None where unknown.
         counts: rows by supplier and class as delivered, and as they are in the data now; None where they are these rows.
         files: n encoded pictures as they were delivered, or None where only pixels are known.
+        sharper: heads over features that tell single labels apart better than `heads` do, but know less of suppliers; None where there are none.
         seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
@@ -42,6 +43,7 @@ class View:
     suspected: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     counts: tuple[Counts, Counts] | None = None
     files: Sequence[bytes] | None = None
+    sharper: Heads | None = None
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -55,6 +57,11 @@ class View:
     def makers(self) -> NDArray[np.intp]:
         """(classes,) number of suppliers that deliver each class."""
         return np.bincount([c for _, c, _ in self.cells], minlength=len(self.classes))
+
+    @property
+    def single(self) -> Heads:
+        """The heads that single rows are judged by."""
+        return self.sharper or self.heads
 
     @property
     def abstained(self) -> NDArray[np.bool_]:
@@ -72,6 +79,14 @@ class View:
     def names(self, rows: NDArray[np.intp]) -> tuple[str, ...]:
         """Ids of rows."""
         return tuple(self.ids[i] for i in rows)
+
+
+def rows_of(view: View, cells: Iterable[Cell]) -> NDArray[np.bool_]:
+    """(n,) whether each row lies in one of the cells."""
+    out = np.zeros(len(view.label), bool)
+    for _, _, rows in cells:
+        out[rows] = True
+    return out
 
 
 def compared_cells(view: View, compared: int, which: str) -> tuple[str, ...]:

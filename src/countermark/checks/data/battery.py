@@ -24,13 +24,13 @@ from countermark.checks.data import (
     spectral,
 )
 from countermark.checks.data._check import Check, CheckReport
-from countermark.checks.data._prepare import Progress, Spread, at_side, patch_features, prepare
+from countermark.checks.data._features import NET, PATCHES, called, features_of, taught_here
+from countermark.checks.data._prepare import Progress, prepare
 from countermark.checks.data._view import Counts, View
 from countermark.checks.data.contract import counts as count_rows
 from countermark.checks.data.screening import CellResult, Features, Screening, SupplierResult
 from countermark.engines.engine import Engine, Threads, one_thread
 from countermark.errors import Unusable
-from countermark.features.own_model import encoded, encoder
 from countermark.finding import SEVERITIES, Failed, Finding, Found, Outcome, Skipped
 from countermark.formats.image import sniff
 
@@ -41,7 +41,6 @@ CHECKS: tuple[Check, ...] = (
     drift.CHECK,
 )  # fmt: skip
 WORKERS = 2
-OWN = "the user's model (heads out of fold; whether it was taught on these rows is not known)"
 
 
 def screen(
@@ -50,6 +49,7 @@ def screen(
     suppliers: Sequence[str],
     *,
     model: object | None = None,
+    features: str = PATCHES,
     deliveries: Sequence[str] | None = None,
     ids: Sequence[str] | None = None,
     contract: Mapping[str, Mapping[str, int]] | None = None,
@@ -66,7 +66,9 @@ def screen(
     Args:
         images: uint8 (n, h, w) or (n, h, w, 3), sides of at least 8. labels, suppliers: n names each.
         model: the user's own, whose inner layer gives the features: a path to an ONNX file, its bytes, or a function of uint8
-            (n, h, w, 3) that returns features (n, ...). Heads are fitted on them out of fold; patch features are learnt where absent.
+            (n, h, w, 3) that returns features (n, ...), a torch module, or features (n, d) themselves. Heads are fitted on them out of fold;
+            patch features are learnt where absent.
+        features: `"net"` trains a small network here, out of fold by suppliers, for `data/label-errors` alone; `"patches"` does not.
         deliveries: n delivery ids, used for row names where `ids` is absent. ids: n unique row names.
         contract: supplier -> class -> rows agreed. delivered: n labels as the suppliers gave them, where decisions changed
             some. aside: n, whether a row is set aside; it is screened all the same, and not counted against the contract.
@@ -76,12 +78,15 @@ def screen(
         progress: called with (stage, share done, 0 to 1).
 
     Raises:
-        Unusable: shapes disagree, fewer than two suppliers or classes, row ids repeat, or `model` is none or answers with
-            something else than features. FormatRefused, MissingExtra: as `own_model.encoder`; FormatRefused: a file is no picture.
+        Unusable: shapes disagree, fewer than two suppliers or classes, row ids repeat, `model` is none or answers with
+            something else than features, or `features` is neither. FormatRefused, MissingExtra: as `own_model.encoder`; FormatRefused: a file
+            is no picture; MissingExtra: a network is asked for and PyTorch is absent.
     """
     tags = deliveries if deliveries is not None else suppliers
+    if features not in (PATCHES, NET):
+        raise Unusable(f"features {features!r}", mend=f'"{PATCHES}" or "{NET}"')
     names = list(ids) if ids is not None else [f"{tag}/{i}" for i, tag in enumerate(tags)]
-    spread = _features_of(model, seed, engine or Threads(WORKERS), progress)
+    spread = features_of(model, seed, engine or Threads(WORKERS), progress)
     with one_thread():
         view, dimensions = prepare(images, labels, suppliers, names, contract, seed, spread)
         for what, given in (("sizes", sizes), ("files", files)):
@@ -94,16 +99,9 @@ def screen(
             view = replace(view, sizes=np.array(sizes, np.intp))
         if delivered is not None or aside is not None:
             view = replace(view, counts=_counts(labels, suppliers, delivered, aside))
+        view, single = taught_here(view, progress) if features == NET else (view, None)
         reports = run_checks(view, CHECKS, progress)
-        features = Features("k-means patches" if model is None else OWN, dimensions, view.heads.accuracy)
-    return _joined(view, reports, features)
-
-
-def _features_of(model: object, seed: int, engine: Engine, progress: Progress | None) -> Spread:
-    if model is None:
-        return lambda pixels: patch_features(at_side(pixels), seed, engine, progress)
-    encode = encoder(model)
-    return lambda pixels: encoded(encode, pixels, (lambda done: progress("features", done)) if progress else None)
+    return _joined(view, reports, Features(called(model), dimensions, view.heads.accuracy, single))
 
 
 def _counts(
@@ -134,7 +132,9 @@ def _run(check: Check, view: View) -> CheckReport:
         report = check.run(view)
     except (ArithmeticError, ValueError, IndexError, np.linalg.LinAlgError) as error:
         report = CheckReport(Failed(f"{type(error).__name__}: {error}"))
-    return replace(report, id=check.id, version=check.version, code=check.code)
+    return replace(
+        report, id=check.id, version=check.version, code=check.code, operating=check.operating, alarms=check.alarms
+    )
 
 
 def _joined(view: View, reports: dict[str, CheckReport], features: Features) -> Screening:
@@ -143,7 +143,7 @@ def _joined(view: View, reports: dict[str, CheckReport], features: Features) -> 
     return Screening(
         _combine.row_p(view, reports), _combine.flagged(view, reports), suppliers, _cells(view, reports, named), reports,
         tuple(c for c, few in zip(view.classes, view.abstained, strict=True) if few), features, _worst_first(reports),
-        {digest: png for r in reports.values() for digest, png in r.exhibits.items()},
+        {digest: png for r in reports.values() for digest, png in r.exhibits.items()}, view,
     )  # fmt: skip
 
 

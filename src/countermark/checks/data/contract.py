@@ -74,4 +74,10 @@ def _told(came: int, have: int) -> str:
     return f"{have} rows" if came == have else f"{came} rows delivered, {have} in the data"
 
 
-CHECK = Check(ID, 3, run)
+CHECK = Check(
+    ID,
+    3,
+    run,
+    "more rows than agreed",
+    "none: counts are exact",
+)

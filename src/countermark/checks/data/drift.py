@@ -96,4 +96,10 @@ def _finding(view: View, s: int, effect: Floats, p: Floats, found: NDArray[np.bo
     )  # fmt: skip
 
 
-CHECK = Check(ID, 1, run)
+CHECK = Check(
+    ID,
+    1,
+    run,
+    "Holm-adjusted p below 1 % and a difference of at least one spread of single pictures; sets nothing aside",
+    "a supplier that does not drift in at most 1 % of screenings, where the empirical null holds",
+)

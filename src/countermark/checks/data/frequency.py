@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from countermark.checks.data._addition import Asked, report
+from countermark.checks.data._addition import ALARMS, OPERATING, Asked, report
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._pixels import BRIGHTNESS, vectors
 from countermark.checks.data._view import View
@@ -35,4 +35,4 @@ def _spectrum(light: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.log(size + LEAST).reshape(len(light), -1), np.float32)
 
 
-CHECK = Check(NAME, 2, run)
+CHECK = Check(NAME, 2, run, OPERATING, ALARMS)

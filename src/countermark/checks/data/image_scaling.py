@@ -39,12 +39,12 @@ class _Seen:
 
     suspicions: dict[int, Suspicion] = field(default_factory=dict)
     shown: dict[int, Pixels] = field(default_factory=dict)
-    unread: int = 0
-    small: int = 0
+    unread: list[int] = field(default_factory=list)
+    small: list[int] = field(default_factory=list)
 
     def look(self, row: int, image: Pixels) -> None:
         if not _lattice.shapes(*image.shape[:2]):
-            self.small += 1
+            self.small.append(row)
             return
         self.suspicions[row] = seen = _lattice.suspicion(image)
         if seen.score > BOUND and len(self.shown) < SHOWN:
@@ -68,18 +68,19 @@ def run(view: View) -> CheckReport:
     scores = np.zeros(len(view.label))
     for row, suspicion in seen.suspicions.items():
         scores[row] = suspicion.score
+    looked = ~np.isin(np.arange(len(scores)), [*seen.unread, *seen.small])
     bad = np.flatnonzero(scores > BOUND)
     measures = (
-        Measure("pictures larger than the model's input", len(seen.suspicions) + seen.small),
+        Measure("pictures larger than the model's input", len(seen.suspicions) + len(seen.small)),
         Measure("pictures flagged", len(bad)), Measure("bound on the log-likelihood ratio", BOUND, "nat"),
     )  # fmt: skip
     left_out = _left_out(seen)
     if not len(bad):
-        return CheckReport(Passed(measures, left_out), scores)
+        return CheckReport(Passed(measures, left_out), scores, looked=looked)
     digest, png = strip(np.concatenate(list(seen.shown.values())))
     findings = tuple(_finding(view, s, bad, (seen, digest)) for s in np.unique(view.supplier[bad]))
     outcome = Found(findings, measures, left_out)
-    return CheckReport(outcome, scores, suspects=tuple(map(int, bad)), exhibits={digest: png})
+    return CheckReport(outcome, scores, suspects=tuple(map(int, bad)), exhibits={digest: png}, looked=looked)
 
 
 def _blind(view: View) -> Skipped | Passed | None:
@@ -107,7 +108,7 @@ def _pictures(view: View, seen: _Seen) -> Iterator[tuple[int, Pixels]]:
         for rows in _batches(view.files, view.images.shape[1:3], seen):
             for row, image in zip(rows, decoder.each([view.files[r] for r in rows]), strict=True):
                 if isinstance(image, str):
-                    seen.unread += 1
+                    seen.unread.append(row)
                 else:
                     yield row, image
 
@@ -119,7 +120,7 @@ def _batches(files: Sequence[bytes], size: Sequence[int], seen: _Seen) -> Iterat
         try:
             facts = sniff(data)
         except FormatRefused:
-            seen.unread += 1
+            seen.unread.append(row)
             continue
         if facts.height <= size[0] and facts.width <= size[1]:
             continue
@@ -141,9 +142,9 @@ def _both(image: Pixels, seen: Suspicion) -> Pixels:
 def _left_out(seen: _Seen) -> tuple[str, ...]:
     lines = []
     if seen.unread:
-        lines.append(f"{seen.unread} pictures did not decode in their own size")
+        lines.append(f"{len(seen.unread)} pictures did not decode in their own size")
     if seen.small:
-        lines.append(f"{seen.small} pictures are less than twice as large as any target size")
+        lines.append(f"{len(seen.small)} pictures are less than twice as large as any target size")
     return tuple(lines)
 
 
@@ -162,4 +163,10 @@ def _finding(view: View, s: int, bad: NDArray[np.intp], shown: tuple[_Seen, str]
     )  # fmt: skip
 
 
-CHECK = Check(ID, 5, run)
+CHECK = Check(
+    ID,
+    5,
+    run,
+    "log-likelihood ratio above 20",
+    "none promised; set on 1,200 pictures of which 1 % lie above 16",
+)

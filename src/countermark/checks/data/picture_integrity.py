@@ -110,4 +110,10 @@ def _finding(view: View, s: int, rule: str, rows: list[int], odd: list[Told]) ->
     )  # fmt: skip
 
 
-CHECK = Check(ID, 1, run)
+CHECK = Check(
+    ID,
+    1,
+    run,
+    "any trick; decoders more than 2 grey levels apart on average or 4 in a block",
+    "none promised; 0 of 1,740 honest files when it was set",
+)

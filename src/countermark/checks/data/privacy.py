@@ -77,4 +77,10 @@ def _finding(view: View, s: int, kind: str, rows: list[tuple[int, list[str]]]) -
     )  # fmt: skip
 
 
-CHECK = Check(ID, 1, run)
+CHECK = Check(
+    ID,
+    1,
+    run,
+    "any field that is there and not blank; sets nothing aside",
+    "none: what is found is there",
+)

@@ -5,7 +5,7 @@ Finds patches, blends and stripes that are spread over all suppliers, which no t
 
 from __future__ import annotations
 
-from countermark.checks.data._addition import Asked, report
+from countermark.checks.data._addition import ALARMS, OPERATING, Asked, report
 from countermark.checks.data._bank import patterns
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._directions import FLOOR
@@ -22,4 +22,4 @@ def run(view: View) -> CheckReport:
     return report(view, x, Asked(NAME, "pixels", FLOOR, patterns(height, width, x.shape[1])))
 
 
-CHECK = Check(NAME, 2, run)
+CHECK = Check(NAME, 2, run, OPERATING, ALARMS)

@@ -11,6 +11,7 @@ import click
 from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs, Table, worst
 from countermark.cli._command import PATH, command, sitting, with_view, workspace_options
 from countermark.cli._engine import chosen, engine_options
+from countermark.cli._leaks import test_option, tests_of
 from countermark.cli._progress import Bar
 from countermark.cli._show import View
 from countermark.cli.receive import contract_of
@@ -30,6 +31,7 @@ SHOWN = 10
     "countermark screen s3://BUCKET/photos --engine daft",
     "countermark screen --contract contract.json",
     "countermark screen --csv flagged.csv",
+    "countermark screen photos/ --test test-photos/",
 ])  # fmt: skip
 @click.argument("photos", required=False)
 @click.option("--label-from", metavar="PATTERN", default=PATTERN, show_default=True,
@@ -46,13 +48,14 @@ SHOWN = 10
 )
 @click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Write the flagged rows as CSV.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of sampling and folds.")
+@test_option
 @engine_options
 @workspace_options
 @with_view
 def screen(
     photos: str | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int,
     workspace: Path | None, passphrase_file: Path | None, view: View, engine: str, workers: int, cluster: str | None,
-    cluster_token: Path | None, **columns: str,
+    cluster_token: Path | None, test_place: str | None, **columns: str,
 ) -> Answer:  # fmt: skip
     """Look for poison in training data, and name the supplier whose delivery disagrees with all others.
 
@@ -61,8 +64,9 @@ def screen(
     screens every row that was admitted here, signs what it found and enters it into the ledger. Nothing is set aside
     before `countermark quarantine`.
     """
-    how = How(chosen(engine, workers, cluster, cluster_token), seed)
     with Bar(view) as bar:
+        tests = tests_of(test_place, columns, bar)
+        how = How(chosen(engine, workers, cluster, cluster_token), seed, tests)
         if photos is not None:
             result, facts, table = _claimed((photos, label_from, columns), contract, how, bar)
         else:
@@ -75,10 +79,11 @@ def screen(
 
 
 class How(NamedTuple):
-    """How rows are screened: the engine, and the seed of sampling and folds."""
+    """How rows are screened: the engine, the seed of sampling and folds, and the test set that they may not stand in."""
 
     engine: Engine
     seed: int
+    tests: Any = None
 
 
 def _admitted(workspace: Path | None, phrase: Path | None, contract: Path | None, how: How, bar: Bar) -> Any:
@@ -86,7 +91,8 @@ def _admitted(workspace: Path | None, phrase: Path | None, contract: Path | None
     from countermark.lifecycle.screen import screen as stage
 
     desk = sitting(workspace, phrase)
-    done = stage(desk, contract_of(desk.space.root, contract), seed=how.seed, progress=bar.share, engine=how.engine)
+    done = stage(desk, contract_of(desk.space.root, contract), seed=how.seed, progress=bar.share, engine=how.engine,
+                 tests=how.tests)  # fmt: skip
     facts = {"suppliers": "verified", "flagged": done.flagged(), "dataset": done.dataset,
              "statement": done.slip.envelope.digest}  # fmt: skip
     return done.screening, facts, review.to_csv(review.suspects(desk))
@@ -103,7 +109,7 @@ def _claimed(source: tuple[str, str, dict[str, str]], contract: Path | None, how
     agreed = contract_of(Path(), contract) if contract else None
     result = battery(rows.images, rows.labels, rows.suppliers, ids=rows.paths, files=rows.files,
                      contract=agreed.rows if agreed and agreed.rows else None, seed=how.seed, progress=bar.share,
-                     engine=how.engine)  # fmt: skip
+                     engine=how.engine, tests=how.tests)  # fmt: skip
     flagged = [path for path, bad in zip(rows.paths, result.row_flagged, strict=True) if bad]
     return result, {"suppliers": "claimed", "flagged": flagged}, claimed.to_csv(rows, result.row_flagged)
 

@@ -38,9 +38,18 @@ class Screened:
 
 
 def screen(
-    desk: Desk, contract: Contract | None = None, *, seed: int = 0, progress: Progress | None = None, engine: Any = None
+    desk: Desk,
+    contract: Contract | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    engine: Any = None,
+    tests: Any = None,
 ) -> Screened:
     """Screen every row of the standing deliveries; the statement is signed and logged.
+
+    Args:
+        tests: pictures of a test set and their names, as `battery.screen` takes them.
 
     Raises:
         Unusable: nothing was admitted. MissingExtra: the screen extra is absent. FormatRefused: a stored picture
@@ -63,6 +72,7 @@ def screen(
         delivered=[r.label for r in listed],
         aside=[r.id in selection.aside for r in listed],
         files=[content[r] for r in listed],
+        tests=tests,
         seed=seed,
         engine=engine,
         progress=progress,

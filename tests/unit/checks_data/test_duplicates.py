@@ -107,6 +107,19 @@ def test_leaks_between_training_and_test_are_named() -> None:
     assert duplicates.leaks(train, test[:0]) == {}
 
 
+def test_rows_in_the_test_set_are_findings_of_their_suppliers() -> None:
+    tests = made_up_parts.honest(9, classes=3, makers=1, rows=2).images.copy()
+    tests[2], tests[4] = DATA.images[3], near_copies.near_copy(DATA.images[30], "turn", np.random.default_rng(8))
+    view = replace(VIEW, tests=(tests, tuple(f"test/{i}.png" for i in range(len(tests)))))
+    report = duplicates.run(view)
+    assert isinstance(report.outcome, Found) and report.suspects == (3, 30)
+    told = {f.where.supplier: f for f in report.outcome.findings}
+    assert set(told) == {DATA.supplier[3], DATA.supplier[30]} and {f.rule for f in told.values()} == {"test-leak"}
+    assert told[DATA.supplier[30]].why.endswith(f"{VIEW.ids[30]} is test/4.png")
+    assert report.exhibits.keys() == {f.exhibits[0] for f in told.values()}
+    assert isinstance(duplicates.run(replace(view, tests=(tests[:2], ("a", "b")))).outcome, Passed)
+
+
 def test_sets_too_large_to_compare_all_are_looked_up_by_hash_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     view = replace(VIEW, images=copied(DATA, "mirror", 3, 80))
     assert duplicates.run(view).outcome.left_out == ()

@@ -65,9 +65,9 @@ def within(images: Pixels, side: int | None = None) -> Pairs:
     return Pairs(one, other, len(images) <= MOST_COMPARED)
 
 
-def between(known: Pixels, new: Pixels) -> Pairs:
-    """Pairs of a known picture and a new one, both uint8 of one size, no two of them equal."""
-    every = within(np.concatenate([known, new]))
+def between(known: Pixels, new: Pixels, side: int | None = None) -> Pairs:
+    """Pairs of a known picture and a new one, both uint8 of one size, no two of them equal; `side` as `within` takes it."""
+    every = within(np.concatenate([known, new]), side)
     across = (every.one < len(known)) & (every.other >= len(known))
     return Pairs(every.one[across], every.other[across] - len(known), every.all_compared)
 

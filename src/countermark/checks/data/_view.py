@@ -26,6 +26,7 @@ class View:
         sizes: (n, 2) width and height of the pictures before they were brought to one size, or None where unknown.
         counts: rows by supplier and class as delivered, and as they are in the data now; None where they are these rows.
         files: n encoded pictures as they were delivered, or None where only pixels are known.
+        tests: pictures that a model will be tested on, of the same size, and their names; None where unknown.
         seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
@@ -42,6 +43,7 @@ class View:
     suspected: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     counts: tuple[Counts, Counts] | None = None
     files: Sequence[bytes] | None = None
+    tests: tuple[NDArray[np.uint8], tuple[str, ...]] | None = None
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

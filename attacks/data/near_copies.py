@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from scipy.ndimage import map_coordinates, median_filter, zoom
 
 Pixels = NDArray[np.uint8]
 Rng = np.random.Generator
@@ -24,6 +25,21 @@ def near_copy(image: Pixels, way: str, rng: Rng) -> Pixels:
     for one in way.split(" and "):
         image = _WAYS[one](image, rng)
     return image
+
+
+def disguised(image: Pixels, bend: float, rng: Rng) -> Pixels:
+    """A copy that knows the check: its noise smoothed away, bent by smooth movements of `bend` pixels (standard deviation), and given noise
+    of its own as strong as the one that it had. uint8 (h, w, 3)."""
+    height, width = image.shape[:2]
+    smooth = np.stack([median_filter(image[..., c], 3) for c in range(3)], axis=2).astype(np.float64)
+    strength = (image - smooth)[: height // 8].std()
+    moves = [
+        zoom(rng.normal(0, 1, (5, 5)), (height / 5, width / 5), order=3, grid_mode=True, mode="nearest")
+        for _ in range(2)
+    ]
+    places = [at + bend * move / move.std() for at, move in zip(np.mgrid[:height, :width], moves, strict=True)]
+    bent = np.stack([map_coordinates(smooth[..., c], places, order=1, mode="nearest") for c in range(3)], axis=2)
+    return _levels(bent + rng.normal(0, strength, image.shape))
 
 
 def _jpeg(image: Pixels, rng: Rng) -> Pixels:

@@ -79,6 +79,14 @@ def test_small_pictures_that_show_no_noise_are_told_by_how_they_move(way: str) -
     assert list(zip(pairs.one, pairs.other, strict=True)) == [(3, 50)]
 
 
+@pytest.mark.parametrize(("bend", "found"), [(0.0, True), (2.0, False)])
+def test_a_disguise_must_bend_the_picture(bend: float, found: bool) -> None:
+    images = ALONE.images[:, 18:46, 18:46].copy()
+    images[50] = near_copies.disguised(images[3], bend, np.random.default_rng(5))
+    pairs = _near.within(images)
+    assert list(zip(pairs.one, pairs.other, strict=True)) == ([(3, 50)] if found else [])
+
+
 def test_honest_pictures_pass_and_flat_ones_only_when_equal() -> None:
     assert isinstance(duplicates.run(VIEW).outcome, Passed)
     images = DATA.images.copy()

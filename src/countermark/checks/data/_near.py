@@ -23,6 +23,9 @@ from countermark.checks.data._prints import prints
 WEIGHTS = np.array([-3.2, 2.1, 0.75, -0.3, 1.7, -7.0])
 CONSTANT = -10.6
 LEAST_MOVEMENT, LEAST_OTHER, LEAST_LEFT = 2e-5, 1e-4, 2e-4
+LEAST_OTHER_SMALL = (
+    2e-3  # honest small pictures differ by more: what differs by less is another copy, which must not hide this one
+)
 UNKNOWN = 0.05  # movement between rows that are not alike enough to be looked at
 SURE_NOISE, SURE_MOVEMENT = 0.7, 1.5e-3  # a copy, however alike others are: no two photographs share that much noise
 SURE_UNSHARED = 0.8  # never a copy: noise as strong as each other's, and another
@@ -57,7 +60,9 @@ def within(images: Pixels, side: int | None = None) -> Pairs:
     looked = coarse(shown, candidates(shown))
     near, usual = _others(looked, len(images))
     noises = np.zeros((len(looked.pairs), 2), np.float32)
-    if (min(images.shape[1:3]) if side is None else side) >= LEAST_SIDE:
+    if (min(images.shape[1:3]) if side is None else side) < LEAST_SIDE:
+        near, usual = (np.maximum(v, LEAST_OTHER_SMALL) for v in (near, usual))
+    else:
         worth = _score(looked, near, usual, noises + np.float32(1)) > WORTH_A_LOOK
         near, usual = near[worth], usual[worth]
         looked, noises = fine(images, looked.some(worth))

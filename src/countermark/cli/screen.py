@@ -12,6 +12,7 @@ from countermark.cli._command import PATH, command, sitting, with_view, workspac
 from countermark.cli._engine import chosen, engine_options
 from countermark.cli._explain import explained
 from countermark.cli._features import feature_options, wanted
+from countermark.cli._leaks import test_option, tests_of
 from countermark.cli._progress import Bar
 from countermark.cli._screened import told
 from countermark.cli._show import View
@@ -33,6 +34,7 @@ PATTERN = "{supplier}/{label}/*"
     "countermark screen --csv flagged.csv",
     "countermark screen --explain 1f2e3d4c5b6a/screws/004.png --picture row.png",
     "countermark screen photos/ --model model.onnx --explain acme/screws/004.png",
+    "countermark screen photos/ --test test-photos/",
 ])  # fmt: skip
 @click.argument("photos", required=False)
 @click.option("--label-from", metavar="PATTERN", default=PATTERN, show_default=True,
@@ -55,13 +57,15 @@ PATTERN = "{supplier}/{label}/*"
 )
 @feature_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of sampling and folds.")
+@test_option
 @engine_options
 @workspace_options
 @with_view
 def screen(
     photos: str | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int,
     workspace: Path | None, passphrase_file: Path | None, view: View, engine: str, workers: int, cluster: str | None,
-    cluster_token: Path | None, rows: tuple[str, ...], picture: Path | None, model: Path | None, features: str, **columns: str,
+    cluster_token: Path | None, rows: tuple[str, ...], picture: Path | None, model: Path | None, features: str,
+    test_place: str | None, **columns: str,
 ) -> Answer:  # fmt: skip
     """Look for poison in training data, and name the supplier whose delivery disagrees with all others.
 
@@ -72,8 +76,9 @@ def screen(
     """
     if (picture is not None and not rows) or (csv_file is not None and rows):
         raise Unusable("--picture goes with --explain, and --csv does not", mend="--explain ROW --picture FILE")
-    how = How(chosen(engine, workers, cluster, cluster_token), seed, wanted(model, features), bool(rows))
     with Bar(view) as bar:
+        tests = tests_of(test_place, columns, bar)
+        how = How(chosen(engine, workers, cluster, cluster_token), seed, wanted(model, features), tests, bool(rows))
         if photos is not None:
             result, facts, table = _claimed((photos, label_from, columns), contract, how, bar)
         else:
@@ -86,11 +91,12 @@ def screen(
 
 
 class How(NamedTuple):
-    """How rows are screened: the engine, the seed of sampling and folds, the features; whether only to look and sign nothing."""
+    """How rows are screened: engine, seed of sampling and folds, features, the test set; whether only to look and sign nothing."""
 
     engine: Engine
     seed: int
     wanted: Wanted
+    tests: Any = None
     only_look: bool = False
 
 
@@ -100,7 +106,8 @@ def _admitted(workspace: Path | None, phrase: Path | None, contract: Path | None
 
     desk = sitting(workspace, phrase)
     agreed = contract_of(desk.space.root, contract)
-    spread: dict[str, Any] = {"seed": how.seed, "progress": bar.share, "engine": how.engine, "wanted": how.wanted}
+    spread: dict[str, Any] = {"seed": how.seed, "progress": bar.share, "engine": how.engine, "wanted": how.wanted,
+                              "tests": how.tests}  # fmt: skip
     if how.only_look:
         seen = stage.look(desk, agreed, **spread)
         facts: dict[str, Any] = {"suppliers": "verified", "newest": review.newest_about(desk, seen.dataset)}
@@ -122,7 +129,7 @@ def _claimed(source: tuple[str, str, dict[str, str]], contract: Path | None, how
     agreed = contract_of(Path(), contract) if contract else None
     result = battery(rows.images, rows.labels, rows.suppliers, ids=rows.paths, files=rows.files,
                      contract=agreed.rows if agreed and agreed.rows else None, seed=how.seed, progress=bar.share,
-                     engine=how.engine, features=how.wanted.kind,
+                     engine=how.engine, tests=how.tests, features=how.wanted.kind,
                      model=how.wanted.given(rows.files, rows.paths, bar.share))  # fmt: skip
     flagged = [path for path, bad in zip(rows.paths, result.row_flagged, strict=True) if bad]
     return result, {"suppliers": "claimed", "flagged": flagged}, claimed.to_csv(rows, result.row_flagged)

@@ -48,14 +48,17 @@ class Looked:
 
 def screen(
     desk: Desk, contract: Contract | None = None, *, seed: int = 0, progress: Progress | None = None, engine: Any = None,
-    wanted: Wanted = LEARNT,
+    wanted: Wanted = LEARNT, tests: Any = None,
 ) -> Screened:  # fmt: skip
     """Screen every row of the standing deliveries; the statement is signed and logged.
+
+    Args:
+        tests: pictures of a test set and their names, as `battery.screen` takes them.
 
     Raises:
         As `look`.
     """
-    seen = look(desk, contract, seed=seed, progress=progress, engine=engine, wanted=wanted)
+    seen = look(desk, contract, seed=seed, progress=progress, engine=engine, wanted=wanted, tests=tests)
     for data in seen.screening.exhibits.values():
         desk.space.put(data)
     statement = _statement(desk, seen.screening, seen.rows, seen.dataset, seed)
@@ -66,7 +69,7 @@ def screen(
 
 def look(
     desk: Desk, contract: Contract | None = None, *, seed: int = 0, progress: Progress | None = None, engine: Any = None,
-    wanted: Wanted = LEARNT,
+    wanted: Wanted = LEARNT, tests: Any = None,
 ) -> Looked:  # fmt: skip
     """Run the battery over every row of the standing deliveries; nothing is signed, kept or entered.
 
@@ -94,6 +97,7 @@ def look(
         delivered=[r.label for r in listed],
         aside=[r.id in selection.aside for r in listed],
         files=files,
+        tests=tests,
         seed=seed,
         engine=engine,
         progress=progress,

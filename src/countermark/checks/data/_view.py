@@ -27,6 +27,7 @@ class View:
         counts: rows by supplier and class as delivered, and as they are in the data now; None where they are these rows.
         files: n encoded pictures as they were delivered, or None where only pixels are known.
         sharper: heads over features that tell single labels apart better than `heads` do, but know less of suppliers; None where there are none.
+        tests: pictures that a model will be tested on, of the same size, and their names; None where unknown.
         seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
@@ -44,6 +45,7 @@ class View:
     counts: tuple[Counts, Counts] | None = None
     files: Sequence[bytes] | None = None
     sharper: Heads | None = None
+    tests: tuple[NDArray[np.uint8], tuple[str, ...]] | None = None
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

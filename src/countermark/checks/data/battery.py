@@ -25,7 +25,7 @@ from countermark.checks.data import (
 )
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._features import NET, PATCHES, called, features_of, taught_here
-from countermark.checks.data._prepare import Progress, prepare
+from countermark.checks.data._prepare import Progress, as_pixels, prepare
 from countermark.checks.data._view import Counts, View
 from countermark.checks.data.contract import counts as count_rows
 from countermark.checks.data.screening import CellResult, Features, Screening, SupplierResult
@@ -57,6 +57,7 @@ def screen(
     aside: Sequence[bool] | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
     files: Sequence[bytes] | None = None,
+    tests: tuple[NDArray[np.uint8], Sequence[str]] | None = None,
     seed: int = 0,
     engine: Engine | None = None,
     progress: Progress | None = None,
@@ -73,6 +74,7 @@ def screen(
         contract: supplier -> class -> rows agreed. delivered: n labels as the suppliers gave them, where decisions changed
             some. aside: n, whether a row is set aside; it is screened all the same, and not counted against the contract.
         sizes: n (width, height) that the pictures had before they were brought to one size; read from `files` where absent.
+        tests: pictures of a test set, uint8 (m, h, w) or (m, h, w, 3) of the size of `images`, and their names: rows that stand in it are told.
         files: n encoded pictures as delivered, for checks that look at bytes. seed: of sampling and folds: same seed, same result.
         engine: how feature extraction is spread; by default two threads of this process.
         progress: called with (stage, share done, 0 to 1).
@@ -92,7 +94,7 @@ def screen(
         for what, given in (("sizes", sizes), ("files", files)):
             if given is not None and len(given) != len(view.label):
                 raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
-        view = replace(view, files=files)
+        view = replace(view, files=files, tests=_tests(tests, view))
         if files is not None and sizes is None:
             sizes = [(facts.width, facts.height) for facts in map(sniff, files)]
         if sizes is not None:
@@ -102,6 +104,20 @@ def screen(
         view, single = taught_here(view, progress) if features == NET else (view, None)
         reports = run_checks(view, CHECKS, progress)
     return _joined(view, reports, Features(called(model), dimensions, view.heads.accuracy, single))
+
+
+def _tests(
+    tests: tuple[NDArray[np.uint8], Sequence[str]] | None, view: View
+) -> tuple[NDArray[np.uint8], tuple[str, ...]] | None:
+    if tests is None:
+        return None
+    pixels = as_pixels(tests[0])
+    if pixels.shape[1:] != view.images.shape[1:] or len(pixels) != len(tests[1]):
+        raise Unusable(
+            f"{len(tests[1])} names and test images of shape {pixels.shape}",
+            mend="of the size of the images, one name each",
+        )
+    return pixels, tuple(tests[1])
 
 
 def _counts(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from countermark.checks.data._hash_index import HashIndex
 from countermark.checks.data._hashes import POSES, fingerprints, posed
+from countermark.checks.data._verdicts import Verdicts
 
 RADIUS = 6
 LEAST_LIKENESS = 0.9
@@ -41,13 +42,14 @@ class Pairs:
     unlooked: int = 0
 
 
-def within(images: Pixels, side: int | None = None) -> Pairs:
+def within(images: Pixels, side: int | None = None, verdicts: Verdicts | None = None) -> Pairs:
     """Pairs (one < other) inside a set of uint8 (n, h, w, 3).
 
     Args:
         side: smallest side that a picture had before it was enlarged, where it was.
+        verdicts: on pairs compared before; these are not compared again, and those asked for are noted there.
     """
-    return _pairs(images, None, min(images.shape[1:3]) if side is None else side)
+    return _pairs(images, None, min(images.shape[1:3]) if side is None else side, verdicts)
 
 
 def between(known: Pixels, new: Pixels) -> Pairs:
@@ -55,7 +57,7 @@ def between(known: Pixels, new: Pixels) -> Pairs:
     return _pairs(known, new, min(known.shape[1:3]))
 
 
-def _pairs(known: Pixels, new: Pixels | None, side: int) -> Pairs:
+def _pairs(known: Pixels, new: Pixels | None, side: int, verdicts: Verdicts | None = None) -> Pairs:
     codes, prints = fingerprints(known)
     asked, sought = (codes, prints) if new is None else fingerprints(new)
     found: dict[tuple[int, int], int] = {}
@@ -70,19 +72,30 @@ def _pairs(known: Pixels, new: Pixels | None, side: int) -> Pairs:
                 q, r = query[at : at + BATCH], row[at : at + BATCH]
                 alike = (posed(sought[kind, q], pose) * prints[kind, r]).sum(axis=(1, 2)) >= LEAST_LIKENESS
                 found |= dict.fromkeys(zip(r[alike].tolist(), q[alike].tolist(), strict=True), pose)
-    return _confirmed(known, known if new is None else new, found, side >= LEAST_SIDE)
-
-
-def _confirmed(known: Pixels, new: Pixels, found: dict[tuple[int, int], int], noisy: bool) -> Pairs:
-    candidates = np.array([(r, q, pose) for (r, q), pose in found.items()][:MOST_PAIRS], np.intp).reshape(-1, 3)
-    kept = []
-    for at in range(0, len(candidates), BATCH):
-        rows, queries, poses = candidates[at : at + BATCH].T
-        second = np.stack([posed(_grey(new[q : q + 1]), p)[0] for q, p in zip(queries, poses, strict=True)])
-        kept.append(_same(_grey(known[rows]), second, noisy))
-    sure = candidates[np.concatenate(kept)] if kept else candidates
+    pairs = np.array([(r, q, pose) for (r, q), pose in found.items()][:MOST_PAIRS], np.intp).reshape(-1, 3)
+    same = _judged(known, known if new is None else new, pairs, side >= LEAST_SIDE, verdicts or Verdicts())
+    sure = pairs[same]
     order = np.lexsort((sure[:, 1], sure[:, 0]))
     return Pairs(sure[order, 0], sure[order, 1], max(0, len(found) - MOST_PAIRS))
+
+
+def _judged(known: Pixels, new: Pixels, pairs: Rows, noisy: bool, verdicts: Verdicts) -> NDArray[np.bool_]:
+    """(n,) whether pairs are one picture: as was said before, or by comparing them now."""
+    keys = verdicts.keys(known, new, pairs, noisy)
+    asked = [i for i, key in enumerate(keys) if key not in verdicts.known]
+    out = np.array([verdicts.known.get(key, False) for key in keys], bool)
+    out[asked] = _compared(known, new, pairs[asked], noisy)
+    verdicts.asked |= zip(keys, out.tolist(), strict=True)
+    return out
+
+
+def _compared(known: Pixels, new: Pixels, pairs: Rows, noisy: bool) -> NDArray[np.bool_]:
+    kept = [np.zeros(0, bool)]
+    for at in range(0, len(pairs), BATCH):
+        rows, queries, poses = pairs[at : at + BATCH].T
+        second = np.stack([posed(_grey(new[q : q + 1]), p)[0] for q, p in zip(queries, poses, strict=True)])
+        kept.append(_same(_grey(known[rows]), second, noisy))
+    return np.concatenate(kept)
 
 
 def _grey(images: Pixels) -> Greys:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from countermark.checks.data._heads import Heads
+from countermark.checks.data._verdicts import Verdicts
 
 LEAST_ROWS = 8
 Counts = Mapping[str, Mapping[str, int]]
@@ -26,6 +28,9 @@ class View:
         sizes: (n, 2) width and height of the pictures before they were brought to one size, or None where unknown.
         counts: rows by supplier and class as delivered, and as they are in the data now; None where they are these rows.
         files: n encoded pictures as they were delivered, or None where only pixels are known.
+        delivery: (n,) codes into `deliveries`, in which a supplier's earlier ones stand before its later ones; None and empty
+            where deliveries are not known. looked: what looks at single files told of every row, by name (`_first_look`);
+            properties: (n, 6) of `_properties`, or None; verdicts: of pairs of pictures compared before.
         seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
@@ -42,6 +47,17 @@ class View:
     suspected: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     counts: tuple[Counts, Counts] | None = None
     files: Sequence[bytes] | None = None
+    delivery: NDArray[np.intp] | None = None
+    deliveries: tuple[str, ...] = ()
+    looked: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    properties: NDArray[np.float64] | None = None
+    verdicts: Verdicts | None = None
+
+    def told(self, name: str, look: Callable[[Sequence[bytes]], Sequence[Any]]) -> Sequence[Any] | None:
+        """What a look at single files tells, one value a row: as it was told before, or by looking now; None without files."""
+        if name in self.looked:
+            return self.looked[name]
+        return None if self.files is None else look(self.files)
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,13 @@ from countermark.checks.data import (
     spectral,
 )
 from countermark.checks.data._check import Check, CheckReport
-from countermark.checks.data._prepare import Progress, Spread, at_side, patch_features, prepare
+from countermark.checks.data._first_look import CODING, codings
+from countermark.checks.data._pixels import at_side
+from countermark.checks.data._prepare import Progress, Spread, prepare
+from countermark.checks.data._ridge import reduced
 from countermark.checks.data._view import Counts, View
+from countermark.checks.data._work import Encoded, Work
+from countermark.checks.data._work import encoded as by_patches
 from countermark.checks.data.contract import counts as count_rows
 from countermark.checks.data.screening import CellResult, Features, Screening, SupplierResult
 from countermark.engines.engine import Engine, Threads, one_thread
@@ -60,6 +66,7 @@ def screen(
     seed: int = 0,
     engine: Engine | None = None,
     progress: Progress | None = None,
+    work: Work | None = None,
 ) -> Screening:
     """Screen training data for poison, and name the supplier.
 
@@ -67,13 +74,15 @@ def screen(
         images: uint8 (n, h, w) or (n, h, w, 3), sides of at least 8. labels, suppliers: n names each.
         model: the user's own, whose inner layer gives the features: a path to an ONNX file, its bytes, or a function of uint8
             (n, h, w, 3) that returns features (n, ...). Heads are fitted on them out of fold; patch features are learnt where absent.
-        deliveries: n delivery ids, used for row names where `ids` is absent. ids: n unique row names.
+        deliveries: n delivery ids; among a supplier's rows, earlier deliveries stand before later ones. Used for row names where `ids` is
+            absent. ids: n unique row names.
         contract: supplier -> class -> rows agreed. delivered: n labels as the suppliers gave them, where decisions changed
             some. aside: n, whether a row is set aside; it is screened all the same, and not counted against the contract.
         sizes: n (width, height) that the pictures had before they were brought to one size; read from `files` where absent.
         files: n encoded pictures as delivered, for checks that look at bytes. seed: of sampling and folds: same seed, same result.
         engine: how feature extraction is spread; by default two threads of this process.
         progress: called with (stage, share done, 0 to 1).
+        work: what earlier screenings of a workspace left of these rows, for `lifecycle.screen`; it takes the place of `files`.
 
     Raises:
         Unusable: shapes disagree, fewer than two suppliers or classes, row ids repeat, or `model` is none or answers with
@@ -81,29 +90,69 @@ def screen(
     """
     tags = deliveries if deliveries is not None else suppliers
     names = list(ids) if ids is not None else [f"{tag}/{i}" for i, tag in enumerate(tags)]
-    spread = _features_of(model, seed, engine or Threads(WORKERS), progress)
+    spread = _features_of(model, seed, engine or Threads(WORKERS), progress, work)
     with one_thread():
-        view, dimensions = prepare(images, labels, suppliers, names, contract, seed, spread)
-        for what, given in (("sizes", sizes), ("files", files)):
-            if given is not None and len(given) != len(view.label):
-                raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
-        view = replace(view, files=files)
-        if files is not None and sizes is None:
-            sizes = [(facts.width, facts.height) for facts in map(sniff, files)]
-        if sizes is not None:
-            view = replace(view, sizes=np.array(sizes, np.intp))
+        view, features = prepare(images, labels, suppliers, names, contract, seed, spread)
+        if work is not None and work.frame is not None and work.worse(view.heads.accuracy):
+            work.why = f"out-of-fold accuracy fell to {view.heads.accuracy:.2f} from {work.learnt:.2f}"
+            work.frame = None
+            features = spread(at_side(view.images))
+            view = replace(view, heads=view.heads.over(features.rows))
+        view = _with_files(view, sizes, files, work)
+        if deliveries is not None:
+            view = _with_deliveries(view, deliveries)
         if delivered is not None or aside is not None:
             view = replace(view, counts=_counts(labels, suppliers, delivered, aside))
+        if work is not None and work.frame is None and features.frame is not None:
+            work.frame, work.learnt = features.frame, view.heads.accuracy
         reports = run_checks(view, CHECKS, progress)
-        features = Features("k-means patches" if model is None else OWN, dimensions, view.heads.accuracy)
-    return _joined(view, reports, features)
+        told = Features("k-means patches" if model is None else OWN, features.dimensions, view.heads.accuracy)
+    return _joined(view, reports, told)
 
 
-def _features_of(model: object, seed: int, engine: Engine, progress: Progress | None) -> Spread:
+def _with_files(
+    view: View, sizes: Sequence[tuple[int, int]] | None, files: Sequence[bytes] | None, work: Work | None
+) -> View:
+    """What is known of the files: themselves, or what a first look at them told."""
+    for what, given in (("sizes", sizes), ("files", files)):
+        if given is not None and len(given) != len(view.label):
+            raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
+    looked: dict[str, Sequence[Any]] = {} if files is None else {CODING: _codings(files)}
+    if work is not None:
+        looked = dict(work.look.told)
+        view = replace(view, properties=work.look.properties, verdicts=work.verdicts)
+    if CODING in looked and sizes is None:
+        sizes = [(one["width"], one["height"]) for one in looked[CODING]]
+    return replace(view, files=files, looked=looked, sizes=None if sizes is None else np.array(sizes, np.intp))
+
+
+def _codings(files: Sequence[bytes]) -> list[dict[str, Any] | None]:
+    out = codings(files)
+    if None in out:
+        sniff(files[out.index(None)])  # says why it is no picture
+    return out
+
+
+def _with_deliveries(view: View, deliveries: Sequence[str]) -> View:
+    if len(deliveries) != len(view.label):
+        raise Unusable(f"{len(deliveries)} deliveries for {len(view.label)} rows", mend="one per row")
+    names = tuple(dict.fromkeys(deliveries))
+    code = {name: i for i, name in enumerate(names)}
+    return replace(view, delivery=np.array([code[d] for d in deliveries], np.intp), deliveries=names)
+
+
+def _features_of(
+    model: object, seed: int, engine: Engine, progress: Progress | None, work: Work | None = None
+) -> Spread:
     if model is None:
-        return lambda pixels: patch_features(at_side(pixels), seed, engine, progress)
+        return lambda pixels: by_patches(at_side(pixels), seed, engine, progress, work)
     encode = encoder(model)
-    return lambda pixels: encoded(encode, pixels, (lambda done: progress("features", done)) if progress else None)
+
+    def spread(pixels: NDArray[np.uint8]) -> Encoded:
+        raw = encoded(encode, pixels, (lambda done: progress("features", done)) if progress else None)
+        return Encoded(reduced(raw, seed), raw.shape[1])
+
+    return spread
 
 
 def _counts(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.checks.data import _properties
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._exhibit import strip
 from countermark.checks.data._null import holm, robust_z, tail_p
@@ -20,7 +21,6 @@ ID = "data/drift"
 LEAST_SUPPLIERS = 5
 BOUND = 0.01
 LEAST_EFFECT = 1.0  # in spreads of single pictures: less changes no model
-BATCH = 500
 Floats = NDArray[np.float64]
 CAUSES = ("brightness", "contrast", "colour cast", "saturation", "blur", "noise", "size")
 
@@ -51,22 +51,9 @@ def run(view: View) -> CheckReport:
 
 def properties(view: View) -> Floats:
     """(n, 7) in the order of `CAUSES`; size is the logarithm of the pixels delivered, zero where not known."""
-    parts = [_measured(view.images[at : at + BATCH]) for at in range(0, len(view.images), BATCH)]
+    pixels = _properties.properties(view.images) if view.properties is None else view.properties
     size = np.zeros(len(view.label)) if view.sizes is None else np.log(np.maximum(view.sizes, 1).prod(axis=1))
-    return np.column_stack([np.concatenate(parts), size])
-
-
-def _measured(images: NDArray[np.uint8]) -> Floats:
-    x = images.astype(np.float32)
-    light = x.mean(axis=3)
-    edge = (
-        4 * light[:, 1:-1, 1:-1] - light[:, :-2, 1:-1] - light[:, 2:, 1:-1] - light[:, 1:-1, :-2] - light[:, 1:-1, 2:]
-    )
-    middle = np.median(np.abs(edge), axis=(1, 2))
-    return np.column_stack([
-        light.mean(axis=(1, 2)), light.std(axis=(1, 2)), (x[..., 0] - x[..., 2]).mean(axis=(1, 2)),
-        (x.max(axis=3) - x.min(axis=3)).mean(axis=(1, 2)), -np.log1p(edge.std(axis=(1, 2))), np.log1p(middle),
-    ])  # fmt: skip
+    return np.column_stack([pixels, size])
 
 
 def _effects(view: View, values: Floats) -> Floats:

@@ -29,7 +29,7 @@ Group = NDArray[np.intp]
 def run(view: View) -> CheckReport:
     """Groups of equal rows; each group is one finding, or part of one about two suppliers. Rows after the first are suspects."""
     near = _near.within(
-        view.images, None if view.sizes is None else int(min(view.sizes.min(), *view.images.shape[1:3]))
+        view.images, None if view.sizes is None else int(min(view.sizes.min(), *view.images.shape[1:3])), view.verdicts
     )
     equal = _equal(view.images)
     groups = _joined(len(view.images), equal + list(zip(near.one.tolist(), near.other.tolist(), strict=True)))

@@ -46,11 +46,12 @@ SHOWN = 10
 )
 @click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Write the flagged rows as CSV.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of sampling and folds.")
+@click.option("--refit", is_flag=True, help="Learn features anew and look at every row again; believe nothing kept.")
 @engine_options
 @workspace_options
 @with_view
 def screen(
-    photos: str | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int,
+    photos: str | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int, refit: bool,
     workspace: Path | None, passphrase_file: Path | None, view: View, engine: str, workers: int, cluster: str | None,
     cluster_token: Path | None, **columns: str,
 ) -> Answer:  # fmt: skip
@@ -61,7 +62,7 @@ def screen(
     screens every row that was admitted here, signs what it found and enters it into the ledger. Nothing is set aside
     before `countermark quarantine`.
     """
-    how = How(chosen(engine, workers, cluster, cluster_token), seed)
+    how = How(chosen(engine, workers, cluster, cluster_token), seed, refit)
     with Bar(view) as bar:
         if photos is not None:
             result, facts, table = _claimed((photos, label_from, columns), contract, how, bar)
@@ -75,10 +76,11 @@ def screen(
 
 
 class How(NamedTuple):
-    """How rows are screened: the engine, and the seed of sampling and folds."""
+    """How rows are screened: the engine, the seed of sampling and folds, and whether nothing kept is believed."""
 
     engine: Engine
     seed: int
+    refit: bool = False
 
 
 def _admitted(workspace: Path | None, phrase: Path | None, contract: Path | None, how: How, bar: Bar) -> Any:
@@ -86,7 +88,8 @@ def _admitted(workspace: Path | None, phrase: Path | None, contract: Path | None
     from countermark.lifecycle.screen import screen as stage
 
     desk = sitting(workspace, phrase)
-    done = stage(desk, contract_of(desk.space.root, contract), seed=how.seed, progress=bar.share, engine=how.engine)
+    done = stage(desk, contract_of(desk.space.root, contract), seed=how.seed, refit=how.refit, progress=bar.share,
+                 engine=how.engine)  # fmt: skip
     facts = {"suppliers": "verified", "flagged": done.flagged(), "dataset": done.dataset,
              "statement": done.slip.envelope.digest}  # fmt: skip
     return done.screening, facts, review.to_csv(review.suspects(desk))

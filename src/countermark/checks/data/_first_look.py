@@ -15,27 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countermark.checks.data import _properties, image_scaling, picture_integrity, privacy
+from countermark.checks.data._codings import CODING, codings
 from countermark.errors import FormatRefused
 from countermark.features import arrays
-from countermark.formats.coding import coding
 from countermark.formats.decode import Decoder
 
 SIZE = (64, 64)
-CODING = "coding"
 Look = Callable[[Sequence[bytes]], Sequence[Any]]
-
-
-def codings(files: Sequence[bytes]) -> list[dict[str, Any] | None]:
-    """Per file the members of `formats.coding.Coding`, or None where it is no readable picture."""
-    out: list[dict[str, Any] | None] = []
-    for data in files:
-        try:
-            seen = coding(data)
-        except FormatRefused:
-            out.append(None)
-            continue
-        out.append({name: getattr(seen, name) for name in seen.__dataclass_fields__})
-    return out
 
 
 LOOKS: dict[str, Look] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,16 +36,17 @@ class Block:
     digest: str
 
 
-def blocks(deliveries: Sequence[str], content: Sequence[bytes]) -> tuple[Block, ...]:
+def blocks(deliveries: Sequence[str], content: Sequence[bytes], first: int = 0) -> tuple[Block, ...]:
     """Runs of rows of one delivery, at most 1,000 each.
 
     Args:
-        deliveries: n names. content: n digests of the rows' files, 32 bytes each.
+        deliveries: n names. content: n digests of the rows' files, 32 bytes each. first: number of the first row.
     """
     out, start = [], 0
     for at in range(1, len(deliveries) + 1):
         if at == len(deliveries) or deliveries[at] != deliveries[start] or at - start == BLOCK:
-            out.append(Block(start, at, hashlib.sha256(b"cm-block/v1\0" + b"".join(content[start:at])).hexdigest()))
+            digest = hashlib.sha256(b"cm-block/v1\0" + b"".join(content[start:at])).hexdigest()
+            out.append(Block(first + start, first + at, digest))
             start = at
     return tuple(out)
 
@@ -55,21 +56,19 @@ class Kept:
     """Kept work under names that say what it is of: kind, content, code.
 
     Attributes:
-        store: where it lies. used: every name asked for or put. counts: rows read and rows computed, by kind.
+        store: where it lies. anew: nothing that was kept is believed. used: every name asked for or put.
+        counts: rows read and rows computed, by kind.
     """
 
     store: Store
-    used: set[str]
-    counts: dict[str, list[int]]
-
-    @classmethod
-    def on(cls, store: Store) -> Kept:
-        """Nothing asked for yet."""
-        return cls(store, set(), {})
+    anew: bool = False
+    used: set[str] = field(default_factory=set)
+    counts: dict[str, list[int]] = field(default_factory=dict)
 
     def get(self, kind: str, content: str) -> bytes | None:
         """What was kept by this very code, or None."""
-        return self.store.get(self._name(kind, content))
+        name = self._name(kind, content)
+        return None if self.anew else self.store.get(name)
 
     def put(self, kind: str, content: str, data: bytes) -> None:
         """Keep it."""

@@ -19,15 +19,39 @@ from countermark.checks.data._verdicts import Verdicts
 from countermark.engines.engine import Engine
 from countermark.errors import FormatRefused
 from countermark.features import arrays
-from countermark.features.frame import Directions, Frame
+from countermark.features.frame import SAMPLE, Directions, Frame
 from countermark.features.patches import PatchFeatures, encode_batch
 
 BATCH = 250
-FALL = 0.05
+FALL, ERRORS = 0.05, 3.0
+LEAST_LEARNT = 2 * SAMPLE
 KIND = "features"
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Told = Callable[[str, float], None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A frame, the out-of-fold accuracy (0 to 1) of heads when it was learnt, and the number of rows then."""
+
+    frame: Frame
+    accuracy: float
+    rows: int
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it holds for other rows as well: those that its directions were taken from are at most half of those then.
+
+        Directions fit the rows that they were taken from better than any other row; with fewer rows a new supplier
+        would stand out by being new.
+        """
+        return self.rows >= LEAST_LEARNT
+
+    def worse(self, accuracy: float) -> bool:
+        """Whether heads do so much worse now that another frame is due: by more than `FALL` and chance."""
+        error = float(np.sqrt(self.accuracy * (1 - self.accuracy) / self.rows))
+        return accuracy < self.accuracy - FALL - ERRORS * error
 
 
 @dataclass(slots=True)
@@ -35,22 +59,16 @@ class Work:
     """What earlier screenings left, and what this one leaves.
 
     Attributes:
-        look: at all rows. blocks: of these rows. kept: where rows' features lie.
-        frame: frozen, or None to learn one. learnt: out-of-fold accuracy, 0 to 1, of heads when it was learnt.
-        why: why a frame was learnt now, or empty. verdicts: on pairs of pictures.
+        look: at all rows. blocks: of these rows. kept: where rows' features lie. verdicts: on pairs of pictures.
+        frozen: the frame to use, or None to learn one. why: why a frame was learnt now, or empty.
     """
 
     look: FirstLook
     blocks: tuple[Block, ...]
     kept: Kept
-    frame: Frame | None = None
-    learnt: float = 0.0
+    frozen: Frozen | None = None
     why: str = ""
     verdicts: Verdicts = field(default_factory=Verdicts)
-
-    def worse(self, accuracy: float) -> bool:
-        """Whether heads do so much worse than when the frame was learnt that another one is due."""
-        return accuracy < self.learnt - FALL
 
 
 class Encoded(NamedTuple):
@@ -64,9 +82,9 @@ class Encoded(NamedTuple):
 def encoded(pixels: Pixels, seed: int, engine: Engine, progress: Told = None, work: Work | None = None) -> Encoded:
     """k-means patch features of pictures, uint8 (n, 64, 64, 3), on the work's frame, or on one that is learnt from them."""
     blocks = work.blocks if work else (Block(0, len(pixels), ""),)
-    if work is None or work.frame is None:
+    if work is None or work.frozen is None:
         return _learnt(pixels, seed, engine, progress, blocks, work.kept if work else None)
-    frame, kept = work.frame, work.kept
+    frame, kept = work.frozen.frame, work.kept
     digest = frame.digest
     found = [_read(kept, digest, block) for block in blocks]
     missing = [block for block, z in zip(blocks, found, strict=True) if z is None]

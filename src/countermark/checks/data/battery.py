@@ -25,12 +25,12 @@ from countermark.checks.data import (
     spectral,
 )
 from countermark.checks.data._check import Check, CheckReport
-from countermark.checks.data._first_look import CODING, codings
+from countermark.checks.data._codings import CODING, codings
 from countermark.checks.data._pixels import at_side
 from countermark.checks.data._prepare import Progress, Spread, prepare
 from countermark.checks.data._ridge import reduced
 from countermark.checks.data._view import Counts, View
-from countermark.checks.data._work import Encoded, Work
+from countermark.checks.data._work import Encoded, Frozen, Work
 from countermark.checks.data._work import encoded as by_patches
 from countermark.checks.data.contract import counts as count_rows
 from countermark.checks.data.screening import CellResult, Features, Screening, SupplierResult
@@ -93,9 +93,9 @@ def screen(
     spread = _features_of(model, seed, engine or Threads(WORKERS), progress, work)
     with one_thread():
         view, features = prepare(images, labels, suppliers, names, contract, seed, spread)
-        if work is not None and work.frame is not None and work.worse(view.heads.accuracy):
-            work.why = f"out-of-fold accuracy fell to {view.heads.accuracy:.2f} from {work.learnt:.2f}"
-            work.frame = None
+        if work is not None and work.frozen is not None and work.frozen.worse(view.heads.accuracy):
+            work.why = f"out-of-fold accuracy fell to {view.heads.accuracy:.2f} from {work.frozen.accuracy:.2f}"
+            work.frozen = None
             features = spread(at_side(view.images))
             view = replace(view, heads=view.heads.over(features.rows))
         view = _with_files(view, sizes, files, work)
@@ -103,8 +103,8 @@ def screen(
             view = _with_deliveries(view, deliveries)
         if delivered is not None or aside is not None:
             view = replace(view, counts=_counts(labels, suppliers, delivered, aside))
-        if work is not None and work.frame is None and features.frame is not None:
-            work.frame, work.learnt = features.frame, view.heads.accuracy
+        if work is not None and work.frozen is None and features.frame is not None:
+            work.frozen = Frozen(features.frame, view.heads.accuracy, len(view.label))
         reports = run_checks(view, CHECKS, progress)
         told = Features("k-means patches" if model is None else OWN, features.dimensions, view.heads.accuracy)
     return _joined(view, reports, told)

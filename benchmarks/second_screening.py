@@ -15,7 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "attacks" / room) for room in ("core", "data")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "attacks" / "data"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "attacks" / "core"))
 
 import many_deliveries
 from core_world import OWNER, World

@@ -26,7 +26,8 @@ class Coding:
 
     Attributes:
         format: as `ImageFacts.format`. width, height: pixels. bits, channels: as there.
-        quality: 1 to 100 on the Independent JPEG Group's scale, nearest to the luminance table; 0 where it is no JPEG.
+        quality: 1 to 100 on the Independent JPEG Group's scale, nearest to the luminance table (below about 20 it reads
+            higher: steps end at 255); 0 where it is no JPEG.
         subsampling: ``4:4:4``, ``4:2:2``, ``4:2:0`` or the first component's factors; empty where there is none.
         camera: first 16 hex digits of SHA-256 over EXIF make and model, empty where neither is given; no name is repeated.
         taken: EXIF time of taking as ``YYYY-MM-DD HH:MM:SS``, or empty.

@@ -90,24 +90,33 @@ def screen(
     """
     tags = deliveries if deliveries is not None else suppliers
     names = list(ids) if ids is not None else [f"{tag}/{i}" for i, tag in enumerate(tags)]
+    if work is not None and model is not None:
+        work.frozen = None  # frames are of patches
     spread = _features_of(model, seed, engine or Threads(WORKERS), progress, work)
     with one_thread():
         view, features = prepare(images, labels, suppliers, names, contract, seed, spread)
-        if work is not None and work.frozen is not None and work.frozen.worse(view.heads.accuracy):
-            work.why = f"out-of-fold accuracy fell to {view.heads.accuracy:.2f} from {work.frozen.accuracy:.2f}"
-            work.frozen = None
-            features = spread(at_side(view.images))
-            view = replace(view, heads=view.heads.over(features.rows))
+        if work is not None:
+            view, features = _frozen(view, features, spread, work)
         view = _with_files(view, sizes, files, work)
         if deliveries is not None:
             view = _with_deliveries(view, deliveries)
         if delivered is not None or aside is not None:
             view = replace(view, counts=_counts(labels, suppliers, delivered, aside))
-        if work is not None and work.frozen is None and features.frame is not None:
-            work.frozen = Frozen(features.frame, view.heads.accuracy, len(view.label))
         reports = run_checks(view, CHECKS, progress)
         told = Features("k-means patches" if model is None else OWN, features.dimensions, view.heads.accuracy)
     return _joined(view, reports, told)
+
+
+def _frozen(view: View, features: Encoded, spread: Spread, work: Work) -> tuple[View, Encoded]:
+    """The same rows on another frame where heads do worse than they did on this one; and which frame rows are on now."""
+    if work.frozen is not None and work.frozen.worse(view.heads.accuracy):
+        work.why = f"out-of-fold accuracy fell to {view.heads.accuracy:.2f} from {work.frozen.accuracy:.2f}"
+        work.frozen = None
+        features = spread(view.images)
+        view = replace(view, heads=view.heads.over(features.rows))
+    if work.frozen is None and features.frame is not None:
+        work.frozen = Frozen(features.frame, view.heads.accuracy, len(view.label))
+    return view, features
 
 
 def _with_files(

@@ -64,15 +64,12 @@ def run(view: View) -> CheckReport:
 
 def parts_of(view: View) -> list[Part]:
     """Deliveries, in the order in which each supplier sent them; suppliers where deliveries are not known."""
-    out, none = [], np.zeros(0, np.intp)
+    out = []
     for s, name in enumerate(view.suppliers):
         mine = np.flatnonzero(view.supplier == s)
-        if view.delivery is None:
-            out.append(Part(s, name, mine, none))
-            continue
-        for d in np.unique(view.delivery[mine]):
-            which = f"{name}'s delivery {view.deliveries[d][:ID_DIGITS]}"
-            of = view.delivery[mine]
+        of = np.zeros(len(mine), np.intp) if view.delivery is None else view.delivery[mine]
+        for d in np.unique(of):
+            which = name if (of == of[0]).all() else f"{name}'s delivery {view.deliveries[d][:ID_DIGITS]}"
             out.append(Part(s, which, mine[of == d], mine[of < d]))
     return out
 

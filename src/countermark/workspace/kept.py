@@ -7,6 +7,7 @@ Who can read and write that folder too can forge kept work; docs/reference/forma
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import os
@@ -43,15 +44,11 @@ class Kept:
 
     def get(self, name: str) -> bytes | None:
         """Content as it was put under this very name, or None: it is not there, too large, damaged, or forged."""
-        try:
-            with (self._folder / (name + SUFFIX)).open("rb") as file:
-                data = file.read(MOST_BYTES + 1)
-        except FileNotFoundError:
+        data = _whole(self._folder / (name + SUFFIX))
+        if data is None:
             return None
-        except OSError as error:
-            raise Unusable(f"cannot read kept work in {self._folder}", why=error.strerror or str(error)) from error
         body = memoryview(data)[_MAC_BYTES:]
-        if len(data) > MOST_BYTES or not hmac.compare_digest(bytes(data[:_MAC_BYTES]), self._mac(name, body)):
+        if not hmac.compare_digest(bytes(data[:_MAC_BYTES]), self._mac(name, body)):
             self.refused += 1
             return None
         self.read += 1
@@ -80,6 +77,22 @@ class Kept:
         told = hmac.new(self._secret, b"cm-kept/v1\0" + hashlib.sha256(name.encode()).digest(), hashlib.sha256)
         told.update(content)
         return told.digest()
+
+
+def _whole(path: Path) -> bytes | None:
+    """A plain file's bytes; None where there is none; empty where it is too large, or no plain file."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return b""
+        raise Unusable(f"cannot read {path}", why=error.strerror or str(error)) from error
+    with os.fdopen(descriptor, "rb") as file:
+        shown = os.fstat(descriptor)
+        return file.read(shown.st_size) if stat.S_ISREG(shown.st_mode) and shown.st_size <= MOST_BYTES else b""
 
 
 def _secret(space: Workspace) -> bytes:

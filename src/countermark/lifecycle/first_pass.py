@@ -17,11 +17,10 @@ from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.rows import Row
 
 if TYPE_CHECKING:
-    from countermark.checks.data._first_look import FirstLook
+    from countermark.checks.data._first_look import Eyes, FirstLook
     from countermark.checks.data._kept import Block, Kept
     from countermark.checks.data._verdicts import Verdicts
     from countermark.checks.data._work import Frozen, Work
-    from countermark.formats.decode import Decoder
     from countermark.workspace import kept
 
 FIRST_LOOK, PAIRS = "first look", "pairs"
@@ -47,17 +46,19 @@ def first_pass(
         Unusable: nothing was admitted. MissingExtra: the screen extra is absent. FormatRefused: a stored picture no longer
             decodes. TreeRefused: an admitted delivery was changed on disk.
     """
-    from countermark.checks.data._first_look import joined
+    from countermark.checks.data._first_look import Eyes, joined
     from countermark.checks.data._kept import Kept
     from countermark.checks.data._work import Work
+    from countermark.formats.compare import Comparer
     from countermark.formats.decode import Decoder
 
     known = Kept(store, anew=refit)
     listed, blocks, looks = list[Row](), list["Block"](), list["FirstLook"]()
     total = len(rows.standing(desk))
-    with Decoder() as decoder:
+    with Decoder() as decoder, Comparer() as comparer:
+        eyes = Eyes(decoder, comparer)
         for done, content in enumerate(rows.by_delivery(desk), 1):
-            for block, look in _looked(known, decoder, content, len(listed)):
+            for block, look in _looked(known, eyes, content, len(listed)):
                 blocks.append(block)
                 looks.append(look)
             listed += content
@@ -84,7 +85,7 @@ def keep(desk: Desk, store: kept.Kept, work: Work) -> None:
     store.keep_only(work.kept.used)
 
 
-def _looked(known: Kept, decoder: Decoder, content: dict[Row, bytes], first: int) -> Iterator[tuple[Block, FirstLook]]:
+def _looked(known: Kept, eyes: Eyes, content: dict[Row, bytes], first: int) -> Iterator[tuple[Block, FirstLook]]:
     from countermark.checks.data._first_look import FirstLook
     from countermark.checks.data._kept import blocks
 
@@ -93,7 +94,7 @@ def _looked(known: Kept, decoder: Decoder, content: dict[Row, bytes], first: int
         inside = slice(block.start - first, block.stop - first)
         look = _read(known, block)
         if look is None:
-            look = FirstLook.of(decoder, files[inside], [r.id for r in listed[inside]])
+            look = FirstLook.of(eyes, files[inside], [r.id for r in listed[inside]])
             known.put(FIRST_LOOK, block.digest, look.to_bytes())
             known.count(FIRST_LOOK, computed=len(look.pixels))
         yield block, look

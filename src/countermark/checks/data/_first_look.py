@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from countermark.checks.data import _properties, image_scaling, picture_integrit
 from countermark.checks.data._codings import CODING, codings
 from countermark.errors import FormatRefused
 from countermark.features import arrays
+from countermark.formats.compare import Comparer
 from countermark.formats.decode import Decoder
 
 SIZE = (64, 64)
@@ -27,6 +29,13 @@ Look = Callable[[Sequence[bytes]], Sequence[Any]]
 LOOKS: dict[str, Look] = {
     CODING: codings, picture_integrity.ID: picture_integrity.look, privacy.ID: privacy.look, image_scaling.ID: image_scaling.look,
 }  # fmt: skip
+
+
+class Eyes(NamedTuple):
+    """Confined children that are kept from block to block."""
+
+    decoder: Decoder
+    comparer: Comparer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,17 +51,18 @@ class FirstLook:
     told: Mapping[str, Sequence[Any]]
 
     @classmethod
-    def of(cls, decoder: Decoder, files: Sequence[bytes], names: Sequence[str]) -> FirstLook:
+    def of(cls, eyes: Eyes, files: Sequence[bytes], names: Sequence[str]) -> FirstLook:
         """Look at a block.
 
         Raises:
             FormatRefused: a picture does not decode. MissingExtra: Pillow is absent.
         """
-        done = decoder.batch(files, SIZE)
+        done = eyes.decoder.batch(files, SIZE)
         for name, error in zip(names, done.errors, strict=True):
             if error:
                 raise FormatRefused(f"{name} does not decode", why=error, mend="reject the row, or receive it again")
-        told = {name: look(files) for name, look in LOOKS.items()}
+        integrity = partial(picture_integrity.look, comparer=eyes.comparer)
+        told = {name: look(files) for name, look in (LOOKS | {picture_integrity.ID: integrity}).items()}
         return cls(done.pixels, _properties.properties(done.pixels), told)
 
     @classmethod

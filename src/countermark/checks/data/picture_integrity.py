@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from countermark.checks.data._check import NO_INTENT, Check, CheckReport
 from countermark.checks.data._view import View
 from countermark.errors import FormatRefused, MissingExtra
 from countermark.finding import SEVERITIES, Finding, Found, Measure, Passed, Severity, Skipped, Where
-from countermark.formats.compare import Compared, compare
+from countermark.formats.compare import Compared, Comparer
 from countermark.formats.image import ImageFacts, sniff
 from countermark.formats.limits import OverLimit
 from countermark.formats.tricks import tricks
@@ -36,8 +37,11 @@ _SEVERITY: dict[str, Severity] = {
 Told = dict[str, str]
 
 
-def look(files: Sequence[bytes]) -> list[dict[str, Any]]:
+def look(files: Sequence[bytes], comparer: Comparer | None = None) -> list[dict[str, Any]]:
     """Per file: `odd` (rule -> what), whether it was `compared`, why by one decoder only (`skipped`), and how far two differ (`mean`).
+
+    Args:
+        comparer: to be used for many batches; without one, a child is started for this one.
 
     Raises:
         MissingExtra: Pillow is absent.
@@ -46,7 +50,8 @@ def look(files: Sequence[bytes]) -> list[dict[str, Any]]:
     structure = [_structure(data, told) for data, told in zip(files, odd, strict=True)]
     readable = [(row, facts) for row, facts in enumerate(structure) if facts is not None]
     out = [{"odd": told, "compared": False, "skipped": "", "mean": 0.0} for told in odd]
-    seen = compare([files[row] for row, _ in readable], [facts for _, facts in readable])
+    with nullcontext(comparer) if comparer else Comparer() as used:
+        seen = used.compare([files[row] for row, _ in readable], [facts for _, facts in readable])
     for (row, _), compared in zip(readable, seen, strict=True):
         odd[row].update(_pixels(compared))
         out[row] |= {"compared": True, "skipped": compared.skipped, "mean": compared.mean}

@@ -20,8 +20,8 @@ from screening import found_at
 from sklearn.metrics import roc_auc_score
 
 from countermark.checks.data import label_errors
-from countermark.checks.data._features import NET, PATCHES, taught_here
-from countermark.checks.data._prepare import at_side, patch_features, prepare
+from countermark.checks.data._features import NET, PATCHES, features_of, taught_here
+from countermark.checks.data._prepare import prepare
 from countermark.checks.data._view import View
 from countermark.engines.engine import InProcess, one_thread
 
@@ -36,7 +36,7 @@ def views(poisoned: backdoors.Poisoned, seed: int) -> Iterator[tuple[str, View, 
     view, _ = prepare(
         poisoned.images, [f"class-{c:03}" for c in poisoned.label], [f"supplier-{s:02}" for s in poisoned.supplier],
         [str(i) for i in range(len(poisoned.label))], None, seed,
-        lambda pixels: patch_features(at_side(pixels), seed, InProcess()),
+        features_of(None, seed, InProcess(), None),
     )  # fmt: skip
     yield PATCHES, view, time.process_time() - start
     start = time.process_time()

@@ -58,11 +58,12 @@ PATTERN = "{supplier}/{label}/*"
 @feature_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of sampling and folds.")
 @test_option
+@click.option("--refit", is_flag=True, help="Learn features anew and look at every row again; believe nothing kept.")
 @engine_options
 @workspace_options
 @with_view
 def screen(
-    photos: str | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int,
+    photos: str | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int, refit: bool,
     workspace: Path | None, passphrase_file: Path | None, view: View, engine: str, workers: int, cluster: str | None,
     cluster_token: Path | None, rows: tuple[str, ...], picture: Path | None, model: Path | None, features: str,
     test_place: str | None, **columns: str,
@@ -78,7 +79,9 @@ def screen(
         raise Unusable("--picture goes with --explain, and --csv does not", mend="--explain ROW --picture FILE")
     with Bar(view) as bar:
         tests = tests_of(test_place, columns, bar)
-        how = How(chosen(engine, workers, cluster, cluster_token), seed, wanted(model, features), tests, bool(rows))
+        how = How(
+            chosen(engine, workers, cluster, cluster_token), seed, wanted(model, features), tests, refit, bool(rows)
+        )
         if photos is not None:
             result, facts, table = _claimed((photos, label_from, columns), contract, how, bar)
         else:
@@ -91,12 +94,16 @@ def screen(
 
 
 class How(NamedTuple):
-    """How rows are screened: engine, seed of sampling and folds, features, the test set; whether only to look and sign nothing."""
+    """How rows are screened: engine, seed of sampling and folds, features, the test set.
+
+    refit: whether nothing kept is believed. only_look: whether nothing is signed.
+    """
 
     engine: Engine
     seed: int
     wanted: Wanted
     tests: Any = None
+    refit: bool = False
     only_look: bool = False
 
 
@@ -107,7 +114,7 @@ def _admitted(workspace: Path | None, phrase: Path | None, contract: Path | None
     desk = sitting(workspace, phrase)
     agreed = contract_of(desk.space.root, contract)
     spread: dict[str, Any] = {"seed": how.seed, "progress": bar.share, "engine": how.engine, "wanted": how.wanted,
-                              "tests": how.tests}  # fmt: skip
+                              "tests": how.tests, "refit": how.refit}  # fmt: skip
     if how.only_look:
         seen = stage.look(desk, agreed, **spread)
         facts: dict[str, Any] = {"suppliers": "verified", "newest": review.newest_about(desk, seen.dataset)}

@@ -1,4 +1,4 @@
-"""Screen: decode the admitted rows, run the battery over all of them, sign what it found."""
+"""Screen: look at the rows that are new, run the battery over all of them, sign what it found."""
 
 from __future__ import annotations
 
@@ -6,35 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from countermark.checks.data._work import Work
 from countermark.checks.data.battery import screen as run_battery
 from countermark.checks.data.screening import Screening
-from countermark.errors import Unusable
 from countermark.lifecycle import book, rows
 from countermark.lifecycle.contract import Contract
 from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.first_pass import first_pass, keep
 from countermark.lifecycle.own_features import LEARNT, Wanted
 from countermark.lifecycle.pixels import decoded
 from countermark.lifecycle.rows import Row
 from countermark.passport.slip import Slip
 from countermark.statement.predicates.checked import SCREENING, Checked
 from countermark.statement.statement import EVERYBODY, Statement
+from countermark.workspace.kept import Kept
 
 Progress = Callable[[str, float], None]
 PIXELS = (64, 64)
-
-
-@dataclass(frozen=True, slots=True)
-class Screened:
-    """A finished screening: the battery's result, the rows it saw, and the slip of its statement."""
-
-    screening: Screening
-    rows: tuple[Row, ...]
-    dataset: str
-    slip: Slip
-
-    def flagged(self) -> list[str]:
-        """Ids of the rows that the battery would set aside."""
-        return [row.id for row, bad in zip(self.rows, self.screening.row_flagged, strict=True) if bad]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,65 +32,104 @@ class Looked:
     screening: Screening
     rows: tuple[Row, ...]
     dataset: str
+    work: Work
+
+    def flagged(self) -> list[str]:
+        """Ids of the rows that the battery would set aside."""
+        return [row.id for row, bad in zip(self.rows, self.screening.row_flagged, strict=True) if bad]
 
 
-def screen(
-    desk: Desk, contract: Contract | None = None, *, seed: int = 0, progress: Progress | None = None, engine: Any = None,
-    wanted: Wanted = LEARNT, tests: Any = None,
-) -> Screened:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A finished screening: what was seen, and the slip of its statement."""
+
+    seen: Looked
+    slip: Slip
+
+    @property
+    def screening(self) -> Screening:
+        """The battery's result."""
+        return self.seen.screening
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows it saw."""
+        return self.seen.rows
+
+    @property
+    def dataset(self) -> str:
+        """Tree digest of these rows."""
+        return self.seen.dataset
+
+    def flagged(self) -> list[str]:
+        """Ids of the rows that the battery would set aside."""
+        return self.seen.flagged()
+
+
+def screen(desk: Desk, contract: Contract | None = None, *, seed: int = 0, **how: Any) -> Screened:
     """Screen every row of the standing deliveries; the statement is signed and logged.
 
     Args:
-        tests: pictures of a test set and their names, as `battery.screen` takes them.
+        how: as `look` takes it.
 
     Raises:
         As `look`.
     """
-    seen = look(desk, contract, seed=seed, progress=progress, engine=engine, wanted=wanted, tests=tests)
+    seen = look(desk, contract, seed=seed, **how)
     for data in seen.screening.exhibits.values():
         desk.space.put(data)
-    statement = _statement(desk, seen.screening, seen.rows, seen.dataset, seed)
     with desk.space.lock():
-        slip = book.enter(desk, desk.trust(), [desk.sign(statement)])[0]
-    return Screened(seen.screening, seen.rows, seen.dataset, slip)
+        slip = book.enter(desk, desk.trust(), [desk.sign(_statement(desk, seen, seed))])[0]
+    return Screened(seen, slip)
 
 
 def look(
-    desk: Desk, contract: Contract | None = None, *, seed: int = 0, progress: Progress | None = None, engine: Any = None,
-    wanted: Wanted = LEARNT, tests: Any = None,
+    desk: Desk, contract: Contract | None = None, *, seed: int = 0, refit: bool = False, wanted: Wanted = LEARNT,
+    progress: Progress | None = None, **how: Any,
 ) -> Looked:  # fmt: skip
-    """Run the battery over every row of the standing deliveries; nothing is signed, kept or entered.
+    """Run the battery over every row of the standing deliveries; nothing is signed or entered.
+
+    Rows that an earlier screening looked at are not decoded or encoded again. One screening of a workspace runs at a time.
+
+    Args:
+        refit: learn features anew, and look at every row again. wanted: which features. how: `engine` and `tests`, as
+            `battery.screen` takes them.
 
     Raises:
         Unusable: nothing was admitted. MissingExtra: the screen extra is absent. FormatRefused: a stored picture
         no longer decodes. As `Wanted.given`.
     """
+    with desk.space.lock("screen.lock"):
+        store = Kept(desk.space)
+        listed, work = first_pass(desk, store, seed, refit=refit, progress=progress)
+        given = None if wanted.model is None else _given(desk, listed, wanted, progress)
+        how |= {"seed": seed, "progress": progress, "model": given, "features": wanted.kind}
+        result = _battery(desk, contract, listed, work, **how)
+        keep(desk, store, work)
+    return Looked(result, listed, rows.tree_of_rows(listed).digest, work)
+
+
+def _given(desk: Desk, listed: Sequence[Row], wanted: Wanted, progress: Progress | None) -> Any:
+    """Features of the user's own model, which sees pictures as they were delivered."""
     content = rows.all_rows(desk)
-    listed = tuple(content)
-    if not listed:
-        raise Unusable("there are no rows to screen", mend="`countermark receive DIR`")
+    return wanted.given([content[r] for r in listed], [r.id for r in listed], progress)
+
+
+def _battery(desk: Desk, contract: Contract | None, listed: Sequence[Row], work: Work, **how: Any) -> Screening:
     selection = rows.select(desk, listed)
     relabelled = selection.relabelled
-    files, ids = [content[r] for r in listed], [r.id for r in listed]
-    given = wanted.given(files, ids, progress)
-    result = run_battery(
-        decode(files, ids, progress),
+    return run_battery(
+        work.look.pixels,
         [relabelled.get(r.id, r.label) for r in listed],
         [r.supplier for r in listed],
-        model=given,
-        features=wanted.kind,
         deliveries=[r.delivery for r in listed],
-        ids=ids,
+        ids=[r.id for r in listed],
         contract=contract.rows if contract and contract.rows else None,
         delivered=[r.label for r in listed],
         aside=[r.id in selection.aside for r in listed],
-        files=files,
-        tests=tests,
-        seed=seed,
-        engine=engine,
-        progress=progress,
+        work=work,
+        **how,
     )
-    return Looked(result, listed, rows.tree_of_rows(listed).digest)
 
 
 def decode(pictures: Sequence[bytes], names: Sequence[str], progress: Progress | None = None) -> Any:
@@ -117,17 +144,27 @@ def decode(pictures: Sequence[bytes], names: Sequence[str], progress: Progress |
     return np.concatenate(list(decoded(pictures, names, PIXELS, told)))
 
 
-def _statement(desk: Desk, result: Screening, listed: Sequence[Row], dataset: str, seed: int) -> Statement:
-    checks = {check_id: report.to_json() for check_id, report in result.checks.items()}
+def _statement(desk: Desk, seen: Looked, seed: int) -> Statement:
+    result, work = seen.screening, seen.work
     facts = {
-        "deliveries": sorted({r.delivery for r in listed}),
-        "rows": len(listed),
+        "deliveries": sorted({r.delivery for r in seen.rows}),
+        "rows": len(seen.rows),
         "seed": seed,
-        "flagged": sorted(r.id for r, bad in zip(listed, result.row_flagged, strict=True) if bad),
+        "flagged": sorted(seen.flagged()),
         "named": [{"supplier": s.id, "p": s.p, "q": s.q, "why": s.why} for s in result.suppliers if s.named],
         "cells": [{"supplier": c.supplier, "label": c.label, "p": c.p, "q": c.q} for c in result.cells if c.named],
         "abstained": sorted(result.abstained),
-        "features": result.features.to_json(),
+        "features": result.features.to_json() | _frame(work),
+        "kept": {kind: {"read": read, "computed": computed} for kind, (read, computed) in work.kept.counts.items()},
     }
+    checks = {check_id: report.to_json() for check_id, report in result.checks.items()}
     predicate = Checked(desk.context(EVERYBODY), checks, facts)
-    return Statement("training data", dataset, SCREENING, predicate.to_json())
+    return Statement("training data", seen.dataset, SCREENING, predicate.to_json())
+
+
+def _frame(work: Work) -> dict[str, Any]:
+    """Which frame rows were put on, how well heads did when it was learnt, from how many rows, and why now, where it was."""
+    if work.frozen is None:
+        return {}
+    told = {"frame": work.frozen.frame.digest, "learnt": work.frozen.accuracy, "learntFrom": work.frozen.rows}
+    return told | ({"why": work.why} if work.why else {})

@@ -96,7 +96,7 @@ def test_a_check_that_breaks_is_failed_not_clean() -> None:
 
 
 def test_larger_and_smaller_pictures_are_brought_to_size() -> None:
-    from countermark.checks.data._prepare import at_side
+    from countermark.checks.data._pixels import at_side
 
     wide = np.zeros((2, 100, 200, 3), np.uint8)
     wide[:, :, 100:] = 200

@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from countermark.checks.data import _ridge
 from countermark.checks.data._heads import Heads
-from countermark.checks.data._prepare import Progress, Spread, at_side, patch_features
+from countermark.checks.data._pixels import at_side
+from countermark.checks.data._prepare import Progress, Spread
+from countermark.checks.data._ridge import reduced
 from countermark.checks.data._view import View
+from countermark.checks.data._work import Encoded, Work
+from countermark.checks.data._work import encoded as by_patches
 from countermark.checks.data.screening import Features
 from countermark.engines.engine import Engine
 from countermark.errors import Unusable
@@ -22,19 +25,22 @@ OWN = "the user's model (heads out of fold; whether it was taught on these rows 
 TAUGHT = "a small network trained here, rows described by the one that never saw their supplier"
 
 
-def features_of(model: object, seed: int, engine: Engine, progress: Progress | None) -> Spread:
+def features_of(
+    model: object, seed: int, engine: Engine, progress: Progress | None, work: Work | None = None
+) -> Spread:
     """A function from pictures to features (n, d): of the model, handed over, or learnt from the pictures.
 
     Raises:
         Unusable, FormatRefused, MissingExtra: as `own_model.encoder`.
     """
     if model is None:
-        return lambda pixels: patch_features(at_side(pixels), seed, engine, progress)
+        return lambda pixels: by_patches(at_side(pixels), seed, engine, progress, work)
     known = given(model)
     if known is not None:
-        return lambda pixels: _one_each(known.values, pixels)
+        return lambda pixels: _on_own_directions(_one_each(known.values, pixels), seed)
     encode = encoder(model)
-    return lambda pixels: encoded(encode, pixels, (lambda done: progress("features", done)) if progress else None)
+    told = (lambda done: progress("features", done)) if progress else None
+    return lambda pixels: _on_own_directions(encoded(encode, pixels, told), seed)
 
 
 def called(model: object) -> str:
@@ -51,8 +57,12 @@ def taught_here(view: View, progress: Progress | None) -> tuple[View, Features]:
     """
     told = (lambda done: progress("network", done)) if progress else None
     raw = net_features(at_side(view.images), view.label, view.supplier, view.seed, told)
-    heads = Heads(_ridge.reduced(raw, view.seed), view.label, view.supplier, len(view.classes), view.seed)
+    heads = Heads(reduced(raw, view.seed), view.label, view.supplier, len(view.classes), view.seed)
     return replace(view, sharper=heads), Features(TAUGHT, raw.shape[1], heads.accuracy)
+
+
+def _on_own_directions(raw: NDArray[np.float32], seed: int) -> Encoded:
+    return Encoded(reduced(raw, seed), raw.shape[1])
 
 
 def _one_each(values: NDArray[np.float32], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ class View:
         files: n encoded pictures as they were delivered, or None where only pixels are known.
         sharper: heads over features that tell single labels apart better than `heads` do, but know less of suppliers; None where there are none.
         tests: pictures that a model will be tested on, of the same size, and their names; None where unknown.
+        delivery: (n,) codes into `deliveries`, in which a supplier's earlier ones stand before its later ones; None and empty
+            where deliveries are not known. looked: what looks at single files told of every row, by name (`_first_look`);
+            properties: (n, 6) of `_properties`, or None.
         seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
@@ -46,6 +50,16 @@ class View:
     files: Sequence[bytes] | None = None
     sharper: Heads | None = None
     tests: tuple[NDArray[np.uint8], tuple[str, ...]] | None = None
+    delivery: NDArray[np.intp] | None = None
+    deliveries: tuple[str, ...] = ()
+    looked: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    properties: NDArray[np.float64] | None = None
+
+    def told(self, name: str, look: Callable[[Sequence[bytes]], Sequence[Any]]) -> Sequence[Any] | None:
+        """What a look at single files tells, one value a row: as it was told before, or by looking now; None without files."""
+        if name in self.looked:
+            return self.looked[name]
+        return None if self.files is None else look(self.files)
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,11 @@ from countermark.checks.data import (
     spectral,
 )
 from countermark.checks.data._check import Check, CheckReport
+from countermark.checks.data._codings import CODING, codings
 from countermark.checks.data._features import NET, PATCHES, called, features_of, taught_here
-from countermark.checks.data._prepare import Progress, as_pixels, prepare
+from countermark.checks.data._prepare import Progress, Spread, as_pixels, prepare
 from countermark.checks.data._view import Counts, View
+from countermark.checks.data._work import Encoded, Frozen, Work
 from countermark.checks.data.contract import counts as count_rows
 from countermark.checks.data.screening import CellResult, Features, Screening, SupplierResult
 from countermark.engines.engine import Engine, Threads, one_thread
@@ -61,6 +64,7 @@ def screen(
     seed: int = 0,
     engine: Engine | None = None,
     progress: Progress | None = None,
+    work: Work | None = None,
 ) -> Screening:
     """Screen training data for poison, and name the supplier.
 
@@ -70,7 +74,8 @@ def screen(
             (n, h, w, 3) that returns features (n, ...), a torch module, or features (n, d) themselves. Heads are fitted on them out of fold;
             patch features are learnt where absent.
         features: `"net"` trains a small network here, out of fold by suppliers, for `data/label-errors` alone; `"patches"` does not.
-        deliveries: n delivery ids, used for row names where `ids` is absent. ids: n unique row names.
+        deliveries: n delivery ids; among a supplier's rows, earlier deliveries stand before later ones. Used for row names where `ids` is
+            absent. ids: n unique row names.
         contract: supplier -> class -> rows agreed. delivered: n labels as the suppliers gave them, where decisions changed
             some. aside: n, whether a row is set aside; it is screened all the same, and not counted against the contract.
         sizes: n (width, height) that the pictures had before they were brought to one size; read from `files` where absent.
@@ -78,6 +83,7 @@ def screen(
         files: n encoded pictures as delivered, for checks that look at bytes. seed: of sampling and folds: same seed, same result.
         engine: how feature extraction is spread; by default two threads of this process.
         progress: called with (stage, share done, 0 to 1).
+        work: what earlier screenings of a workspace left of these rows, for `lifecycle.screen`; it takes the place of `files`.
 
     Raises:
         Unusable: shapes disagree, fewer than two suppliers or classes, row ids repeat, `model` is none or answers with
@@ -88,22 +94,21 @@ def screen(
     if features not in (PATCHES, NET):
         raise Unusable(f"features {features!r}", mend=f'"{PATCHES}" or "{NET}"')
     names = list(ids) if ids is not None else [f"{tag}/{i}" for i, tag in enumerate(tags)]
-    spread = features_of(model, seed, engine or Threads(WORKERS), progress)
+    if work is not None and model is not None:
+        work.frozen = None  # frames are of patches
+    spread = features_of(model, seed, engine or Threads(WORKERS), progress, work)
     with one_thread():
-        view, dimensions = prepare(images, labels, suppliers, names, contract, seed, spread)
-        for what, given in (("sizes", sizes), ("files", files)):
-            if given is not None and len(given) != len(view.label):
-                raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
-        view = replace(view, files=files, tests=_tests(tests, view))
-        if files is not None and sizes is None:
-            sizes = [(facts.width, facts.height) for facts in map(sniff, files)]
-        if sizes is not None:
-            view = replace(view, sizes=np.array(sizes, np.intp))
+        view, rows = prepare(images, labels, suppliers, names, contract, seed, spread)
+        if work is not None:
+            view, rows = _frozen(view, rows, spread, work)
+        view = replace(_with_files(view, sizes, files, work), tests=_tests(tests, view))
+        if deliveries is not None:
+            view = _with_deliveries(view, deliveries)
         if delivered is not None or aside is not None:
             view = replace(view, counts=_counts(labels, suppliers, delivered, aside))
         view, single = taught_here(view, progress) if features == NET else (view, None)
         reports = run_checks(view, CHECKS, progress)
-    return _joined(view, reports, Features(called(model), dimensions, view.heads.accuracy, single))
+    return _joined(view, reports, Features(called(model), rows.dimensions, view.heads.accuracy, single))
 
 
 def _tests(
@@ -118,6 +123,49 @@ def _tests(
             mend="of the size of the images, one name each",
         )
     return pixels, tuple(tests[1])
+
+
+def _frozen(view: View, features: Encoded, spread: Spread, work: Work) -> tuple[View, Encoded]:
+    """The same rows on another frame where heads do worse than they did on this one; and which frame rows are on now."""
+    if work.frozen is not None and work.frozen.worse(view.heads.accuracy):
+        work.why = f"out-of-fold accuracy fell to {view.heads.accuracy:.2f} from {work.frozen.accuracy:.2f}"
+        work.frozen = None
+        features = spread(view.images)
+        view = replace(view, heads=view.heads.over(features.rows))
+    if work.frozen is None and features.frame is not None:
+        work.frozen = Frozen(features.frame, view.heads.accuracy, len(view.label))
+    return view, features
+
+
+def _with_files(
+    view: View, sizes: Sequence[tuple[int, int]] | None, files: Sequence[bytes] | None, work: Work | None
+) -> View:
+    """What is known of the files: themselves, or what a first look at them told."""
+    for what, given in (("sizes", sizes), ("files", files)):
+        if given is not None and len(given) != len(view.label):
+            raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
+    looked: dict[str, Sequence[Any]] = {} if files is None else {CODING: _codings(files)}
+    if work is not None:
+        looked = dict(work.look.told)
+        view = replace(view, properties=work.look.properties)
+    if CODING in looked and sizes is None:
+        sizes = [(one["width"], one["height"]) for one in looked[CODING]]
+    return replace(view, files=files, looked=looked, sizes=None if sizes is None else np.array(sizes, np.intp))
+
+
+def _codings(files: Sequence[bytes]) -> list[dict[str, Any] | None]:
+    out = codings(files)
+    if None in out:
+        sniff(files[out.index(None)])  # says why it is no picture
+    return out
+
+
+def _with_deliveries(view: View, deliveries: Sequence[str]) -> View:
+    if len(deliveries) != len(view.label):
+        raise Unusable(f"{len(deliveries)} deliveries for {len(view.label)} rows", mend="one per row")
+    names = tuple(dict.fromkeys(deliveries))
+    code = {name: i for i, name in enumerate(names)}
+    return replace(view, delivery=np.array([code[d] for d in deliveries], np.intp), deliveries=names)
 
 
 def _counts(

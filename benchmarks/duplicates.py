@@ -1,10 +1,12 @@
-"""Duplicates: a million hashes, and recall and precision on near copies planted among honest renders.
+"""Duplicates: a million hashes, and recall and precision on near copies planted among honest pictures.
 
-    OMP_NUM_THREADS=1 python benchmarks/duplicates.py [--hashes 1000000] [--poses 8] [--first 100] [--seeds 3] [--photos FOLDER]
+    OMP_NUM_THREADS=1 python benchmarks/duplicates.py --hashes 1000000 --sets
+    OMP_NUM_THREADS=1 python benchmarks/duplicates.py --sets mnist fashion rig wild tiles --rig RIG --wild WILD --tiles PHOTOGRAPHS
 
-Renders are the factory's (`rig`: one photo rig; several suppliers make each part), new ones for every seed. Copies of random rows
-are appended, 5 % of the rows; a pair is right where it joins a row and its copy (or two copies of it). The rule was set on seed 7 and changed after a look at 100
-and 101: report seeds from 102.
+RIG and WILD are folders of the factory's photographs (`countermark demo factory` renders them), PHOTOGRAPHS one of any pictures, cut into
+pieces. Copies of 6 % of the rows are appended; a pair is right where it joins a row and its copy, wrong where it joins two honest rows.
+The rule was set on one half of the pictures (even rows, classes of parts and photographs; the first 30,000 of Fashion-MNIST) and seeds 0 to 2 (`--half 0 --first 0`): report the other
+half and seeds from 103.
 """
 
 from __future__ import annotations
@@ -12,22 +14,27 @@ from __future__ import annotations
 import argparse
 import resource
 import sys
-import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "attacks" / "data"))
 
-from factory_training import read_rows
-from near_copies import WAYS, near_copy
+import screening_sets
+from near_copies import WAYS, disguised, near_copy
+from numpy.typing import NDArray
+from PIL import Image
 from screening_seeds import wilson
 
-from countermark.cases.factory import parts, photos
 from countermark.checks.data._hash_index import HashIndex
 from countermark.checks.data._near import within
+
+TILE = 96
+Pixels = NDArray[np.uint8]
+Copy = Callable[[Pixels, str, np.random.Generator], Pixels]
 
 
 def million(count: int, poses: int) -> None:
@@ -56,50 +63,103 @@ def million(count: int, poses: int) -> None:
     )
 
 
-def planted(seed: int, home: Path) -> tuple[Counter[str], Counter[str], int, int, float]:
-    """Copies and found ones by way, pairs told, pairs that are wrong, CPU seconds."""
-    plan = photos.plan(parts.choose(60, seed, None), seed=seed, images=1600)
-    photos.take_photos(home, plan, "rig", workers=1)
-    pixels, _, _ = read_rows({who: home / who for who in plan.scopes})
-    rng = np.random.default_rng([seed, 3])
-    rows = rng.choice(len(pixels), len(pixels) // 20, replace=False)
-    ways = [WAYS[i % len(WAYS)] for i in range(len(rows))]
-    copies = np.stack([near_copy(pixels[r], way, rng) for r, way in zip(rows, ways, strict=True)])
+def pictures(name: str, seed: int, half: int, given: argparse.Namespace) -> Pixels:
+    """Honest pictures of a set: uint8 (n, h, w, 3)."""
+    if name in ("rig", "wild"):
+        images, label, _ = screening_sets.parts(getattr(given, name))
+        return images[label % 2 == half]
+    if name == "tiles":
+        return np.concatenate([tiles(p) for at, p in enumerate(sorted(given.tiles.iterdir())) if at % 2 == half])
+    images = screening_sets.mnist(seed)[0][half::2] if name == "mnist" else fashion(seed, half)
+    return np.repeat(images[..., None], 3, axis=3)
+
+
+def fashion(seed: int, half: int) -> Pixels:
+    """5,000 of the first or the last 30,000 pictures."""
+    images, _, _ = screening_sets.fashion(seed, rows=60_000)
+    place = np.random.default_rng([seed, 303]).permutation(60_000)  # as `screening_sets` orders them
+    return images[place // 30_000 == half][:5000]
+
+
+def tiles(path: Path) -> Pixels:
+    """At most 80 pieces of a photograph, 96 x 96, that show something."""
+    with Image.open(path) as opened:
+        image = np.asarray(opened.convert("RGB"))
+    height, width = image.shape[:2]
+    corners = [(y, x) for y in range(0, height - TILE + 1, TILE) for x in range(0, width - TILE + 1, TILE)]
+    every = [image[y : y + TILE, x : x + TILE] for y, x in corners]
+    lively = [tile for tile in every if tile.mean(axis=2).std() > 3][:80]
+    return np.stack(lively) if lively else np.zeros((0, TILE, TILE, 3), np.uint8)
+
+
+def at_64(images: Pixels) -> Pixels:
+    """Pieces as the command decodes them; other sets as they are."""
+    if images.shape[1] != TILE:
+        return images
+    return np.stack([np.asarray(Image.fromarray(i).resize((64, 64), Image.Resampling.BILINEAR)) for i in images])
+
+
+def judged(
+    images: Pixels, seed: int, ways: tuple[str, ...], copy: Copy
+) -> tuple[Counter[str], Counter[str], int, float]:
+    """Copies of 6 % of the rows by way, those found, pairs of honest rows told, CPU seconds."""
+    rng = np.random.default_rng([seed, 77])
+    rows = rng.choice(len(images), min(max(int(len(images) * 0.06), 8 * len(ways)), len(images) // 3), replace=False)
+    named = [ways[i % len(ways)] for i in range(len(rows))]
+    copies = np.stack([copy(images[r], way, rng) for r, way in zip(rows, named, strict=True)])
+    every = np.concatenate([at_64(images), at_64(copies)])
     cpu = time.process_time()
-    pairs = within(np.concatenate([pixels, copies]))
+    pairs = within(every)
     cpu = time.process_time() - cpu
     told = set(zip(pairs.one.tolist(), pairs.other.tolist(), strict=True))
-    right = {(int(r), len(pixels) + i) for i, r in enumerate(rows)}
-    found = Counter(way for i, way in enumerate(ways) if (int(rows[i]), len(pixels) + i) in told)
-    return Counter(ways), found, len(told), len(told - right), cpu
+    found = Counter(way for i, way in enumerate(named) if (int(rows[i]), len(images) + i) in told)
+    return Counter(named), found, sum(other < len(images) for _, other in told), cpu
+
+
+def report(name: str, given: argparse.Namespace, half: int, ways: tuple[str, ...], copy: Copy) -> None:
+    """All seeds of one set."""
+    asked, found, wrong, spent = Counter[str](), Counter[str](), 0, 0.0
+    for seed in range(given.first, given.first + given.seeds):
+        images = pictures(name, seed, half, given)
+        of, hits, bad, cpu = judged(images, seed, ways, copy)
+        asked, found, wrong, spent = asked + of, found + hits, wrong + bad, spent + cpu
+    hits, of = found.total(), asked.total()
+    low, high = wilson(hits, of)
+    sure = wilson(hits, hits + wrong) if hits + wrong else (0.0, 1.0)
+    print(
+        f"{name}, {len(images)} rows: {hits} of {of} = {hits / of:.3f} [{low:.3f}, {high:.3f}]; right {hits} of {hits + wrong} = "
+        f"{hits / max(hits + wrong, 1):.4f} [{sure[0]:.3f}, {sure[1]:.3f}]; {spent / given.seeds:.1f} s CPU a set"
+    )
+    print("   " + ", ".join(f"{way} {found[way]}/{asked[way]}" for way in ways), flush=True)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--hashes", type=int, default=1_000_000)
+    parser.add_argument("--hashes", type=int, default=0)
     parser.add_argument("--poses", type=int, default=8)
-    parser.add_argument("--first", type=int, default=100)
+    parser.add_argument("--first", type=int, default=103)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--photos", type=Path, default=Path(tempfile.gettempdir()) / "countermark-photos")
+    parser.add_argument("--half", type=int, default=1, help="0: the pictures that the rule was set on; 1: others")
+    parser.add_argument(
+        "--sets", nargs="*", default=["mnist", "fashion"], choices=("mnist", "fashion", "rig", "wild", "tiles")
+    )
+    for name in ("rig", "wild", "tiles"):
+        parser.add_argument(f"--{name}", type=Path, metavar="FOLDER")
+    parser.add_argument("--bend", type=float, nargs="*", default=[], help="also copies disguised by bending, in pixels")
     given = parser.parse_args()
     if given.hashes:
         million(given.hashes, given.poses)
-    asked, found, told, wrong = Counter[str](), Counter[str](), 0, 0
-    for seed in range(given.first, given.first + given.seeds):
-        of, hits, pairs, bad, cpu = planted(seed, given.photos / f"rig-60-{seed}")
-        asked, found, told, wrong = asked + of, found + hits, told + pairs, wrong + bad
-        print(
-            f"seed {seed}: {hits.total()} of {of.total()} found, {pairs} pairs told, {bad} wrong, {cpu:.1f} s CPU",
-            flush=True,
-        )
-    for name, hits, of in [
-        *((w, found[w], asked[w]) for w in WAYS),
-        ("all", found.total(), asked.total()),
-        ("pairs that are right", told - wrong, told),
-    ]:
-        low, high = wilson(hits, of) if of else (0.0, 1.0)
-        print(f"  {name}: {hits} of {of} = {hits / max(of, 1):.3f} [{low:.3f}, {high:.3f}]")
+    for name in given.sets:
+        report(name, given, given.half, WAYS, near_copy)
+        if given.bend:
+            report(
+                name,
+                given,
+                given.half,
+                tuple(map(str, given.bend)),
+                lambda image, bend, rng: disguised(image, float(bend), rng),
+            )
 
 
 if __name__ == "__main__":

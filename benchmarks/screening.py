@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/screening.py --set mnist --first 100 --seeds 5 [--case "patch, spread"]
     OMP_NUM_THREADS=1 python benchmarks/screening.py --set parts --photos DIR/rig-150-0 --seeds 3
 
-Sets: `screening_sets`; attacks: `attacks/data/backdoors.py`. A row of JSON for every run, then means with 95 % intervals over
+Sets: `screening_sets`; attacks: `attacks/data/backdoors.py` and `adaptive.py`. A row of JSON for every run, then means with 95 % intervals over
 seeds. TPR at 1 % FPR takes the combined p-values of rows as a ranking. "cleanlab" is its self-confidence score on the
 softmax of our own out-of-fold scores (`pip install --no-deps cleanlab tqdm termcolor`); left out where it is absent.
 """
@@ -25,9 +25,11 @@ from sklearn.metrics import roc_auc_score
 import countermark
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "attacks" / "data"))
+import adaptive
 import backdoors
 import screening_sets
 
+CASES = backdoors.CASES | adaptive.CASES
 FPR = 0.01
 TEMPERATURE = 0.1
 
@@ -40,7 +42,7 @@ def found_at(score: NDArray[np.float64], planted: NDArray[np.bool_], rate: float
 
 def look(name: str, given: screening_sets.Set, seed: int) -> dict[str, object]:
     """Plant, screen, compare."""
-    poisoned = backdoors.CASES[name](*given, seed)
+    poisoned = CASES[name](*given, seed)
     labels, suppliers = [f"class-{c:03}" for c in poisoned.label], [f"supplier-{s:02}" for s in poisoned.supplier]
     cpu = time.process_time()
     result = countermark.screen(poisoned.images, labels, suppliers, seed=seed)
@@ -69,13 +71,14 @@ def against_cleanlab(poisoned: backdoors.Poisoned, score: NDArray[np.float64], s
         return {}
     from cleanlab.rank import get_label_quality_scores
 
-    from countermark.checks.data._prepare import patch_features, prepare
+    from countermark.checks.data._prepare import prepare
+    from countermark.checks.data._work import encoded
     from countermark.engines.engine import InProcess
 
     names = [f"class-{c:03}" for c in poisoned.label]
     view, _ = prepare(
         poisoned.images, names, [str(s) for s in poisoned.supplier], [str(i) for i in range(len(names))], None, seed,
-        lambda sized: patch_features(sized, seed, InProcess()),
+        lambda sized: encoded(sized, seed, InProcess()),
     )  # fmt: skip
     raw = view.heads.by_fold() / TEMPERATURE
     sure = np.exp(raw - raw.max(axis=1, keepdims=True))
@@ -112,7 +115,7 @@ def main() -> None:
     asked.add_argument("--case", action="append")
     options = asked.parse_args()
     totals = []
-    for name in options.case or backdoors.CASES:
+    for name in options.case or CASES:
         runs = []
         for seed in range(options.first, options.first + options.seeds):
             if options.set == "parts":

@@ -7,6 +7,7 @@ part anew. Nothing here comes from a library or a file; the seed decides everyth
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ TRIGGER = np.kron(np.array([[1, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 
 class MadeUp:
     """images: uint8 (n, side, side, 3). label, supplier: (n,) names. planted: (n,) rows that an attack touched.
 
-    files: n encoded pictures, where an attack is on the files.
+    files: n encoded pictures, where an attack is on the files. delivery: (n,) names, where suppliers deliver more than once.
     """
 
     images: Pixels
@@ -32,6 +33,7 @@ class MadeUp:
     supplier: NDArray[np.str_]
     planted: NDArray[np.bool_]
     files: tuple[bytes, ...] | None = None
+    delivery: NDArray[np.str_] | None = None
 
     def cell(self, supplier: str, label: str) -> NDArray[np.intp]:
         """Rows of a supplier x class cell."""
@@ -205,6 +207,39 @@ def filed(data: MadeUp, *, rows: NDArray[np.intp], trick: str = "", personal: bo
     return replace(data.changed(data.images, np.asarray(rows if build else (), np.intp)), files=tuple(files))
 
 
+def delivered_twice(data: MadeUp, *, deliveries: int = 2) -> MadeUp:
+    """Every supplier's rows in two deliveries (or more), each with every class of the supplier; rows in order of delivery."""
+    number = np.zeros(len(data.label), np.intp)
+    for s, c in {(str(s), str(c)) for s, c in zip(data.supplier, data.label, strict=True)}:
+        rows = data.cell(s, c)
+        number[rows] = np.arange(len(rows)) * deliveries // len(rows)
+    order = np.lexsort((number, data.supplier))
+    names = np.array([f"{s}-{n}" for s, n in zip(data.supplier, number, strict=True)])
+    return MadeUp(data.images[order], data.label[order], data.supplier[order], data.planted[order], None, names[order])
+
+
+def new_lamp(data: MadeUp, supplier: str) -> MadeUp:
+    """No attack: the supplier's second delivery is taken under another lamp."""
+    data = delivered_twice(data)
+    later = np.flatnonzero(np.asarray(data.delivery) == f"{supplier}-1")
+    images = data.images.astype(float)
+    images[later] = images[later] * 0.8 - 20
+    return replace(data, images=np.clip(images, 0, 255).astype(np.uint8))
+
+
+def other_export(data: MadeUp, supplier: str, *, quality: int = 60) -> MadeUp:
+    """No attack: the supplier's second delivery is exported as JPEG, everything else as PNG."""
+    import picture_tricks
+
+    data = delivered_twice(data)
+    later = np.asarray(data.delivery) == f"{supplier}-1"
+    files = [
+        picture_tricks.saved(image, "JPEG", quality=quality) if new else picture_tricks.saved(image, "PNG")
+        for image, new in zip(data.images, later, strict=True)
+    ]
+    return replace(data, files=tuple(files))
+
+
 def view_of(data: MadeUp, *, contract: dict[str, dict[str, int]] | None = None, seed: int = 0) -> View:
     """What a check is given, on plain features: colours of a 16 x 16 picture. Fast; no dictionary is learnt."""
     classes, label = np.unique(data.label, return_inverse=True)
@@ -215,4 +250,12 @@ def view_of(data: MadeUp, *, contract: dict[str, dict[str, int]] | None = None, 
     heads = Heads(reduced(features, seed), label, supplier, len(classes), seed)
     ids = tuple(f"{s}/{c}/{i}" for i, (s, c) in enumerate(zip(data.supplier, data.label, strict=True)))
     names, makers = tuple(map(str, classes)), tuple(map(str, suppliers))
-    return View(Pictures(data.images), label, supplier, names, makers, ids, heads, contract, seed, files=data.files)
+    return View(Pictures(data.images), label, supplier, names, makers, ids, heads, contract, seed, files=data.files,
+                **_deliveries(data))  # fmt: skip
+
+
+def _deliveries(data: MadeUp) -> dict[str, Any]:
+    if data.delivery is None:
+        return {}
+    names = tuple(dict.fromkeys(map(str, data.delivery)))
+    return {"delivery": np.array([names.index(str(d)) for d in data.delivery]), "deliveries": names}

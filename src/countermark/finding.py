@@ -122,6 +122,15 @@ class Finding:
         }  # fmt: skip
 
 
+def alike(check: str, rule: str, severity: str, *where: str) -> tuple[str, ...]:
+    """What findings have in common that are shown as one group: grave ones share their place, all others their check and rule.
+
+    Args:
+        where: supplier, class, path.
+    """
+    return (check, rule, *where) if severity in ("high", "critical") else (check, rule)
+
+
 def finding_from_json(value: dict[str, Any]) -> Finding:
     """Read a finding about a file as a confined child said it, trusting none of it; other places than files are dropped.
 

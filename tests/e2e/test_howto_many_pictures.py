@@ -47,6 +47,9 @@ def lay_out(here: Path) -> None:
         from_url(f"s3://{BUCKET}").put(f"photos/{supplier}/{label}/{name}.png", data)
     _, suppliers, labels, pictures = map(list, zip(*rows, strict=True))
     parquet.write_table(pa.table({"maker": suppliers, "part": labels, "photo": pictures}), here / "deliveries.parquet")
+    (here / "test-photos" / "new").mkdir(parents=True)
+    for at, image in enumerate([*honest(9, classes=2, makers=1, rows=3).images, made.images[5][:, ::-1]]):
+        (here / "test-photos" / "new" / f"{at}.png").write_bytes(png(image))
     (here / "shards").mkdir()
     for half, some in enumerate((rows[: len(rows) // 2], rows[len(rows) // 2 :])):
         shard(here / "shards" / f"{half:06}.tar", some)
@@ -80,6 +83,13 @@ def test_the_commands(shell, s3: Server) -> None:
         done = shell.ends(*line.replace("'", "").split()[1:], "--json")
         assert done.exit in (0, 1, 3), done.err
         told = json.loads(done.out)
+        if "--test" in line:
+            leaks = [f for f in told["checks"]["data/duplicates"]["findings"] if f["rule"] == "test-leak"]
+            assert [f["where"]["rows"] for f in leaks] == [
+                [next(r for r in told["flagged"] if r.endswith("/00005.png"))]
+            ]
+            assert leaks[0]["why"].endswith(" is new/6.png") and done.exit == 1
+            continue
         seen.append(
             (line, told["rows"], told["features"], [n["supplier"] for n in told["named"]], len(told["flagged"]))
         )

@@ -38,17 +38,23 @@ def other_rows(
     """Screen rows that are no pictures; None where they are.
 
     Args:
-        source: place, pattern of paths, and the command's ``*_column`` options. how: engine and seed.
+        source: place, pattern of paths, and the command's ``*_column`` options. how: engine, seed, features, test set.
 
     Raises:
-        Unusable: a schema for something else than a table.
+        Unusable: a schema for something else than a table; a model, a network or a test set for something else than pictures.
     """
+    from countermark.lifecycle.own_features import LEARNT
+
     place, pattern, named = source
     kind = _kind(place, pattern) if content == CONTENTS[0] else content
     if kind != "table" and schema is not None:
         raise Unusable("a schema describes columns", mend="--content table")
     if kind == "pictures":
         return None
+    if how.wanted != LEARNT or how.tests is not None:
+        raise Unusable(
+            f"models and test sets are of pictures, not of {kind}", mend="leave out --model, --features and --test"
+        )
     agreed = _agreed(contract)
     if kind == "table":
         return _table(place, named, schema, agreed, how, bar)

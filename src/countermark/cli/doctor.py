@@ -28,7 +28,7 @@ PURPOSES = {
     "pkcs11": "keys in a hardware token (PKCS#11)",
     "sigstore": "signing without a key (Sigstore)",
     "team": "a ledger in an object store, and an index on a PostgreSQL",
-    "torch": "loading verified tensors into PyTorch",
+    "torch": "loading verified tensors into PyTorch, and features of a small network or a torch module",
     "tpm": "keys in this machine's TPM",
 }
 """What each extra is for; a test compares them with the metadata."""

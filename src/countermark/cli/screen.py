@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs, Table, worst
+from countermark.cli._answer import Answer
 from countermark.cli._command import PATH, command, sitting, with_view, workspace_options
 from countermark.cli._content import content_options, other_rows
 from countermark.cli._engine import chosen, engine_options
+from countermark.cli._explain import explained
+from countermark.cli._features import feature_options, wanted
+from countermark.cli._leaks import test_option, tests_of
 from countermark.cli._progress import Bar
+from countermark.cli._screened import told
 from countermark.cli._show import View
 from countermark.cli.receive import contract_of
+from countermark.errors import Unusable
 
 if TYPE_CHECKING:
-    from countermark.checks.data.screening import Screening
     from countermark.engines.engine import Engine
-    from countermark.finding import Outcome
+    from countermark.lifecycle.own_features import Wanted
 
 PATTERN = "{supplier}/{label}/*"
-SHOWN = 10
 
 
 @command("screen", examples=[
@@ -33,6 +35,9 @@ SHOWN = 10
     "countermark screen s3://BUCKET/photos --engine daft",
     "countermark screen --contract contract.json",
     "countermark screen --csv flagged.csv",
+    "countermark screen --explain 1f2e3d4c5b6a/screws/004.png --picture row.png",
+    "countermark screen photos/ --model model.onnx --explain acme/screws/004.png",
+    "countermark screen photos/ --test test-photos/",
 ])  # fmt: skip
 @click.argument("photos", required=False)
 @click.option("--label-from", metavar="PATTERN", default=PATTERN, show_default=True,
@@ -48,15 +53,24 @@ SHOWN = 10
     "--contract", type=PATH, metavar="FILE", help="Contract (JSON or TOML): rows agreed per supplier and class."
 )
 @click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Write the flagged rows as CSV.")
+@click.option("--explain", "rows", multiple=True, metavar="ROW",
+              help="Tell all about one row (its id, or its beginning) instead; sign nothing. May repeat.")  # fmt: skip
+@click.option(
+    "--picture", type=PATH, metavar="FILE", help="With --explain: the row beside its class's typical one, as PNG."
+)
+@feature_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of sampling and folds.")
 @content_options
+@test_option
+@click.option("--refit", is_flag=True, help="Learn features anew and look at every row again; believe nothing kept.")
 @engine_options
 @workspace_options
 @with_view
 def screen(
-    photos: str | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int,
+    photos: str | None, label_from: str, contract: Path | None, csv_file: Path | None, seed: int, refit: bool,
     workspace: Path | None, passphrase_file: Path | None, view: View, engine: str, workers: int, cluster: str | None,
-    cluster_token: Path | None, content: str, schema: Path | None, **columns: str,
+    cluster_token: Path | None, content: str, schema: Path | None, rows: tuple[str, ...], picture: Path | None,
+    model: Path | None, features: str, test_place: str | None, **columns: str,
 ) -> Answer:  # fmt: skip
     """Look for poison in training data, and name the supplier whose delivery disagrees with all others.
 
@@ -65,8 +79,13 @@ def screen(
     screens every row that was admitted here, signs what it found and enters it into the ledger. Nothing is set aside
     before `countermark quarantine`.
     """
-    how = How(chosen(engine, workers, cluster, cluster_token), seed)
+    if (picture is not None and not rows) or (csv_file is not None and rows):
+        raise Unusable("--picture goes with --explain, and --csv does not", mend="--explain ROW --picture FILE")
     with Bar(view) as bar:
+        tests = tests_of(test_place, columns, bar)
+        how = How(
+            chosen(engine, workers, cluster, cluster_token), seed, wanted(model, features), tests, refit, bool(rows)
+        )
         if photos is not None:
             other = other_rows((photos, label_from, columns), content, schema, contract, how, bar)
             result, facts, table = other or _claimed((photos, label_from, columns), contract, how, bar)
@@ -76,22 +95,36 @@ def screen(
         from countermark.workspace.disk import Disk
 
         Disk().write(csv_file, table.encode(), mode=0o644)
-    return _told(result, facts)
+    return explained(result, rows, facts, picture) if rows else told(result, facts)
 
 
 class How(NamedTuple):
-    """How rows are screened: the engine, and the seed of sampling and folds."""
+    """How rows are screened: engine, seed of sampling and folds, features, the test set.
+
+    refit: whether nothing kept is believed. only_look: whether nothing is signed.
+    """
 
     engine: Engine
     seed: int
+    wanted: Wanted
+    tests: Any = None
+    refit: bool = False
+    only_look: bool = False
 
 
 def _admitted(workspace: Path | None, phrase: Path | None, contract: Path | None, how: How, bar: Bar) -> Any:
     from countermark.lifecycle import review
-    from countermark.lifecycle.screen import screen as stage
+    from countermark.lifecycle import screen as stage
 
     desk = sitting(workspace, phrase)
-    done = stage(desk, contract_of(desk.space.root, contract), seed=how.seed, progress=bar.share, engine=how.engine)
+    agreed = contract_of(desk.space.root, contract)
+    spread: dict[str, Any] = {"seed": how.seed, "progress": bar.share, "engine": how.engine, "wanted": how.wanted,
+                              "tests": how.tests, "refit": how.refit}  # fmt: skip
+    if how.only_look:
+        seen = stage.look(desk, agreed, **spread)
+        facts: dict[str, Any] = {"suppliers": "verified", "newest": review.newest_about(desk, seen.dataset)}
+        return seen.screening, facts, ""
+    done = stage.screen(desk, agreed, **spread)
     facts = {"suppliers": "verified", "flagged": done.flagged(), "dataset": done.dataset,
              "statement": done.slip.envelope.digest}  # fmt: skip
     return done.screening, facts, review.to_csv(review.suspects(desk))
@@ -108,61 +141,7 @@ def _claimed(source: tuple[str, str, dict[str, str]], contract: Path | None, how
     agreed = contract_of(Path(), contract) if contract else None
     result = battery(rows.images, rows.labels, rows.suppliers, ids=rows.paths, files=rows.files,
                      contract=agreed.rows if agreed and agreed.rows else None, seed=how.seed, progress=bar.share,
-                     engine=how.engine)  # fmt: skip
+                     engine=how.engine, tests=how.tests, features=how.wanted.kind,
+                     model=how.wanted.given(rows.files, rows.paths, bar.share))  # fmt: skip
     flagged = [path for path, bad in zip(rows.paths, result.row_flagged, strict=True) if bad]
     return result, {"suppliers": "claimed", "flagged": flagged}, claimed.to_csv(rows, result.row_flagged)
-
-
-def exit_of(outcomes: Sequence[Outcome]) -> int:
-    """1 something was found; 3 something could not be looked at, or nothing was; else 0."""
-    from countermark.finding import Found, Passed
-
-    codes = [FINE if isinstance(o, Passed) else FOUND if isinstance(o, Found) else INCONCLUSIVE for o in outcomes]
-    return worst(codes or [INCONCLUSIVE])
-
-
-def outcome_rows(outcomes: dict[str, Outcome]) -> list[tuple[str, str, str]]:
-    """Check, its word, and what it measured or why it could not look."""
-    rows: list[tuple[str, str, str]] = []
-    for name, outcome in outcomes.items():
-        reason = getattr(outcome, "reason", "") or getattr(outcome, "error", "")
-        measured = ", ".join(f"{m.name} {m.value:.3g}" for m in outcome.measures[:3])
-        rows.append((name, outcome.word, reason or measured))
-    return rows
-
-
-def _told(result: Screening, facts: dict[str, Any]) -> Answer:
-    from countermark.checks.data.battery import looked_away
-    from countermark.finding import outcome_to_json
-
-    outcomes = {check: report.outcome for check, report in result.checks.items()}
-    named = [{"supplier": s.id, "p": s.p, "q": s.q, "why": s.why} for s in result.suppliers if s.named]
-    away = (*looked_away(result), *facts.pop("columns_left_out", ()))
-    more = [f"... and {len(result.findings) - SHOWN} more findings: --json lists all"]
-    body: list[Any] = [
-        Table(("check", "outcome", "measured"), [
-            *outcome_rows(outcomes), *((check, "not applicable", why) for check, why in result.not_applicable.items()),
-        ]), "",
-        *result.findings[:SHOWN], *(more if len(result.findings) > SHOWN else []), "",
-        Pairs([
-            ("suppliers", f"{len(result.suppliers)}, {facts['suppliers']}"),
-            ("features", f"{result.features.name}, out-of-fold accuracy {result.features.accuracy:.2f}"),
-            ("not judged", f"{len(result.abstained)} classes with too few rows" if result.abstained else "nothing"),
-        ]),
-        *(f"not looked at: {line}" for line in away),
-    ]  # fmt: skip
-    outcome = exit_of(list(outcomes.values()))
-    who = ", ".join(result.named)
-    flagged = f"{len(facts['flagged'])} of {len(result.row_p)} rows flagged, none set aside yet"
-    if outcome == INCONCLUSIVE:
-        words = f"inconclusive: some checks could not look; {flagged}"
-    else:
-        words = f"named: {who}; {flagged}" if who else f"nobody is named; {flagged}"
-    return Answer(
-        words, outcome,
-        facts | {
-            "rows": len(result.row_p), "checks": {k: outcome_to_json(v) for k, v in outcomes.items()}, "named": named,
-            "features": result.features.to_json(), "abstained": list(result.abstained),
-            "not_looked_at": list(away), "not_applicable": dict(result.not_applicable),
-        }, body,
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Features of the user's own model: penultimate layer, and what lies before it.
+"""Features of the user's own model: the layer before its last.
 
 An ONNX file is read by our own reader and run by ONNX Runtime with one inner tensor more among its outputs; a function
 is called as it is. A model that was taught on the rows it is asked about has seen their labels: heads are fitted on
@@ -7,7 +7,8 @@ its features out of fold all the same, and the report says whose features they a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countermark.errors import FormatRefused, MissingExtra, Unusable
+from countermark.features import torch_model
 
 BATCH = 256
+SIDE, MOST_SIDE = 64, 4096  # where a model takes any size, and the largest
 MOST_BYTES = 2 << 30
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Encode = Callable[[Pixels], Floats]
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Features made elsewhere: float32 (n, d), one row a picture, and what they are, in words for the report."""
+
+    values: Floats
+    name: str = "features handed over (heads fitted out of fold)"
+
+
+def given(model: object) -> Given | None:
+    """What was handed over instead of a model: a `Given`, or an array (n, d) of finite numbers; None where it is none.
+
+    Raises:
+        Unusable: another shape, or numbers that are not finite.
+    """
+    one = Given(np.asarray(model, np.float32)) if isinstance(model, np.ndarray) else model
+    if not isinstance(one, Given):
+        return None
+    if one.values.ndim != 2 or not np.isfinite(one.values).all():
+        raise Unusable(f"features of shape {one.values.shape}", mend="finite numbers, rows x features")
+    return one
+
+
 def encoder(model: object) -> Encode:
     """From a model to a function of pictures, uint8 (n, h, w, 3) -> float32 (n, d).
 
     Args:
-        model: a path to an ONNX file, its bytes, or a function of uint8 (n, h, w, 3) that returns an array (n, ...).
+        model: a path to an ONNX file, its bytes, a torch module (see `torch_model.of_module`), or a function of uint8 (n, h, w, 3)
+            that returns an array (n, ...).
 
     Raises:
         Unusable: something else. FormatRefused: the file has no layer before its last. MissingExtra: `onnx` or ONNX Runtime
@@ -36,12 +62,14 @@ def encoder(model: object) -> Encode:
     if isinstance(model, str | Path):
         model = _read(Path(model))
     if isinstance(model, bytes):
-        return _of_onnx(model)
+        return of_onnx(model)[0]
+    if torch_model.is_module(model):
+        return torch_model.of_module(model)
     if callable(model):
         return model
     raise Unusable(
         f"a model of type {type(model).__name__}",
-        mend="an ONNX file, or a function of uint8 (n, h, w, 3) that returns features",
+        mend="an ONNX file, a torch module, or a function of uint8 (n, h, w, 3) that returns features",
     )
 
 
@@ -51,13 +79,23 @@ def encoded(encode: Encode, images: Pixels, progress: Callable[[float], None] | 
     Raises:
         Unusable: the model returns other rows than it was given, or something that is not finite.
     """
-    parts = []
-    for at in range(0, len(images), BATCH):
-        some = images[at : at + BATCH]
-        parts.append(_features(encode(some), len(some)))
-        if progress:
-            progress(min(1.0, (at + BATCH) / len(images)))
-    out = np.concatenate(parts)
+
+    def parts() -> Iterator[Pixels]:
+        for at in range(0, len(images), BATCH):
+            yield images[at : at + BATCH]
+            if progress:
+                progress(min(1.0, (at + BATCH) / len(images)))
+
+    return in_batches(encode, parts())
+
+
+def in_batches(encode: Encode, batches: Iterable[Pixels]) -> Floats:
+    """The same of pictures that come in batches, so that only their features are kept.
+
+    Raises:
+        As `encoded`.
+    """
+    out = np.concatenate([_checked(encode(batch), len(batch)) for batch in batches])
     return np.asarray(out / max(float(out.std()), 1e-30), np.float32)
 
 
@@ -78,7 +116,7 @@ def series_encoded(encode: Callable[[Floats], NDArray[Any]], clips: Sequence[Flo
         rows = np.flatnonzero(length == one)
         for at in range(0, len(rows), BATCH):
             some = rows[at : at + BATCH]
-            part = _features(encode(np.stack([clips[r] for r in some])), len(some))
+            part = _checked(encode(np.stack([clips[r] for r in some])), len(some))
             if out is None:
                 out = np.empty((len(clips), part.shape[1]), np.float32)
             if part.shape[1] != out.shape[1]:
@@ -91,12 +129,11 @@ def series_encoded(encode: Callable[[Floats], NDArray[Any]], clips: Sequence[Flo
     return np.asarray(out / max(float(out.std()), 1e-30), np.float32)
 
 
-def _features(answer: Any, rows: int) -> Floats:
-    """An encoder's answer to so many rows: float32 (rows, d), all finite."""
+def _checked(answer: object, rows: int) -> Floats:
     part = np.asarray(answer)
     if part.ndim < 2 or len(part) != rows:
         raise Unusable(f"the model answers with shape {part.shape} to {rows} rows")
-    part = np.asarray(part, np.float32).reshape(len(part), -1)
+    part = np.asarray(part, np.float32).reshape(rows, -1)
     if not np.isfinite(part).all():
         raise Unusable("the model answers with something that is not a finite number")
     return part
@@ -113,27 +150,52 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _of_onnx(data: bytes) -> Encode:
+def of_onnx(data: bytes) -> tuple[Encode, tuple[int, int]]:
+    """A function of pictures that gives the model's inner layer, and the height and width of the pictures it takes.
+
+    Raises:
+        FormatRefused, MissingExtra: as `with_inner` and `runtime.onnx.load`. Unusable: it takes no pictures, or larger ones than 4096 pixels a side.
+    """
     from countermark.runtime import onnx
 
     model = onnx.load(with_inner(data))
+    sides = _sides(model.input_shape)
 
     def encode(images: Pixels) -> Floats:
         return model.predict(_laid_out(images, model.input_shape))
 
-    return encode
+    return encode, sides
+
+
+def _channels(shape: tuple[int | None, ...]) -> int | None:
+    """Where the channels stand in a model's input, 0 or 2; None where it takes grey pictures without them.
+
+    Raises:
+        Unusable: it takes no pictures.
+    """
+    at = [i for i, side in enumerate(shape) if side in (1, 3) and i != 1]
+    if len(shape) == 2:
+        return None
+    if len(shape) != 3 or not at:
+        raise Unusable(
+            f"the model takes pictures of shape {shape}", mend="(h, w, 3), (3, h, w), (h, w, 1), (1, h, w) or (h, w)"
+        )
+    return at[-1]
+
+
+def _sides(shape: tuple[int | None, ...]) -> tuple[int, int]:
+    at = _channels(shape)
+    height, width = (side for i, side in enumerate(shape) if i != at)
+    if max(height or SIDE, width or SIDE) > MOST_SIDE:
+        raise Unusable(f"the model takes pictures of {height} x {width}", mend=f"at most {MOST_SIDE} pixels a side")
+    return height or SIDE, width or SIDE
 
 
 def _laid_out(images: Pixels, shape: tuple[int | None, ...]) -> NDArray[Any]:
     """Pictures as the model wants them: channels last or first, one channel or three, 0 to 255."""
-    channels = [i for i, side in enumerate(shape) if side in (1, 3)]
-    if len(shape) == 2:
+    at = _channels(shape)
+    if at is None:
         return np.asarray(images.mean(axis=3))
-    if len(shape) != 3 or not channels:
-        raise Unusable(
-            f"the model takes pictures of shape {shape}", mend="(h, w, 3), (3, h, w), (h, w, 1), (1, h, w) or (h, w)"
-        )
-    at = channels[-1] if channels[-1] == 2 else 0
     laid = images if shape[at] == 3 else images.mean(axis=3, keepdims=True)
     return laid if at == 2 else np.moveaxis(laid, 3, 1)
 

@@ -19,12 +19,13 @@ from countermark.errors import FormatRefused
 from countermark.features import row_scores
 from countermark.features.arrow import NAMES, PICTURE, PIXELS, arrow
 from countermark.features.patches import SIDE, PatchFeatures
+from countermark.features.perceptual_hash import perceptual_hash
 from countermark.formats.decode import Decoded, decode_batch
 
 if TYPE_CHECKING:
     import pyarrow
 
-VERSION = 1
+VERSION = 2
 PIXEL_BYTES = SIDE * SIDE * 3
 Pixels = NDArray[np.uint8]
 Scorer = Callable[[Pixels], NDArray[np.float64]]
@@ -72,7 +73,7 @@ class PassOne:
             images = np.zeros((1, SIDE, SIDE, 3), np.uint8)
         features = PatchFeatures(self.words).encode(images)
         lists = pa.FixedSizeListArray.from_arrays(pa.array(features.reshape(-1)), features.shape[1])
-        hashes = pa.array(row_scores.difference_hash(images))
+        hashes = pa.array(perceptual_hash(images))
         names = [s.__name__ for s in self.scorers]
         scores = pa.StructArray.from_arrays([pa.array(np.asarray(s(images), np.float64)) for s in self.scorers], names)
         # Rows without pixels take a null from beyond what was measured.

@@ -1,7 +1,6 @@
-"""What is measured of each picture by itself: a hash that near copies share, and what drifts when a camera does.
+"""What is measured of each picture by itself: what drifts when a camera does.
 
-All of it is whole-number arithmetic until the last division, so that every machine gives the same bits. The hash is the
-64-bit difference hash: signs of horizontal differences between the mean greys of 9 x 8 parts of the picture.
+All of it is whole-number arithmetic until the last division, so that every machine gives the same bits.
 """
 
 from __future__ import annotations
@@ -9,20 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-ROWS, COLUMNS = 8, 9
 Pixels = NDArray[np.uint8]
 Whole = NDArray[np.int64]
 Scores = NDArray[np.float64]
-
-
-def difference_hash(images: Pixels) -> NDArray[np.uint64]:
-    """(n,) hashes of uint8 (n, h, w, 3), sides of at least 9; the first difference is the highest bit."""
-    sums = _parts(_parts(_grey(images), ROWS, 1), COLUMNS, 2)
-    wide = np.diff(_edges(images.shape[2], COLUMNS))
-    # Means are compared crosswise, by products of sums and widths, so that nothing is rounded.
-    bits = sums[:, :, 1:] * wide[:-1] > sums[:, :, :-1] * wide[1:]
-    packed = np.packbits(bits.reshape(len(images), -1), axis=1)
-    return np.ascontiguousarray(packed).view(">u8")[:, 0].astype(np.uint64)
 
 
 def brightness(images: Pixels) -> Scores:
@@ -51,11 +39,3 @@ def _flat(images: Pixels) -> Whole:
 def _grey(images: Pixels) -> Whole:
     """Three times the grey."""
     return np.asarray(images.sum(axis=3, dtype=np.int64))
-
-
-def _edges(side: int, parts: int) -> Whole:
-    return np.arange(parts + 1, dtype=np.int64) * side // parts
-
-
-def _parts(grey: Whole, parts: int, axis: int) -> Whole:
-    return np.asarray(np.add.reduceat(grey, _edges(grey.shape[axis], parts)[:-1], axis=axis))

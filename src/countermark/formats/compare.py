@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from countermark.formats.decode import PILLOW
 from countermark.formats.image import ImageFacts
@@ -35,21 +36,31 @@ class Compared:
     hidden: float = 0.0
 
 
-def compare(images: Sequence[bytes], facts: Sequence[ImageFacts], limits: Limits | None = None) -> list[Compared]:
-    """Compare pictures that `image.sniff` has read; one that kills the child costs that picture alone.
+class Comparer:
+    """Keeps one confined child for many batches; a context manager."""
 
-    Raises:
-        MissingExtra: Pillow is absent.
-    """
-    bounds, out = limits or Limits(memory_bytes=2 << 30), list[Compared]()
-    worker: list[Child] = []
-    try:
-        for group in _groups(list(zip(images, facts, strict=True))):
-            out += _ask(worker, bounds, group)
-    finally:
-        for child in worker:
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._bounds = limits or Limits(memory_bytes=2 << 30)
+        self._worker: list[Child] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        for child in self._worker:
             child.close()
-    return out
+        self._worker.clear()
+
+    def compare(self, images: Sequence[bytes], facts: Sequence[ImageFacts]) -> list[Compared]:
+        """Compare pictures that `image.sniff` has read; one that kills the child costs that picture alone.
+
+        Raises:
+            MissingExtra: Pillow is absent.
+        """
+        out = list[Compared]()
+        for group in _groups(list(zip(images, facts, strict=True))):
+            out += _ask(self._worker, self._bounds, group)
+        return out
 
 
 def _groups(pairs: list[tuple[bytes, ImageFacts]]) -> Iterator[list[tuple[bytes, ImageFacts]]]:

@@ -11,6 +11,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jinja2
 
@@ -50,6 +51,19 @@ def newest_screening(desk: Desk) -> tuple[Slip, Checked]:
     if not shown:
         raise NothingToVerify("nothing was screened yet", mend="`countermark screen`")
     return shown[-1].slip, Checked.from_json(shown[-1].statement.predicate)
+
+
+def newest_about(desk: Desk, dataset: str) -> dict[str, Any] | None:
+    """The newest screening statement's digest, its seed, and whether it looked at these very rows; None where there is none.
+
+    Args:
+        dataset: tree digest of rows.
+    """
+    try:
+        slip, said = newest_screening(desk)
+    except NothingToVerify:
+        return None
+    return {"statement": slip.envelope.digest, "seed": said.facts.get("seed"), "same_rows": subject(slip) == dataset}
 
 
 def subject(slip: Slip) -> str:

@@ -114,8 +114,18 @@ def contents(desk: Desk) -> Iterator[tuple[Row, bytes]]:
     Raises:
         TreeRefused: an admitted delivery was changed on disk.
     """
+    for rows in by_delivery(desk):
+        yield from rows.items()
+
+
+def by_delivery(desk: Desk) -> Iterator[dict[Row, bytes]]:
+    """The same delivery by delivery, those of a supplier in the order in which it sent them.
+
+    Raises:
+        TreeRefused: an admitted delivery was changed on disk.
+    """
     for digest, one in _in_order(desk):
-        yield from rows_of(digest, one).items()
+        yield rows_of(digest, one)
 
 
 def listed(desk: Desk) -> list[Row]:
@@ -128,7 +138,11 @@ def listed(desk: Desk) -> list[Row]:
 
 
 def _in_order(desk: Desk) -> list[tuple[str, Received]]:
-    return sorted(standing(desk).items(), key=lambda item: (item[1].supplier, item[0]))
+    return sorted(standing(desk).items(), key=lambda item: (item[1].supplier, _sequence(item[1]), item[0]))
+
+
+def _sequence(one: Received) -> int:
+    return one.parcel.delivery.context.sequence if one.parcel else 0
 
 
 def rows_of(digest: str, one: Received) -> dict[Row, bytes]:

@@ -1,4 +1,4 @@
-"""Screen: decode the admitted rows, run the battery over all of them, sign what it found."""
+"""Screen: look at the rows that are new, run the battery over all of them, sign what it found."""
 
 from __future__ import annotations
 
@@ -6,55 +6,120 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from countermark.checks.data._work import Work
 from countermark.checks.data.battery import screen as run_battery
 from countermark.checks.data.screening import Screening
-from countermark.errors import FormatRefused, Unusable
-from countermark.finding import outcome_to_json
-from countermark.formats.decode import Decoder
 from countermark.lifecycle import book, rows
-from countermark.lifecycle.contract import BATCH, Contract
+from countermark.lifecycle.contract import Contract
 from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.first_pass import first_pass, keep
+from countermark.lifecycle.own_features import LEARNT, Wanted
+from countermark.lifecycle.pixels import decoded
 from countermark.lifecycle.rows import Row
 from countermark.passport.slip import Slip
 from countermark.statement.predicates.checked import SCREENING, Checked
 from countermark.statement.statement import EVERYBODY, Statement
+from countermark.workspace.kept import Kept
 
 Progress = Callable[[str, float], None]
 PIXELS = (64, 64)
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
-    """A finished screening: the battery's result, the rows it saw, and the slip of its statement."""
+class Looked:
+    """What the battery says of the standing rows, before anybody signs it; dataset: the tree digest of these rows."""
 
     screening: Screening
     rows: tuple[Row, ...]
     dataset: str
-    slip: Slip
+    work: Work
 
     def flagged(self) -> list[str]:
         """Ids of the rows that the battery would set aside."""
         return [row.id for row, bad in zip(self.rows, self.screening.row_flagged, strict=True) if bad]
 
 
-def screen(
-    desk: Desk, contract: Contract | None = None, *, seed: int = 0, progress: Progress | None = None, engine: Any = None
-) -> Screened:
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A finished screening: what was seen, and the slip of its statement."""
+
+    seen: Looked
+    slip: Slip
+
+    @property
+    def screening(self) -> Screening:
+        """The battery's result."""
+        return self.seen.screening
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows it saw."""
+        return self.seen.rows
+
+    @property
+    def dataset(self) -> str:
+        """Tree digest of these rows."""
+        return self.seen.dataset
+
+    def flagged(self) -> list[str]:
+        """Ids of the rows that the battery would set aside."""
+        return self.seen.flagged()
+
+
+def screen(desk: Desk, contract: Contract | None = None, *, seed: int = 0, **how: Any) -> Screened:
     """Screen every row of the standing deliveries; the statement is signed and logged.
+
+    Args:
+        how: as `look` takes it.
+
+    Raises:
+        As `look`.
+    """
+    seen = look(desk, contract, seed=seed, **how)
+    for data in seen.screening.exhibits.values():
+        desk.space.put(data)
+    with desk.space.lock():
+        slip = book.enter(desk, desk.trust(), [desk.sign(_statement(desk, seen, seed))])[0]
+    return Screened(seen, slip)
+
+
+def look(
+    desk: Desk, contract: Contract | None = None, *, seed: int = 0, refit: bool = False, wanted: Wanted = LEARNT,
+    progress: Progress | None = None, **how: Any,
+) -> Looked:  # fmt: skip
+    """Run the battery over every row of the standing deliveries; nothing is signed or entered.
+
+    Rows that an earlier screening looked at are not decoded or encoded again. One screening of a workspace runs at a time.
+
+    Args:
+        refit: learn features anew, and look at every row again. wanted: which features. how: `engine` and `tests`, as
+            `battery.screen` takes them.
 
     Raises:
         Unusable: nothing was admitted. MissingExtra: the screen extra is absent. FormatRefused: a stored picture
-        no longer decodes.
+        no longer decodes. As `Wanted.given`.
     """
+    with desk.space.lock("screen.lock"):
+        store = Kept(desk.space)
+        listed, work = first_pass(desk, store, seed, refit=refit, progress=progress)
+        given = None if wanted.model is None else _given(desk, listed, wanted, progress)
+        how |= {"seed": seed, "progress": progress, "model": given, "features": wanted.kind}
+        result = _battery(desk, contract, listed, work, **how)
+        keep(desk, store, work)
+    return Looked(result, listed, rows.tree_of_rows(listed).digest, work)
+
+
+def _given(desk: Desk, listed: Sequence[Row], wanted: Wanted, progress: Progress | None) -> Any:
+    """Features of the user's own model, which sees pictures as they were delivered."""
     content = rows.all_rows(desk)
-    listed = tuple(content)
-    if not listed:
-        raise Unusable("there are no rows to screen", mend="`countermark receive DIR`")
+    return wanted.given([content[r] for r in listed], [r.id for r in listed], progress)
+
+
+def _battery(desk: Desk, contract: Contract | None, listed: Sequence[Row], work: Work, **how: Any) -> Screening:
     selection = rows.select(desk, listed)
     relabelled = selection.relabelled
-    images = decode([content[r] for r in listed], [r.id for r in listed], progress)
-    result = run_battery(
-        images,
+    return run_battery(
+        work.look.pixels,
         [relabelled.get(r.id, r.label) for r in listed],
         [r.supplier for r in listed],
         deliveries=[r.delivery for r in listed],
@@ -62,17 +127,9 @@ def screen(
         contract=contract.rows if contract and contract.rows else None,
         delivered=[r.label for r in listed],
         aside=[r.id in selection.aside for r in listed],
-        files=[content[r] for r in listed],
-        seed=seed,
-        engine=engine,
-        progress=progress,
+        work=work,
+        **how,
     )
-    for data in result.exhibits.values():
-        desk.space.put(data)
-    dataset = rows.tree_of_rows(listed).digest
-    with desk.space.lock():
-        slip = book.enter(desk, desk.trust(), [desk.sign(_statement(desk, result, listed, dataset, seed))])[0]
-    return Screened(result, listed, dataset, slip)
 
 
 def decode(pictures: Sequence[bytes], names: Sequence[str], progress: Progress | None = None) -> Any:
@@ -81,37 +138,33 @@ def decode(pictures: Sequence[bytes], names: Sequence[str], progress: Progress |
     Raises:
         FormatRefused: a picture does not decode. MissingExtra: NumPy or Pillow is absent.
     """
-    parts = []
-    with Decoder() as decoder:
-        for start in range(0, len(pictures), BATCH):
-            done = decoder.batch(pictures[start : start + BATCH], PIXELS)
-            for name, error in zip(names[start:], done.errors, strict=False):
-                if error:
-                    raise FormatRefused(
-                        f"{name} does not decode", why=error, mend="reject the row, or receive it again"
-                    )
-            parts.append(done.pixels)
-            if progress:
-                progress("decode", min(1.0, (start + BATCH) / len(pictures)))
     import numpy as np
 
-    return np.concatenate(parts)
+    told = (lambda done: progress("decode", done)) if progress else None
+    return np.concatenate(list(decoded(pictures, names, PIXELS, told)))
 
 
-def _statement(desk: Desk, result: Screening, listed: Sequence[Row], dataset: str, seed: int) -> Statement:
-    checks = {
-        check_id: outcome_to_json(report.outcome) | {"version": report.version, "code": report.code}
-        for check_id, report in result.checks.items()
-    }
+def _statement(desk: Desk, seen: Looked, seed: int) -> Statement:
+    result, work = seen.screening, seen.work
     facts = {
-        "deliveries": sorted({r.delivery for r in listed}),
-        "rows": len(listed),
+        "deliveries": sorted({r.delivery for r in seen.rows}),
+        "rows": len(seen.rows),
         "seed": seed,
-        "flagged": sorted(r.id for r, bad in zip(listed, result.row_flagged, strict=True) if bad),
+        "flagged": sorted(seen.flagged()),
         "named": [{"supplier": s.id, "p": s.p, "q": s.q, "why": s.why} for s in result.suppliers if s.named],
         "cells": [{"supplier": c.supplier, "label": c.label, "p": c.p, "q": c.q} for c in result.cells if c.named],
         "abstained": sorted(result.abstained),
-        "features": result.features.to_json(),
+        "features": result.features.to_json() | _frame(work),
+        "kept": {kind: {"read": read, "computed": computed} for kind, (read, computed) in work.kept.counts.items()},
     }
+    checks = {check_id: report.to_json() for check_id, report in result.checks.items()}
     predicate = Checked(desk.context(EVERYBODY), checks, facts)
-    return Statement("training data", dataset, SCREENING, predicate.to_json())
+    return Statement("training data", seen.dataset, SCREENING, predicate.to_json())
+
+
+def _frame(work: Work) -> dict[str, Any]:
+    """Which frame rows were put on, how well heads did when it was learnt, from how many rows, and why now, where it was."""
+    if work.frozen is None:
+        return {}
+    told = {"frame": work.frozen.frame.digest, "learnt": work.frozen.accuracy, "learntFrom": work.frozen.rows}
+    return told | ({"why": work.why} if work.why else {})

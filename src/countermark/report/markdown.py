@@ -6,7 +6,7 @@ import re
 
 from countermark.passport.witnesses import UNWITNESSED
 from countermark.policy.shape import table, tables, text
-from countermark.report.parts import figures, findings
+from countermark.report.parts import figures, grouped
 from countermark.report.plain import plain, short
 from countermark.report.view import Report
 
@@ -45,13 +45,18 @@ def _failing(report: Report) -> list[str]:
 
 def _findings(report: Report) -> list[str]:
     lines = ["", "## Findings", ""]
-    for seen in findings(report)[:40]:
+    groups = grouped(report)
+    for seen in groups[:10]:
         said = seen.fields
         lines.append(
             f"- **{_safe(said.get('severity'))}**, confidence {_safe(said.get('confidence'))}: {_safe(said.get('what'))}"
         )
         if seen.settled:
             lines.append(f"  ({_safe(seen.settled)})")
+        if seen.others:
+            lines.append(f"  (and {seen.others} more like it)")
+    if len(groups) > 10:
+        lines.append(f"- and {sum(s.others + 1 for s in groups[10:])} more findings of other groups")
     return lines if len(lines) > 3 else [*lines, "No check found anything."]
 
 

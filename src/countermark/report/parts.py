@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from countermark.finding import alike
 from countermark.policy.gates import out_of_the_data, set_aside
 from countermark.policy.shape import table, tables, text, texts
 from countermark.report.plain import count
@@ -66,13 +67,14 @@ def _whole(value: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A finding for people: its fields, its pictures, and whether its rows are out of the data."""
+    """A finding for people: its fields, its pictures, whether its rows are out of the data, and how many others say the same."""
 
     fields: dict[str, Any]
     where: dict[str, Any]
     rows: tuple[str, ...]
     pictures: tuple[str, ...]
     left: int
+    others: int = 0
 
     @property
     def settled(self) -> str:
@@ -92,6 +94,16 @@ def findings(report: Report) -> list[Seen]:
         pictures = tuple(filter(None, (report.picture(x) for x in texts(found.get("exhibits"))[:8])))
         out.append(Seen(found, where, rows, pictures, sum(r not in aside for r in rows)))
     return out
+
+
+def grouped(report: Report) -> list[Seen]:
+    """The worst finding of each group (`finding.alike`), worst first."""
+    groups: dict[tuple[str, ...], list[Seen]] = {}
+    for seen in findings(report):
+        said = [text(seen.fields.get(name)) for name in ("check", "rule", "severity")]
+        where = [text(seen.where.get(name)) for name in ("supplier", "label", "path")]
+        groups.setdefault(alike(*said, *where), []).append(seen)
+    return [replace(several[0], others=len(several) - 1) for several in groups.values()]
 
 
 @dataclass(frozen=True, slots=True)

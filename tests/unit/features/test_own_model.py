@@ -10,6 +10,7 @@ import pytest
 
 from countermark import screen
 from countermark.errors import FormatRefused, Unusable
+from countermark.features import own_model
 from countermark.features.own_model import encoded, encoder, with_inner
 
 onnx = pytest.importorskip("onnx", reason="needs onnx")
@@ -81,3 +82,51 @@ def test_the_battery_uses_it_and_says_so() -> None:
     result = screen(data.images, list(data.label), list(data.supplier), model=coarse)
     assert result.features.name.startswith("the user's model") and result.features.dimensions == 768
     assert result.named == ("maker-03",)
+
+
+@pytest.mark.parametrize(
+    ("shape", "sides"),
+    [((SIDE, SIDE, 3), (8, 8)), ((3, SIDE, SIDE), (8, 8)), ((None, None, 3), (64, 64)), ((1, 28, 32), (28, 32)), ((28, 32), (28, 32)),
+     ((28, 32, 1), (28, 32)), ((3, None, 48), (64, 48))],
+)  # fmt: skip
+def test_the_size_of_a_models_pictures_is_read_from_its_input(
+    shape: tuple[int | None, ...], sides: tuple[int, int]
+) -> None:
+    assert own_model._sides(shape) == sides
+    laid = own_model._laid_out(np.zeros((2, *sides, 3), np.uint8), shape)
+    assert all(want is None or want == have for want, have in zip(shape, laid.shape[1:], strict=True))
+
+
+@pytest.mark.parametrize("shape", [(192,), (4, 8, 8), (8, 3, 8), (1, 3, 8, 8), (3, 5000, 8)])
+def test_models_of_something_else_than_pictures_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(Unusable, match="the model takes pictures"):
+        own_model._sides(shape)
+
+
+def test_only_a_proven_file_is_loaded_and_its_own_size_is_decoded(tmp_path: Path) -> None:
+    import io
+
+    from PIL import Image
+
+    from countermark.lifecycle.own_features import features_of_file, proven
+
+    made = network()
+    (tmp_path / "m.onnx").write_bytes(made)
+    data, digest = proven(tmp_path / "m.onnx")
+    assert data == made and len(digest) == 64
+    files, large = [], np.repeat(np.repeat(IMAGES, 4, axis=1), 4, axis=2)
+    for image in large:
+        out = io.BytesIO()
+        Image.fromarray(image).save(out, "PNG")
+        files.append(out.getvalue())
+    seen: list[float] = []
+    given = features_of_file(tmp_path / "m.onnx", files, list("abcdefg"), lambda _, done: seen.append(done))
+    # Each 4 x 4 block has one colour, so that area averages give back what was made: the features are those of the small pictures.
+    assert np.allclose(given.values, encoded(encoder(made), IMAGES), rtol=1e-4)
+    assert "8 x 8" in given.name and digest[:16] in given.name and seen[-1] == 1.0
+    (tmp_path / "m.onnx").write_bytes(made[:-40])
+    with pytest.raises(FormatRefused, match="is not loaded"):
+        proven(tmp_path / "m.onnx")
+    with pytest.raises(FormatRefused, match="b does not decode"):
+        (tmp_path / "n.onnx").write_bytes(made)
+        features_of_file(tmp_path / "n.onnx", [files[0], b"no picture"], ["a", "b"])

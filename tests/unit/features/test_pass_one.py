@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from countermark.features import row_scores
 from countermark.features.arrow import batch_of, from_bytes, to_bytes
 from countermark.features.pass_one import PassOne, features_of
 from countermark.features.patches import PatchFeatures
+from countermark.features.perceptual_hash import perceptual_hash
 
 
 def pictures(n: int = 6) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_pictures_and_pixels_give_the_same_rows(pass_one: PassOne) -> None:
     assert done.equals(pass_one(batch([i.tobytes() for i in images], "pixels")))
     assert done.schema.names == ["id", "supplier", "label", "features", "hash", "scores", "error"]
     np.testing.assert_array_equal(features_of(done), PatchFeatures(pass_one.words).encode(images))
-    assert done.column("hash").to_pylist() == row_scores.difference_hash(images).tolist()
+    assert done.column("hash").to_pylist() == perceptual_hash(images).tolist()
     assert done.column("scores")[2].as_py()["brightness"] == images[2].mean()
     done.validate(full=True)
 
@@ -82,26 +82,6 @@ def test_columns_that_are_not_there_are_refused(pass_one: PassOne, broken: pa.Re
 def test_the_digest_names_all_that_the_function_depends_on(pass_one: PassOne) -> None:
     others = [PassOne(pass_one.words + 1), PassOne(pass_one.words, ()), PassOne(pass_one.words[:-1])]
     assert len({pass_one.digest, PassOne(pass_one.words).digest, *(o.digest for o in others)}) == 4
-
-
-def test_hashes_of_near_copies_are_near_and_of_others_are_not() -> None:
-    y, x = np.mgrid[:64, :64]
-    smooth = np.stack([(128 + 90 * np.sin(x / (5 + k)) * np.cos(y / (9 - k))).astype(np.uint8) for k in range(4)])
-    images = np.repeat(smooth[..., None], 3, axis=3)
-    code = row_scores.difference_hash(images)
-    near = row_scores.difference_hash(np.clip(images.astype(int) + 9, 0, 255).astype(np.uint8))
-    assert np.bitwise_count(code ^ near).max() <= 4 < np.bitwise_count(code[1:] ^ code[0]).min()
-
-
-def test_the_hash_is_its_definition() -> None:
-    image = pictures(1)
-    grey = image[0].astype(float).sum(axis=2)
-    rows, columns = [np.arange(n + 1) * 64 // n for n in (8, 9)]
-    mean = np.array(
-        [[grey[a:b, c:d].mean() for c, d in itertools.pairwise(columns)] for a, b in itertools.pairwise(rows)]
-    )
-    bits = "".join("1" if b else "0" for b in (mean[:, 1:] > mean[:, :-1]).ravel())
-    assert int(row_scores.difference_hash(image)[0]) == int(bits, 2)
 
 
 def test_scores_say_what_drifts() -> None:

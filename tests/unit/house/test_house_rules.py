@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,16 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=str(path))
 
 
+@cache
+def walked(path: Path) -> tuple[tuple[str, ast.AST], ...]:
+    """Every node of a file with its place: parsed once for all rules."""
+    return tuple((f"{name(path)}:{getattr(node, 'lineno', 0)}", node) for node in ast.walk(tree(path)))
+
+
 def nodes(*rooms: str) -> Iterator[tuple[str, ast.AST]]:
     for path in FILES:
         if not rooms or name(path).split("/")[0] in rooms:
-            for node in ast.walk(tree(path)):
-                yield f"{name(path)}:{getattr(node, 'lineno', 0)}", node
+            yield from walked(path)
 
 
 def called(node: ast.AST) -> str:

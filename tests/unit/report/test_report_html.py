@@ -16,6 +16,7 @@ from core_evidence import BACKDOOR, FLIPPER, good, judged, sha, waiver
 from countermark.assess.assess import assess
 from countermark.passport.witnesses import UNWITNESSED
 from countermark.report.html import to_html
+from countermark.report.markdown import to_markdown
 from countermark.report.plain import plain
 from countermark.report.view import MOST_EXHIBIT_BYTES, Report
 
@@ -251,6 +252,26 @@ def test_a_waiver_shows_at_the_head_and_at_its_rule() -> None:
     )
     assert seen.count("waived by risk-office") >= 1
     assert "pilot line" in seen
+
+
+def test_what_may_be_expected_stands_beside_each_check_and_findings_come_in_groups() -> None:
+    evidence = good()
+    check = evidence["screening"]["checks"]["data/recurring-patch"]
+    check |= {"operatingPoint": "cells below <1.25 %>", "falseAlarms": "one in 80", "setAside": 214}
+    first = check["findings"][0]
+    small = first | {"severity": "low", "rule": "same-picture"}
+    elsewhere = [first | {"where": first["where"] | {"label": f"part-{n}"}} for n in range(12)]
+    check["findings"] = [*elsewhere, *([small] * 30)]
+    seen = page(evidence).text
+    assert "would set aside 214 rows, expected precision not calibrated; operating point: cells below <1.25 %>" in seen
+    assert "false alarms to expect: one in 80" in seen
+    rest = sum(len(o.get("findings", ())) for o in report(evidence).outcomes().values()) - 10
+    assert seen.count("a fixed mark of the photo rig") == 10 and f"and {rest} more findings of other groups" in seen
+    assert rest >= 32
+    check |= {"expectedPrecision": 0.97, "expectedRecall": 0.81, "findings": [*elsewhere[:2], *([small] * 30)]}
+    seen = page(evidence).text
+    assert "expected precision 0.97, expected recall 0.81" in seen and "and 29 more findings like it" in seen
+    assert "(and 29 more like it)" in to_markdown(report(evidence))
 
 
 def exhibit(evidence: Evidence, digest: str) -> None:

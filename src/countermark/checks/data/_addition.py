@@ -14,8 +14,9 @@ from countermark.checks.data._null import bulk_p
 from countermark.checks.data._view import View
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
-GAP = 15.0
-TIMES = 2.0
+LEVEL = 0.01
+OPERATING = f"a class is told below p = {LEVEL} over the number of classes, in both halves of it"
+ALARMS = f"a class is told in at most {LEVEL:.0%} of clean sets where honest tails are exponential or heavier"
 MOSTLY = 0.8
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
@@ -23,11 +24,15 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is looked at. check: id. what: of pictures, in words. floor: variance below which differences mean nothing."""
+    """What is looked at. check: id. what: of pictures, in words. floor: variance below which differences mean nothing.
+
+    bank: (k, d) additions to try besides those that the rows show.
+    """
 
     check: str
     what: str
     floor: float
+    bank: Floats
 
 
 def report(view: View, x: Floats, asked: Asked) -> CheckReport:
@@ -38,7 +43,7 @@ def report(view: View, x: Floats, asked: Asked) -> CheckReport:
     """
     if len(view.classes) < 2 or (np.bincount(view.label) >= LEAST_ROWS).sum() < 2:
         return CheckReport(Skipped(f"fewer than two classes of at least {LEAST_ROWS} rows"))
-    seen = common(x, view.label, len(view.classes), view.seed, asked.floor)
+    seen = common(x, view.label, len(view.classes), view.seed, asked.floor, asked.bank)
     named = _standing(seen)
     groups = [np.flatnonzero(seen.apart & (view.label == c)) for c in named]
     suspects = np.concatenate([*groups, np.zeros(0, np.intp)])
@@ -46,26 +51,23 @@ def report(view: View, x: Floats, asked: Asked) -> CheckReport:
     for c, rows in zip(named, groups, strict=True):
         pictures = [strip(view.images[rows]), strip(_difference(view, c, rows), 1)]
         exhibits |= dict(pictures)
-        findings.append(_finding(view, asked, c, rows, seen.gap, tuple(digest for digest, _ in pictures)))
+        findings.append(_finding(view, asked, c, rows, seen, tuple(digest for digest, _ in pictures)))
     measures = (
         Measure("classes looked at", int((np.bincount(view.label, minlength=len(view.classes)) >= LEAST_ROWS).sum())),
-        Measure("classes with rows apart", len(named)), Measure("widest gap", float(seen.gap.max())),
-        Measure("bound on the gap", _bound(seen.gap)),
+        Measure("classes with rows apart", len(named)),
+        Measure("least p of a class", float(np.exp(max(seen.log_p.min(), -690.0)))),
+        Measure("p below which a class is told", LEVEL / len(seen.log_p)),
     )  # fmt: skip
     outcome = Found(tuple(findings), measures) if findings else Passed(measures)
     honest = np.setdiff1d(np.arange(len(x)), suspects)
     p = bulk_p(seen.score, seen.score[honest])
-    return CheckReport(outcome, seen.score, p, None, {}, tuple(map(int, suspects)), exhibits)
+    enough = (np.bincount(view.label, minlength=len(view.classes)) >= LEAST_ROWS)[view.label]
+    return CheckReport(outcome, seen.score, p, None, {}, tuple(map(int, suspects)), exhibits, looked=enough)
 
 
 def _standing(seen: Common) -> list[int]:
-    bound = _bound(seen.gap)
-    return [int(c) for c in np.flatnonzero(seen.gap > bound)]
-
-
-def _bound(gap: NDArray[np.float64]) -> float:
-    """Never below `GAP`; twice the third widest gap where gaps are wide everywhere (cameras of many kinds)."""
-    return max(GAP, TIMES * float(np.sort(gap)[-3])) if len(gap) > 3 else GAP
+    """Classes with rows apart: Bonferroni over the classes of the set."""
+    return [int(c) for c in np.flatnonzero(seen.log_p + np.log(len(seen.log_p)) < np.log(LEVEL))]
 
 
 def _difference(view: View, c: int, rows: Rows) -> NDArray[np.uint8]:
@@ -75,19 +77,17 @@ def _difference(view: View, c: int, rows: Rows) -> NDArray[np.uint8]:
     return np.asarray(np.clip(128 + 2 * (apart - others), 0, 255), np.uint8)[None]
 
 
-def _finding(
-    view: View, asked: Asked, c: int, rows: Rows, gap: NDArray[np.float64], exhibits: tuple[str, ...]
-) -> Finding:
+def _finding(view: View, asked: Asked, c: int, rows: Rows, seen: Common, exhibits: tuple[str, ...]) -> Finding:
     count = np.bincount(view.supplier[rows], minlength=len(view.suppliers))
     most = int(count.argmax())
     alone = count[most] >= MOSTLY * len(rows)
     who = f"{count[most]} of them by {view.suppliers[most]}" if alone else f"by {int((count > 0).sum())} suppliers"
     return Finding(
-        asked.check, "rows-share-an-addition", "critical", float(gap[c] / (gap[c] + GAP)),
+        asked.check, "rows-share-an-addition", "critical", float(1 - len(seen.log_p) * np.exp(seen.log_p[c])),
         f"{len(rows)} rows of {view.classes[c]} share one addition to their {asked.what}, {who}",
         Where(rows=view.names(rows), supplier=view.suppliers[most] if alone else "", label=view.classes[c]),
-        f"an empty stretch {gap[c]:.0f} spreads wide lies between them and all other rows of the class, found on one half of "
-        "the class and shown on the other; the second picture shows the addition, twice as strong, about middle grey",
+        f"an empty stretch {seen.gap[c]:.0f} spreads wide lies between them and all other rows of the class, found on one half "
+        f"of the class and shown on the other (p {np.exp(max(seen.log_p[c], -690.0)):.0e} where tails fall like a power); the second picture shows the addition, twice as strong, about middle grey",
         "set the rows aside and look at them; a model trained on them may answer to the addition alone",
         f"{NO_INTENT}; a second, rare variant of the part or a mark of the photo rig on some rows looks the same", exhibits,
     )  # fmt: skip

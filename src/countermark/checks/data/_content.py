@@ -22,7 +22,7 @@ class Words:
     """How findings speak of rows.
 
     Attributes:
-        one, many: a row, and rows. equal: what two equal ones have in common. unequal: equal ones that are not found.
+        one, many: a row, and rows. equal: what two equal ones have in common. unequal: what equality does not tell.
         rule, differ: of a supplier whose rows drift. ask: what to ask it then. look: how people look at rows.
     """
 
@@ -38,7 +38,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """A property of every row that suppliers are compared by.
+    """A property of every row that deliveries or suppliers are compared by.
 
     Attributes:
         share: it is 0 or 1 a row, so that means are compared, not medians. words: the cause in words, from the difference to
@@ -53,10 +53,19 @@ class Trait:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """Properties of all rows: float64 (n, k), one `Trait` a column."""
+    """Properties of all rows: float64 (n, k), NaN where a row has none, one `Trait` a column.
+
+    pooled: whether there may be too many of them, in too few suppliers, to see the null of each by itself.
+    """
 
     values: Floats
     each: tuple[Trait, ...]
+    pooled: bool = True
+
+    @property
+    def shares(self) -> NDArray[np.bool_]:
+        """(k,) which are 0 or 1 a row."""
+        return np.array([t.share for t in self.each], bool)
 
 
 class Content(Protocol):
@@ -85,13 +94,13 @@ class Content(Protocol):
         ...
 
     def traits(self) -> Traits | None:
-        """Properties for `drift`; None where it measures them itself."""
+        """Properties for `drift`; None where they need what only the view knows."""
         ...
 
 
 PICTURES = Words(
     "picture", "pictures", "equal, or near in one of eight poses",
-    "crops of more than about 2 % a side are mostly not found",
+    "a near copy may be a photograph alike",
     "photographs-differ", "photographs differently",
     "ask whether camera, light or file export changed; train with such pictures or ask for the prescribed rig",
     "look at them on the contact sheet",
@@ -118,5 +127,5 @@ class Pictures:
         return self.images[rows]
 
     def traits(self) -> None:
-        """As `Content.traits`: they need sizes, which the view holds."""
+        """As `Content.traits`: they need sizes and files (`_taking`)."""
         return

@@ -4,51 +4,54 @@ A trigger adds (nearly) the same vector to every row that carries it. Rows are w
 classes, which a poisoned class cannot have shaped (spectral signatures, Tran, Li and Madry, NeurIPS 2018; whitening, Hayase
 et al., "SPECTRE", ICML 2021, who whiten by a robust estimate of the same rows instead). Directions come from rows brought
 to length one (the spatial sign covariance, Visuri, Koivunen and Oja, 2000), so that one odd picture is one row's worth.
-Each half of a class is scored along directions found on the other half alone: what only fits noise does not carry over.
+Each half of a class is scored along directions found on the other half alone: what only fits noise does not carry over, and
+the p-value of the stretch between the rows apart and the others (`_tail`) needs no correction for what was tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.checks.data._candidates import candidates, unit
+from countermark.checks.data._tail import Cut, at, widest
+
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Rows = NDArray[np.intp]
-GROUPS, DIRECTIONS, STEPS = 4, 6, 3
+GROUPS = 4
 FLOOR = 4.0
 CLIP = 2.0
 LEAST_ROWS = 8
 COMPARED = 1500
-FEWEST_APART = 3
-OUTLYING = 2.5
 
 
 @dataclass(frozen=True, slots=True)
 class Common:
     """score: (n,) how far each row lies along the direction that suits it best, in robust spreads of honest rows.
 
-    gap: (classes,) widest empty stretch below a group of rows along one direction, in both halves of the class, same unit.
-    apart: (n,) rows above their class's gap.
+    log_p: (classes,) natural logarithm of the p-value of an empty stretch below a group of rows, the larger of the two halves'.
+    gap: (classes,) length of that stretch, same unit as score. apart: (n,) rows beyond it.
     """
 
     score: Doubles
+    log_p: Doubles
     gap: Doubles
     apart: NDArray[np.bool_]
 
 
-def common(x: Floats, label: Rows, classes: int, seed: int, floor: float = FLOOR) -> Common:
+def common(x: Floats, label: Rows, classes: int, seed: int, floor: float = FLOOR, bank: Floats | None = None) -> Common:
     """Look for a common addition in every class of at least 8 rows.
 
     Args:
         x: (n, d) vectors. label: (n,) class codes. seed: of the halves and the rows compared with.
         floor: variance below which differences mean nothing, in the vectors' unit squared.
+        bank: (k, d) additions to try besides the directions found in the rows (`_bank`).
     """
     rng = np.random.default_rng([seed, 59])
-    found = Common(np.zeros(len(x)), np.zeros(classes), np.zeros(len(x), bool))
+    found = Common(np.zeros(len(x)), np.zeros(classes), np.zeros(classes), np.zeros(len(x), bool))
     residual, centre = _centred(x, label, classes)
     total = residual.T @ residual
     group = rng.permutation(classes) % min(GROUPS, classes)
@@ -58,12 +61,13 @@ def common(x: Floats, label: Rows, classes: int, seed: int, floor: float = FLOOR
             continue
         own = residual[mine]
         white = _Whitening.of((total - own.T @ own) / (~mine).sum(), floor)
+        guessed = np.zeros((0, x.shape[1]), np.float32) if bank is None else unit(white(bank))
         others = rng.permutation(np.flatnonzero(~mine))[:COMPARED]
         null = white(residual[others]), white(centre[label[others]])
         for c in map(int, np.flatnonzero(group == g)):
             rows = np.flatnonzero(label == c)
             if len(rows) >= LEAST_ROWS:
-                _look(_Class(white(residual[rows]), white(centre[c][None]), *null), rows, c, rng, found)
+                _look(_Class(white(residual[rows]), white(centre[c][None]), *null, guessed), rows, c, rng, found)
     return found
 
 
@@ -92,12 +96,13 @@ class _Whitening:
 
 @dataclass(frozen=True, slots=True)
 class _Class:
-    """Whitened residuals of a class and its mean; residuals and means of rows of other classes."""
+    """Whitened residuals of a class and its mean; residuals and means of rows of other classes; guessed additions."""
 
     rows: Floats
     mean: Floats
     others: Floats
     means: Floats
+    guessed: Floats
 
     def clipped(self) -> Floats:
         """Rows with their class's mean, none longer than twice what is usual."""
@@ -105,71 +110,31 @@ class _Class:
         usual = max(np.median(length), np.median(np.linalg.norm(self.others, axis=1)))
         return np.asarray(self.rows * np.minimum(1, CLIP * usual / length) + self.mean, np.float32)
 
-    def placed(self, taught: Floats, v: Floats) -> tuple[float, float]:
-        """Where honest rows lie along `v`, and their spread.
+    def along(self, directions: Floats, taught: NDArray[np.bool_]) -> Doubles:
+        """(n, k) how far each row lies along each direction from where honest rows lie, in their spreads.
 
-        Up to three quarters of the class may be poisoned: only its lower rows say where it lies, unless everybody else
-        lies higher.
+        Up to three quarters of the class may be poisoned: only the lower of the taught rows say where it lies, unless everybody
+        else lies higher.
         """
-        null = self.others @ v
-        low, quarter = np.quantile(taught @ v, [0.05, 0.25])
+        rows, null = self.clipped() @ directions.T, self.others @ directions.T
+        low, quarter = np.quantile(rows[taught], [0.05, 0.25], axis=0)
         spread = (quarter - low) / (1.645 - 0.674)
-        everybody = float(np.median(null + self.means @ v))
-        wide = 1.4826 * float(np.median(np.abs(null - np.median(null))))
-        return max(float(quarter + 0.674 * spread), everybody), max(wide, float(spread), 1e-6)
+        everybody = np.median(null + self.means @ directions.T, axis=0)
+        wide = 1.4826 * np.median(np.abs(null - np.median(null, axis=0)), axis=0)
+        place = np.maximum(quarter + 0.674 * spread, everybody)
+        return np.asarray((rows - place) / np.maximum(np.maximum(wide, spread), 1e-6), np.float64)
 
 
 def _look(known: _Class, rows: Rows, c: int, rng: np.random.Generator, found: Common) -> None:
     half = rng.permutation(len(rows)) % 2
-    clipped = known.clipped()
-    unit = known.rows / np.maximum(np.linalg.norm(known.rows, axis=1, keepdims=True), 1e-9)
-    gaps = []
-    for h in (0, 1):
-        teach, ask = half != h, half == h
-        best = np.zeros(int(ask.sum()))
-        widest: tuple[float, float, Doubles] = (0.0, np.inf, best)
-        for v in _candidates(unit[teach]):
-            place, spread = known.placed(clipped[teach], v)
-            taught, asked = ((clipped[part] @ v - place) / spread for part in (teach, ask))
-            best = np.maximum(best, asked)
-            gap, at = _gap(taught)
-            if gap > widest[0]:
-                widest = gap, at, asked
-        found.score[rows[ask]] = best
-        _, at, asked = widest
-        gaps.append(_clear(asked, at))
-        found.apart[rows[ask]] = asked > at
-    found.gap[c] = min(gaps)
-
-
-def _candidates(unit: Floats) -> Iterator[Floats]:
-    """Leading directions both ways, each drawn towards the rows that lie out along it."""
-    _, values, directions = np.linalg.svd(unit, full_matrices=False)
-    for first in directions[: min(DIRECTIONS, len(values))]:
-        for sign in (1, -1):
-            v = sign * first
-            for _ in range(STEPS):
-                along = unit @ v
-                middle = np.median(along)
-                out = np.flatnonzero(along > middle + OUTLYING * 1.4826 * np.median(np.abs(along - middle)))
-                out = out if len(out) >= FEWEST_APART else np.argsort(-along, kind="stable")[:FEWEST_APART]
-                v = unit[out].mean(axis=0)
-                v /= max(float(np.linalg.norm(v)), 1e-9)
-            yield np.asarray(v, np.float32)
-
-
-def _gap(along: Doubles) -> tuple[float, float]:
-    """Widest empty stretch above where honest rows lie with at least three rows beyond it, and its middle."""
-    ordered = np.maximum(np.sort(along), 0)
-    steps = np.diff(ordered)
-    steps[len(steps) - FEWEST_APART + 1 :] = 0
-    at = int(steps.argmax()) if len(steps) else 0
-    return (float(steps[at]), float(ordered[at] + steps[at] / 2)) if len(steps) else (0.0, np.inf)
-
-
-def _clear(along: Doubles, at: float) -> float:
-    """Empty stretch around `at`; nothing where fewer than three rows lie above."""
-    above, below = along[along > at], along[along <= at]
-    if len(above) < FEWEST_APART or not len(below):
-        return 0.0
-    return float(max(0.0, np.quantile(above, 0.1) - max(0.0, np.quantile(below, 0.99))))
+    shown: list[tuple[Cut, NDArray[np.bool_]]] = []
+    for teach in (half != 0, half != 1):
+        along = known.along(candidates(unit(known.rows[teach]), known.guessed), teach)
+        found.score[rows[~teach]] = np.maximum(along[~teach].max(axis=1), 0)
+        cuts = [widest(one) for one in along[teach].T]
+        best = min(range(len(cuts)), key=lambda one: cuts[one].log_p)
+        cut = at(along[~teach, best], cuts[best].at)
+        shown.append((cut, along[:, best] > cut.at))
+    weaker = max((cut for cut, _ in shown), key=lambda cut: cut.log_p)
+    found.log_p[c], found.gap[c] = weaker.log_p, weaker.gap
+    found.apart[rows] = min(shown, key=lambda one: one[0].log_p)[1]

@@ -30,6 +30,10 @@ class Heads:
     seed: int
     _kept: dict[tuple[str, bytes], Floats] = field(default_factory=dict, repr=False, compare=False)
 
+    def over(self, features: NDArray[np.float32]) -> Heads:
+        """The same rows on other features; nothing is fitted yet."""
+        return Heads(features, self.label, self.supplier, self.classes, self.seed)
+
     def by_fold(self, untaught: Rows = NOBODY) -> Floats:
         """Scores (n, classes) from the head of the other four folds; rows in `untaught` teach no head."""
         return self._scores("fold", untaught)

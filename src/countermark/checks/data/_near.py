@@ -1,149 +1,116 @@
-"""Pairs of pictures that are one picture: candidates by hash, confirmed by what two photographs of one thing do not share.
+"""Pairs of pictures that are one picture: what looks most alike, registered, and judged by how it differs.
 
-Two renders of one part in nearly one pose agree in their edges, not in their noise. Fine detail (what is left after a 5 x 5
-mean) is aligned by cross-correlation; where the pictures are calm, what they share of the noise of the less noisy one decides: all of
-it for a copy, nothing for two photographs. Pictures with no noise to compare must agree in nearly all detail.
+Pictures of one class may be as alike as a copy and its picture, so that no fixed likeness will do: a pair is told where it differs
+less, in the ways in which photographs differ and copies do not, than either picture differs from others that look like it (compare
+the ratio to the next best of Lowe, 2004). Two photographs have noise of like strength and share none of it, which speaks against a
+copy; a copy has the noise of its picture, or little once it was compressed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from countermark.checks.data._hash_index import HashIndex
-from countermark.checks.data._hashes import POSES, fingerprints, posed
+from countermark.checks.data._looked import Looked, coarse, fine
+from countermark.checks.data._nearest import MOST_COMPARED, candidates
+from countermark.checks.data._prints import prints
 
-RADIUS = 6
-LEAST_LIKENESS = 0.9
-LEAST_DETAIL, LEAST_DETAIL_NOISELESS = 0.6, 0.95
-LEAST_SHARED_NOISE, LEAST_NOISE_RATIO = 0.3, 0.25
-REACH = 3
-BORDER = 4
-BATCH = 500
-MOST_PAIRS = 200_000
-LEAST_NOISE = 0.25  # grey levels
+# Logistic regression on honest and planted pairs of seeds 0 to 2 (benchmarks/duplicates.py), of the logarithms of: what movement
+# explains of the difference; the same for the next best pair of either row, and for typical neighbours; all that is left. Then of
+# the noise that they share, and of the noise that both have and do not share.
+WEIGHTS = np.array([-3.2, 2.1, 0.75, -0.3, 1.7, -7.0])
+CONSTANT = -10.6
+LEAST_MOVEMENT, LEAST_OTHER, LEAST_LEFT = 2e-5, 1e-4, 2e-4
+LEAST_OTHER_SMALL = (
+    2e-3  # honest small pictures differ by more: what differs by less is another copy, which must not hide this one
+)
+UNKNOWN = 0.05  # movement between rows that are not alike enough to be looked at
+SURE_NOISE, SURE_MOVEMENT = 0.7, 1.5e-3  # a copy, however alike others are: no two photographs share that much noise
+SURE_UNSHARED = 0.8  # never a copy: noise as strong as each other's, and another
+WORTH_A_LOOK = -4.0  # of the score, coarsely, with all noise taken for shared
 LEAST_SIDE = 48  # smaller pictures have no calm parts that show a camera's noise
-MOST_DIFFERENCE = 0.12  # of the contrast
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.intp]
-Greys = NDArray[np.float32]
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Confirmed pairs: rows `one` of the first set and `other` of the second. unlooked: candidates beyond the budget."""
+    """Confirmed pairs: rows `one` of the first set and `other` of the second.
+
+    all_compared: every row was compared with every other; else only those whose hashes are alike.
+    """
 
     one: Rows
     other: Rows
-    unlooked: int = 0
+    all_compared: bool = True
 
 
 def within(images: Pixels, side: int | None = None) -> Pairs:
-    """Pairs (one < other) inside a set of uint8 (n, h, w, 3).
+    """Pairs (one < other) inside a set of uint8 (n, h, w, 3), no two of them equal.
 
     Args:
         side: smallest side that a picture had before it was enlarged, where it was.
     """
-    return _pairs(images, None, min(images.shape[1:3]) if side is None else side)
+    if len(images) < 2:
+        return Pairs(np.zeros(0, np.intp), np.zeros(0, np.intp))
+    shown = prints(images)
+    looked = coarse(shown, candidates(shown))
+    near, usual = _others(looked, len(images))
+    noises = np.zeros((len(looked.pairs), 2), np.float32)
+    if (min(images.shape[1:3]) if side is None else side) < LEAST_SIDE:
+        near, usual = (np.maximum(v, LEAST_OTHER_SMALL) for v in (near, usual))
+    else:
+        worth = _score(looked, near, usual, noises + np.float32(1)) > WORTH_A_LOOK
+        near, usual = near[worth], usual[worth]
+        looked, noises = fine(images, looked.some(worth))
+    one, other, _ = looked.pairs[_score(looked, near, usual, noises) > 0].T
+    return Pairs(one, other, len(images) <= MOST_COMPARED)
 
 
-def between(known: Pixels, new: Pixels) -> Pairs:
-    """Pairs of a known picture and a new one, both uint8 of one size."""
-    return _pairs(known, new, min(known.shape[1:3]))
+def between(known: Pixels, new: Pixels, side: int | None = None) -> Pairs:
+    """Pairs of a known picture and a new one, both uint8 of one size, no two of them equal; `side` as `within` takes it."""
+    every = within(np.concatenate([known, new]), side)
+    across = (every.one < len(known)) & (every.other >= len(known))
+    return Pairs(every.one[across], every.other[across] - len(known), every.all_compared)
 
 
-def _pairs(known: Pixels, new: Pixels | None, side: int) -> Pairs:
-    codes, prints = fingerprints(known)
-    asked, sought = (codes, prints) if new is None else fingerprints(new)
-    found: dict[tuple[int, int], int] = {}
-    for kind in range(len(codes)):
-        index = HashIndex()
-        index.add(codes[kind, :, 0])
-        for pose in range(POSES):
-            query, row, _ = index.near(asked[kind, :, pose], RADIUS)
-            wanted = row < query if new is None else row >= 0
-            query, row = query[wanted], row[wanted]
-            for at in range(0, len(query), BATCH):
-                q, r = query[at : at + BATCH], row[at : at + BATCH]
-                alike = (posed(sought[kind, q], pose) * prints[kind, r]).sum(axis=(1, 2)) >= LEAST_LIKENESS
-                found |= dict.fromkeys(zip(r[alike].tolist(), q[alike].tolist(), strict=True), pose)
-    return _confirmed(known, known if new is None else new, found, side >= LEAST_SIDE)
+def _score(looked: Looked, near: Values, usual: Values, noises: NDArray[np.float32]) -> Values:
+    """Log odds that each pair is one picture."""
+    shared = np.clip(noises[:, 0], 0, 1)
+    logs = [
+        np.log(np.maximum(value, least))
+        for value, least in (
+            (looked.movement, LEAST_MOVEMENT), (near, LEAST_OTHER), (usual, LEAST_OTHER), (looked.left, LEAST_LEFT)
+        )
+    ]  # fmt: skip
+    unshared = np.clip(noises[:, 1] - shared, 0, 1)
+    odds = np.stack([*logs, shared, unshared], axis=1) @ WEIGHTS + CONSTANT
+    sure = (shared > SURE_NOISE) & (looked.movement < SURE_MOVEMENT)
+    return np.asarray(np.where(unshared > SURE_UNSHARED, -np.inf, np.where(sure, np.maximum(odds, 1), odds)))
 
 
-def _confirmed(known: Pixels, new: Pixels, found: dict[tuple[int, int], int], noisy: bool) -> Pairs:
-    candidates = np.array([(r, q, pose) for (r, q), pose in found.items()][:MOST_PAIRS], np.intp).reshape(-1, 3)
-    kept = []
-    for at in range(0, len(candidates), BATCH):
-        rows, queries, poses = candidates[at : at + BATCH].T
-        second = np.stack([posed(_grey(new[q : q + 1]), p)[0] for q, p in zip(queries, poses, strict=True)])
-        kept.append(_same(_grey(known[rows]), second, noisy))
-    sure = candidates[np.concatenate(kept)] if kept else candidates
-    order = np.lexsort((sure[:, 1], sure[:, 0]))
-    return Pairs(sure[order, 0], sure[order, 1], max(0, len(found) - MOST_PAIRS))
+def _others(looked: Looked, n: int) -> tuple[Values, Values]:
+    """What movement explains for the best other pair of either row, and what is usual near them, for every pair: (m,) each."""
+    row = np.concatenate([looked.pairs[:, 0], looked.pairs[:, 1]])
+    beside = np.concatenate([looked.pairs[:, 1], looked.pairs[:, 0]])
+    movement = np.concatenate([looked.movement, looked.movement]).astype(np.float64)
+    best, second = (_ranked(row, movement, n, rank) for rank in (0, 1))
+    # For a row whose best pair this is, the other best is its second.
+    others = [np.where(best[r] >= looked.movement, second[r], best[r]) for r in looked.pairs[:, :2].T]
+    usual = _ranked(row, second[beside], n, None)
+    return np.minimum(*others), np.sqrt(usual[looked.pairs[:, 0]] * usual[looked.pairs[:, 1]])
 
 
-def _grey(images: Pixels) -> Greys:
-    return np.asarray(images.astype(np.float32).mean(axis=-1))
-
-
-def _same(one: Greys, other: Greys, noisy: bool) -> NDArray[np.bool_]:
-    """Whether pairs of pictures are one picture: (n,); by their noise where they are `noisy` enough to have some."""
-    if one.shape[1:] != other.shape[1:]:  # an oblong picture turned by 90 degrees
-        return np.zeros(len(one), bool)
-    dy, dx, like = _aligned(_windowed(_detail(one, 5)), _windowed(_detail(other, 5)))
-    pairs = zip(_detail(one, 3), _detail(other, 3), dy, dx, strict=True)
-    found = np.array([_shared(a, np.roll(b, (y, x), (0, 1))) for a, b, y, x in pairs]).reshape(-1, 2)
-    shared, told = found.T
-    told = told * noisy
-    far = np.array([_difference(a, np.roll(b, (y, x), (0, 1))) for a, b, y, x in zip(one, other, dy, dx, strict=True)])
-    return np.asarray(
-        (like > LEAST_DETAIL) & (told > 0) & (shared > LEAST_SHARED_NOISE)
-        | (like > LEAST_DETAIL_NOISELESS) & (told == 0) & (far.reshape(-1) <= MOST_DIFFERENCE)
-    )
-
-
-def _detail(pictures: Greys, side: int) -> Greys:
-    from scipy.ndimage import uniform_filter
-
-    return np.asarray(pictures - uniform_filter(pictures, (0, side, side)))
-
-
-def _windowed(detail: Greys) -> Greys:
-    """Faded to the edges, of length 1."""
-    height, width = detail.shape[1:]
-    fade = np.sqrt(np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]))
-    out = detail * fade
-    return np.asarray(out / np.maximum(np.sqrt((out**2).sum(axis=(1, 2), keepdims=True)), 1e-6), np.float32)
-
-
-def _aligned(one: Greys, other: Greys) -> tuple[Rows, Rows, NDArray[Any]]:
-    """Shift (rows, columns; at most 3 each way) at which pictures correlate most, and how much."""
-    spectrum = np.fft.rfft2(one) * np.conj(np.fft.rfft2(other))
-    around = np.arange(-REACH, REACH + 1)
-    values = np.fft.irfft2(spectrum, s=one.shape[1:])[:, around][:, :, around].reshape(len(one), -1)
-    best = values.argmax(axis=1)
-    return around[best // len(around)], around[best % len(around)], values[np.arange(len(one)), best]
-
-
-def _difference(one: Greys, other: Greys) -> float:
-    """Mean difference of two pictures, each less its median, as a share of the first one's contrast."""
-    a, b = (p[REACH:-REACH, REACH:-REACH] for p in (one, other))
-    a, b = a - np.median(a), b - np.median(b)
-    return float(np.abs(a - b).mean() / max(float(np.abs(a).mean()), 1e-6))
-
-
-def _shared(one: Greys, other: Greys) -> tuple[float, bool]:
-    """Share of the lesser noise that two details have in common where they are calm, and whether there is noise to tell by."""
-    from scipy.ndimage import uniform_filter
-
-    a, b = (p[BORDER:-BORDER, BORDER:-BORDER] for p in (one, other))
-    # Where a part has detail of its own, two photographs share it; the calm half shows the camera's noise.
-    lively = uniform_filter(a**2 + b**2, 5)
-    calm = lively <= np.median(lively)
-    less, more = sorted(float(np.median(np.abs(p[calm]))) for p in (a, b))
-    differing = float(np.median(np.abs(a[calm] - b[calm])))
-    shared = (less**2 + more**2 - differing**2) / max(2 * less**2, 1e-9)
-    return shared, less > max(LEAST_NOISE, LEAST_NOISE_RATIO * more)
+def _ranked(row: Rows, value: Values, n: int, rank: int | None) -> Values:
+    """For each of n rows its value of a rank (0: least; None: the median), UNKNOWN where it has too few."""
+    order = np.lexsort((value, row))
+    first = np.searchsorted(row[order], np.arange(n + 1))
+    count = np.diff(first)
+    place = count // 2 if rank is None else np.full(n, rank)
+    out = np.full(n, UNKNOWN)
+    has = count > place
+    out[has] = value[order[(first[:-1] + place)[has]]]
+    return out

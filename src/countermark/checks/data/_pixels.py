@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.features.patches import SIDE
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 BRIGHTNESS, COLOUR = 32, 16
@@ -42,3 +44,16 @@ def shares(size: int, side: int) -> Floats:
     edge, line = np.linspace(0, size, side + 1), np.arange(size)
     overlap = np.maximum(np.minimum(edge[1:, None], line + 1) - np.maximum(edge[:-1, None], line), 0)
     return np.asarray(overlap / overlap.sum(axis=1, keepdims=True), np.float32)
+
+
+def at_side(pixels: Pixels) -> Pixels:
+    """Pictures at the features' size (64 x 64): area averages going down, repeats going up, which nothing hides from."""
+    height, width = pixels.shape[1:3]
+    if (height, width) == (SIDE, SIDE):
+        return pixels
+    down, across = shares(height, SIDE), shares(width, SIDE)
+    out = np.empty((len(pixels), SIDE, SIDE, 3), np.uint8)
+    for at in range(0, len(pixels), BATCH):
+        part = np.einsum("ih,nhwc,jw->nijc", down, pixels[at : at + BATCH].astype(np.float32), across, optimize=True)
+        out[at : at + BATCH] = np.clip(np.rint(part), 0, 255).astype(np.uint8)
+    return out

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.checks.data._check import CheckReport
 from countermark.checks.data._null import holm, robust_z, tail_p
 from countermark.checks.data._view import LEAST_ROWS, View
+from countermark.finding import Finding, Found, Measure, Passed, Where
 
 NATURAL = 0.01
 BOUND = 0.01
@@ -67,3 +69,27 @@ def standing_out(view: View, share: NDArray[np.float64]) -> list[tuple[int, floa
     adjusted = holm(tail_p(robust_z(share[able], 0.01)))
     more = share[able] - np.median(share[able]) >= LEAST_MORE if len(able) else np.zeros(0, bool)
     return [(int(s), float(p)) for s, p, far in zip(able, adjusted, more, strict=True) if far and p < BOUND]
+
+
+def by_nature(view: View, groups: Sequence[Group], usual: float, check: str) -> CheckReport:
+    """Where rows repeat by nature: suppliers that repeat far more than all others, and no row set aside or looked at by itself."""
+    share, many = shares(view, groups), view.content.words.many
+    findings = tuple(_stands_out(view, s, float(share[s]), usual, p, check) for s, p in standing_out(view, share))
+    measures = (
+        Measure("rows that repeat another, median supplier", usual), Measure("largest share of a supplier", float(share.max())),
+        Measure("bound on adjusted p", BOUND),
+    )  # fmt: skip
+    left_out = (f"single repeated {many}: {usual:.1%} of the median supplier's repeat by nature",)
+    outcome = Found(findings, measures, left_out) if findings else Passed(measures, left_out)
+    return CheckReport(outcome, looked=np.zeros(len(view.label), bool))
+
+
+def _stands_out(view: View, s: int, share: float, usual: float, p: float, check: str) -> Finding:
+    words, name = view.content.words, view.suppliers[s]
+    return Finding(
+        check, "repeats-more", "medium", min(0.999, 1 - p),
+        f"{share:.0%} of {name}'s {words.many} repeat another; {usual:.0%} of the median supplier's",
+        Where(supplier=name), f"{words.equal}; adjusted p = {p:.2g} against the spread over suppliers",
+        "ask the supplier how its rows came to be; keep one of each where they are copies",
+        "which of them are copies: rows of this data repeat by nature",
+    )  # fmt: skip

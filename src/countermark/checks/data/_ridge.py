@@ -2,7 +2,8 @@
 
 Leaving a group out needs only its own sums: with G = Z'Z and H = Z'Y over all rows, the head without group g
 solves (G - G_g + lambda I) W = H - H_g. Sums of groups add up, so deliveries can be added and taken away; for groups
-smaller than the features the same solution comes cheaper by Woodbury's identity.
+smaller than the features the same solution comes cheaper by Woodbury's identity. Rows are multiples of 1/256
+(`features.frame`), so the sums are exact, and so is taking one away.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.features.frame import Directions
+
 Floats = NDArray[np.float64]
-DIMENSIONS = 640
-SAMPLE = 1600
 RIDGE = 0.06
 
 
@@ -23,17 +24,9 @@ def reduced(features: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
         features: (n, d). seed: of the row sample that directions are taken from.
 
     Returns:
-        float32 (n, at most 640).
+        float32 (n, at most 640), multiples of 1/256.
     """
-    z = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-3)
-    if z.shape[1] <= DIMENSIONS:
-        return np.asarray(z, np.float32)
-    rng = np.random.default_rng([seed, 41])
-    sample = z[np.sort(rng.permutation(len(z))[:SAMPLE])]
-    # Directions of the sample from its Gram matrix, which is smaller than its covariance.
-    values, left = np.linalg.eigh(sample @ sample.T)
-    kept = np.flatnonzero(values > values[-1] * 1e-6)[::-1][:DIMENSIONS]
-    return np.asarray(z @ (sample.T @ (left[:, kept] / np.sqrt(values[kept]))), np.float32)
+    return Directions.fit(features, seed).on(features)
 
 
 def folds(label: NDArray[np.intp], seed: int, count: int = 5) -> NDArray[np.intp]:

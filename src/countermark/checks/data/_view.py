@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,11 @@ class View:
         sizes: (n, 2) width and height of the pictures before they were brought to one size, or None where unknown.
         counts: rows by supplier and class as delivered, and as they are in the data now; None where they are these rows.
         files: n encoded pictures as they were delivered, or None where only pixels are known.
+        sharper: heads over features that tell single labels apart better than `heads` do, but know less of suppliers; None where there are none.
+        tests: pictures that a model will be tested on, of the same size, and their names; None where unknown.
+        delivery: (n,) codes into `deliveries`, in which a supplier's earlier ones stand before its later ones; None and empty
+            where deliveries are not known. looked: what looks at single files told of every row, by name (`_first_look`);
+            properties: (n, 6) of `_properties`, or None.
         seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
@@ -46,6 +52,18 @@ class View:
     suspected: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     counts: tuple[Counts, Counts] | None = None
     files: Sequence[bytes] | None = None
+    sharper: Heads | None = None
+    tests: tuple[NDArray[np.uint8], tuple[str, ...]] | None = None
+    delivery: NDArray[np.intp] | None = None
+    deliveries: tuple[str, ...] = ()
+    looked: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    properties: NDArray[np.float64] | None = None
+
+    def told(self, name: str, look: Callable[[Sequence[bytes]], Sequence[Any]]) -> Sequence[Any] | None:
+        """What a look at single files tells, one value a row: as it was told before, or by looking now; None without files."""
+        if name in self.looked:
+            return self.looked[name]
+        return None if self.files is None else look(self.files)
 
     @property
     def images(self) -> NDArray[np.uint8]:
@@ -77,6 +95,11 @@ class View:
         return np.bincount([c for _, c, _ in self.cells], minlength=len(self.classes))
 
     @property
+    def single(self) -> Heads:
+        """The heads that single rows are judged by."""
+        return self.sharper or self.heads
+
+    @property
     def abstained(self) -> NDArray[np.bool_]:
         """(classes,) classes with fewer than 8 rows: too few to judge."""
         return np.asarray(np.bincount(self.label, minlength=len(self.classes)) < LEAST_ROWS)
@@ -92,6 +115,14 @@ class View:
     def names(self, rows: NDArray[np.intp]) -> tuple[str, ...]:
         """Ids of rows."""
         return tuple(self.ids[i] for i in rows)
+
+
+def rows_of(view: View, cells: Iterable[Cell]) -> NDArray[np.bool_]:
+    """(n,) whether each row lies in one of the cells."""
+    out = np.zeros(len(view.label), bool)
+    for _, _, rows in cells:
+        out[rows] = True
+    return out
 
 
 def compared_cells(view: View, compared: int, which: str) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countermark.checks.data import (
-    _combine,
     cell_difference,
     contract,
     drift,
@@ -25,15 +24,16 @@ from countermark.checks.data import (
     spectral,
 )
 from countermark.checks.data._check import Check, CheckReport
-from countermark.checks.data._prepare import Progress, Spread, at_side, patch_features, prepare
-from countermark.checks.data._view import Counts, View
-from countermark.checks.data.contract import counts as count_rows
-from countermark.checks.data.screening import CellResult, Features, Screening, SupplierResult
+from countermark.checks.data._features import NET, PATCHES, called, features_of, taught_here
+from countermark.checks.data._given import counted, frozen, tests_beside, with_deliveries, with_files
+from countermark.checks.data._joined import joined, not_applicable
+from countermark.checks.data._prepare import Progress, prepare
+from countermark.checks.data._view import View
+from countermark.checks.data._work import Work
+from countermark.checks.data.screening import Features, Screening
 from countermark.engines.engine import Engine, Threads, one_thread
 from countermark.errors import Unusable
-from countermark.features.own_model import encoded, encoder
-from countermark.finding import SEVERITIES, Failed, Finding, Found, Outcome, Skipped
-from countermark.formats.image import sniff
+from countermark.finding import Failed, Outcome, Skipped
 
 # In this order: a check may leave out of its heads what an earlier one suspects.
 CHECKS: tuple[Check, ...] = (
@@ -42,8 +42,6 @@ CHECKS: tuple[Check, ...] = (
     drift.CHECK,
 )  # fmt: skip
 WORKERS = 2
-_PLURAL = {"pictures": "pictures", "table": "tables", "signals": "signals"}
-OWN = "the user's model (heads out of fold; whether it was taught on these rows is not known)"
 
 
 def screen(
@@ -52,6 +50,7 @@ def screen(
     suppliers: Sequence[str],
     *,
     model: object | None = None,
+    features: str = PATCHES,
     deliveries: Sequence[str] | None = None,
     ids: Sequence[str] | None = None,
     contract: Mapping[str, Mapping[str, int]] | None = None,
@@ -59,70 +58,65 @@ def screen(
     aside: Sequence[bool] | None = None,
     sizes: Sequence[tuple[int, int]] | None = None,
     files: Sequence[bytes] | None = None,
+    tests: tuple[NDArray[np.uint8], Sequence[str]] | None = None,
     seed: int = 0,
     engine: Engine | None = None,
     progress: Progress | None = None,
+    work: Work | None = None,
 ) -> Screening:
     """Screen training data for poison, and name the supplier.
 
     Args:
         images: uint8 (n, h, w) or (n, h, w, 3), sides of at least 8. labels, suppliers: n names each.
         model: the user's own, whose inner layer gives the features: a path to an ONNX file, its bytes, or a function of uint8
-            (n, h, w, 3) that returns features (n, ...). Heads are fitted on them out of fold; patch features are learnt where absent.
-        deliveries: n delivery ids, used for row names where `ids` is absent. ids: n unique row names.
+            (n, h, w, 3) that returns features (n, ...), a torch module, or features (n, d) themselves. Heads are fitted on them out of fold;
+            patch features are learnt where absent.
+        features: `"net"` trains a small network here, out of fold by suppliers, for `data/label-errors` alone; `"patches"` does not.
+        deliveries: n delivery ids; among a supplier's rows, earlier deliveries stand before later ones. Used for row names where `ids` is
+            absent. ids: n unique row names.
         contract: supplier -> class -> rows agreed. delivered: n labels as the suppliers gave them, where decisions changed
             some. aside: n, whether a row is set aside; it is screened all the same, and not counted against the contract.
         sizes: n (width, height) that the pictures had before they were brought to one size; read from `files` where absent.
+        tests: pictures of a test set, uint8 (m, h, w) or (m, h, w, 3) of the size of `images`, and their names: rows that stand in it are told.
         files: n encoded pictures as delivered, for checks that look at bytes. seed: of sampling and folds: same seed, same result.
         engine: how feature extraction is spread; by default two threads of this process.
         progress: called with (stage, share done, 0 to 1).
+        work: what earlier screenings of a workspace left of these rows, for `lifecycle.screen`; it takes the place of `files`.
 
     Raises:
-        Unusable: shapes disagree, fewer than two suppliers or classes, row ids repeat, or `model` is none or answers with
-            something else than features. FormatRefused, MissingExtra: as `own_model.encoder`; FormatRefused: a file is no picture.
+        Unusable: shapes disagree, fewer than two suppliers or classes, row ids repeat, `model` is none or answers with
+            something else than features, or `features` is neither. FormatRefused, MissingExtra: as `own_model.encoder`; FormatRefused: a file
+            is no picture; MissingExtra: a network is asked for and PyTorch is absent.
     """
     tags = deliveries if deliveries is not None else suppliers
+    if features not in (PATCHES, NET):
+        raise Unusable(f"features {features!r}", mend=f'"{PATCHES}" or "{NET}"')
     names = list(ids) if ids is not None else [f"{tag}/{i}" for i, tag in enumerate(tags)]
-    spread = _features_of(model, seed, engine or Threads(WORKERS), progress)
+    if work is not None and model is not None:
+        work.frozen = None  # frames are of patches
+    spread = features_of(model, seed, engine or Threads(WORKERS), progress, work)
     with one_thread():
-        view, dimensions = prepare(images, labels, suppliers, names, contract, seed, spread)
-        for what, given in (("sizes", sizes), ("files", files)):
-            if given is not None and len(given) != len(view.label):
-                raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
-        view = replace(view, files=files)
-        if files is not None and sizes is None:
-            sizes = [(facts.width, facts.height) for facts in map(sniff, files)]
-        if sizes is not None:
-            view = replace(view, sizes=np.array(sizes, np.intp))
+        view, rows = prepare(images, labels, suppliers, names, contract, seed, spread)
+        if work is not None:
+            view, rows = frozen(view, rows, spread, work)
+        view = replace(with_files(view, sizes, files, work), tests=tests_beside(tests, view))
+        if deliveries is not None:
+            view = with_deliveries(view, deliveries)
         if delivered is not None or aside is not None:
-            view = replace(view, counts=_counts(labels, suppliers, delivered, aside))
-        return screened(view, "k-means patches" if model is None else OWN, dimensions, progress)
+            view = replace(view, counts=counted(labels, suppliers, delivered, aside))
+        view, single = taught_here(view, progress) if features == NET else (view, None)
+        return screened(view, Features(called(model), rows.dimensions, view.heads.accuracy, single), progress)
 
 
-def screened(view: View, features: str, dimensions: int, progress: Progress | None = None) -> Screening:
+def screened(view: View, features: Features, progress: Progress | None = None) -> Screening:
     """All checks of such rows over a view, joined; whoever made it keeps BLAS to one thread.
 
     Args:
-        features, dimensions: what the rows were turned into, and how many numbers each.
+        features: what the rows were turned into.
     """
     reports = run_checks(view, CHECKS, progress)
-    return _joined(view, reports, Features(features, dimensions, view.heads.accuracy))
-
-
-def _features_of(model: object, seed: int, engine: Engine, progress: Progress | None) -> Spread:
-    if model is None:
-        return lambda pixels: patch_features(at_side(pixels), seed, engine, progress)
-    encode = encoder(model)
-    return lambda pixels: encoded(encode, pixels, (lambda done: progress("features", done)) if progress else None)
-
-
-def _counts(
-    labels: Sequence[str], suppliers: Sequence[str], delivered: Sequence[str] | None, aside: Sequence[bool] | None
-) -> tuple[Counts, Counts]:
-    """Rows by supplier and class as delivered, and as they are in the data now."""
-    kept = [i for i, out in enumerate(aside if aside is not None else [False] * len(labels)) if not out]
-    now = count_rows([labels[i] for i in kept], [suppliers[i] for i in kept])
-    return count_rows(labels if delivered is None else delivered, suppliers), now
+    away = [check for check in CHECKS if view.content.kind not in check.of]
+    return joined(view, reports, features, not_applicable(view, away))
 
 
 def run_checks(view: View, checks: Sequence[Check], progress: Progress | None = None) -> dict[str, CheckReport]:
@@ -146,59 +140,9 @@ def _run(check: Check, view: View) -> CheckReport:
         report = check.run(view)
     except (ArithmeticError, ValueError, IndexError, np.linalg.LinAlgError) as error:
         report = CheckReport(Failed(f"{type(error).__name__}: {error}"))
-    return replace(report, id=check.id, version=check.version, code=check.code)
-
-
-def _joined(view: View, reports: dict[str, CheckReport], features: Features) -> Screening:
-    suppliers = _suppliers(view, reports)
-    named = {s.id for s in suppliers if s.named}
-    return Screening(
-        _combine.row_p(view, reports), _combine.flagged(view, reports), suppliers, _cells(view, reports, named), reports,
-        tuple(c for c, few in zip(view.classes, view.abstained, strict=True) if few), features, _worst_first(reports),
-        {digest: png for r in reports.values() for digest, png in r.exhibits.items()}, _not_applicable(view),
-    )  # fmt: skip
-
-
-def _not_applicable(view: View) -> dict[str, str]:
-    """Checks that say nothing about such rows: neither passed nor skipped, for there is nothing they could have looked at."""
-    return {
-        check.id: f"a check of {' and '.join(_PLURAL[kind] for kind in check.of)}: these are {view.content.words.many}"
-        for check in CHECKS if view.content.kind not in check.of
-    }  # fmt: skip
-
-
-def _suppliers(view: View, reports: dict[str, CheckReport]) -> tuple[SupplierResult, ...]:
-    q, loudest = _combine.supplier_q(view, reports)
-    reasons = _reasons(reports)
-    return tuple(
-        SupplierResult(
-            s, float(qi) / _combine.ACCUSING, float(qi), bool(qi < _combine.ALPHA),
-            reasons.get(s, check) if qi < _combine.ALPHA else "",
-        )
-        for s, qi, check in zip(view.suppliers, q, loudest, strict=True)
-    )  # fmt: skip
-
-
-def _cells(view: View, reports: dict[str, CheckReport], named: set[str]) -> tuple[CellResult, ...]:
-    out = []
-    for s, c, _ in view.cells:
-        q, supplier = _combine.cell_q(reports, (s, c)), view.suppliers[s]
-        stands = supplier in named and q < _combine.ALPHA
-        out.append(CellResult(supplier, view.classes[c], q / _combine.ACCUSING, q, stands))
-    return tuple(out)
-
-
-def _reasons(reports: dict[str, CheckReport]) -> dict[str, str]:
-    out: dict[str, list[str]] = {}
-    for finding in _worst_first(reports):
-        if finding.where.supplier and finding.severity in ("high", "critical"):
-            out.setdefault(finding.where.supplier, []).append(finding.what)
-    return {supplier: "; ".join(told[:3]) for supplier, told in out.items()}
-
-
-def _worst_first(reports: dict[str, CheckReport]) -> tuple[Finding, ...]:
-    every = [f for r in reports.values() if isinstance(r.outcome, Found) for f in r.outcome.findings]
-    return tuple(sorted(every, key=lambda f: (-SEVERITIES.index(f.severity), -f.confidence)))
+    return replace(
+        report, id=check.id, version=check.version, code=check.code, operating=check.operating, alarms=check.alarms
+    )
 
 
 def looked_away(screening: Screening) -> tuple[str, ...]:

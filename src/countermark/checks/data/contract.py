@@ -1,24 +1,38 @@
-"""data/contract: rows per supplier and class are what was agreed. Free, and first; needs no picture."""
+"""data/contract: rows per supplier and class are what was agreed, and a newest delivery is like the supplier's earlier ones.
+
+Free, and first; needs no pixel. What the past tells is in `_past`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from countermark.checks.data._check import Check, CheckReport
+from countermark.checks.data._codings import CODING, codings
+from countermark.checks.data._past import compare_past
 from countermark.checks.data._view import Counts, View
 from countermark.finding import Finding, Found, Measure, Outcome, Passed, Skipped, Where
 
 ID = "data/contract"
 MOST_NAMED = 20
+NO_CONTRACT = "no contract was given that says how many rows were agreed (`--contract FILE`)"
 
 
 def run(view: View) -> CheckReport:
-    """Compare counts with the contract; Skipped where there is none."""
+    """Compare counts with the contract, and newest deliveries with the past; Skipped where there is neither."""
+    told, measures, alone = compare_past(view, ID, view.told(CODING, codings))
     if view.contract is None:
-        return CheckReport(Skipped("no contract was given that says how many rows were agreed (`--contract FILE`)"))
+        if told:
+            return CheckReport(Found(tuple(told), measures, tuple(filter(None, (NO_CONTRACT, alone)))))
+        reason = f"{NO_CONTRACT}; {alone}" if alone and view.delivery is not None else NO_CONTRACT
+        return CheckReport(Skipped(reason, measures))
     now = counts([view.classes[c] for c in view.label], [view.suppliers[s] for s in view.supplier])
     delivered, kept = view.counts or (now, now)
-    return CheckReport(compare(view.contract, delivered, kept))
+    agreed = compare(view.contract, delivered, kept)
+    findings = (*(agreed.findings if isinstance(agreed, Found) else ()), *told)
+    left_out = (alone,) if alone else ()
+    every = (*agreed.measures, *measures)
+    return CheckReport(Found(findings, every, left_out) if findings else Passed(every, left_out))
 
 
 def counts(labels: Sequence[str], suppliers: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -74,4 +88,10 @@ def _told(came: int, have: int) -> str:
     return f"{have} rows" if came == have else f"{came} rows delivered, {have} in the data"
 
 
-CHECK = Check(ID, 3, run)
+CHECK = Check(
+    ID,
+    4,
+    run,
+    "more rows than agreed; a delivery unlike the supplier's own earlier ones",
+    "more rows: none, counts are exact; unlike the past: told at low severity, no rate is promised",
+)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from countermark.checks.data._addition import Asked, report
+from countermark.checks.data._addition import ALARMS, OPERATING, Asked, report
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._pixels import BRIGHTNESS, vectors
 from countermark.checks.data._view import View
 
-ASKED = Asked("data/frequency", "spectrum", 0.02)
+NAME = "data/frequency"
+FLOOR = 0.02
 LEAST = 8.0  # magnitudes under this many grey levels are a camera's noise
 
 
@@ -22,7 +23,9 @@ def run(view: View) -> CheckReport:
     """Look at the logarithm of the magnitudes of the brightness's Fourier transform at 32 x 32."""
     height, width = (min(BRIGHTNESS, side) for side in view.images.shape[1:3])
     light = vectors(view.images)[:, : height * width].reshape(-1, height, width)
-    return report(view, _spectrum(light), ASKED)
+    spectrum = _spectrum(light)
+    alone = np.eye(spectrum.shape[1], dtype=np.float32)
+    return report(view, spectrum, Asked(NAME, "spectrum", FLOOR, alone))
 
 
 def _spectrum(light: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -32,4 +35,4 @@ def _spectrum(light: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.log(size + LEAST).reshape(len(light), -1), np.float32)
 
 
-CHECK = Check(ASKED.check, 1, run, of=("pictures",))
+CHECK = Check(NAME, 2, run, OPERATING, ALARMS, of=("pictures",))

@@ -8,8 +8,11 @@ batch; pictures no larger than the model's input hide nothing.
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +21,10 @@ from countermark.checks.data import _lattice
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._exhibit import strip
 from countermark.checks.data._lattice import Suspicion
-from countermark.checks.data._prepare import at_side
+from countermark.checks.data._pixels import at_side
 from countermark.checks.data._view import View
 from countermark.errors import FormatRefused
+from countermark.features.patches import SIDE
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 from countermark.formats.decode import Decoder
 from countermark.formats.image import sniff
@@ -39,16 +43,61 @@ class _Seen:
 
     suspicions: dict[int, Suspicion] = field(default_factory=dict)
     shown: dict[int, Pixels] = field(default_factory=dict)
-    unread: int = 0
-    small: int = 0
+    unread: list[int] = field(default_factory=list)
+    small: list[int] = field(default_factory=list)
+
+    def recall(self, row: int, told: dict[str, Any]) -> None:
+        """Take what `look` told of a file."""
+        if told["seen"] in ("unread", "small"):
+            (self.unread if told["seen"] == "unread" else self.small).append(row)
+        if told["seen"] == "looked":
+            height, width = told["size"]
+            self.suspicions[row] = Suspicion(told["score"], (height, width), told["how"])
+        if told["shown"] and len(self.shown) < SHOWN:
+            self.shown[row] = np.frombuffer(b64decode(told["shown"]), np.uint8).reshape(2, SIDE, SIDE, 3)
+
+    def told(self, row: int) -> dict[str, Any]:
+        """What is told of a file that was looked at in its own size."""
+        one = self.suspicions.get(row)
+        shown = b64encode(self.shown[row].tobytes()).decode() if row in self.shown else ""
+        if one is None:
+            return {"seen": "small", "shown": shown}
+        return {
+            "seen": "looked",
+            "score": float(one.score),
+            "size": [int(n) for n in one.size],
+            "how": one.how,
+            "shown": shown,
+        }
 
     def look(self, row: int, image: Pixels) -> None:
         if not _lattice.shapes(*image.shape[:2]):
-            self.small += 1
+            self.small.append(row)
             return
         self.suspicions[row] = seen = _lattice.suspicion(image)
         if seen.score > BOUND and len(self.shown) < SHOWN:
             self.shown[row] = _both(image, seen)
+
+
+def look(files: Sequence[bytes], size: Sequence[int] = (INPUT, INPUT)) -> list[dict[str, Any]]:
+    """Per file: `seen` ("fits", "unread", "small" or "looked"), and where it was looked at its `score`, scaler `size` and `how`.
+
+    The first four flagged have what is `shown` of them (base64 of uint8 (2, 64, 64, 3)).
+
+    Args:
+        size: height and width of the model's input; pictures that fit into it hide nothing.
+    """
+    out: list[dict[str, Any]] = [{"seen": "fits", "shown": ""} for _ in files]
+    seen = _Seen()
+    with Decoder() as decoder:
+        for rows in _batches(files, size, out):
+            for row, image in zip(rows, decoder.each([files[r] for r in rows]), strict=True):
+                if isinstance(image, str):
+                    out[row]["seen"] = "unread"
+                else:
+                    seen.look(row, image)
+                    out[row] = seen.told(row)
+    return out
 
 
 def run(view: View) -> CheckReport:
@@ -58,28 +107,31 @@ def run(view: View) -> CheckReport:
     than the model's input; Skipped where pictures come at the model's size and nobody says what size they had, or where they
     were scaled down on the way.
     """
-    if view.files is None:
-        blind = _blind(view)
-        if blind is not None:
-            return CheckReport(blind)
+    told = view.told(ID, partial(look, size=view.images.shape[1:3]))
+    blind = _blind(view) if told is None else None
+    if blind is not None:
+        return CheckReport(blind)
     seen = _Seen()
-    for row, image in _pictures(view, seen):
+    for row, one in enumerate(told or ()):
+        seen.recall(row, one)
+    for row, image in enumerate(view.images if told is None else ()):
         seen.look(row, image)
     scores = np.zeros(len(view.label))
     for row, suspicion in seen.suspicions.items():
         scores[row] = suspicion.score
+    looked = ~np.isin(np.arange(len(scores)), [*seen.unread, *seen.small])
     bad = np.flatnonzero(scores > BOUND)
     measures = (
-        Measure("pictures larger than the model's input", len(seen.suspicions) + seen.small),
+        Measure("pictures larger than the model's input", len(seen.suspicions) + len(seen.small)),
         Measure("pictures flagged", len(bad)), Measure("bound on the log-likelihood ratio", BOUND, "nat"),
     )  # fmt: skip
     left_out = _left_out(seen)
     if not len(bad):
-        return CheckReport(Passed(measures, left_out), scores)
+        return CheckReport(Passed(measures, left_out), scores, looked=looked)
     digest, png = strip(np.concatenate(list(seen.shown.values())))
     findings = tuple(_finding(view, s, bad, (seen, digest)) for s in np.unique(view.supplier[bad]))
     outcome = Found(findings, measures, left_out)
-    return CheckReport(outcome, scores, suspects=tuple(map(int, bad)), exhibits={digest: png})
+    return CheckReport(outcome, scores, suspects=tuple(map(int, bad)), exhibits={digest: png}, looked=looked)
 
 
 def _blind(view: View) -> Skipped | Passed | None:
@@ -98,28 +150,14 @@ def _blind(view: View) -> Skipped | Passed | None:
     return None
 
 
-def _pictures(view: View, seen: _Seen) -> Iterator[tuple[int, Pixels]]:
-    """Rows larger than the model's input, at their own size; what does not decode is counted."""
-    if view.files is None:
-        yield from enumerate(view.images)
-        return
-    with Decoder() as decoder:
-        for rows in _batches(view.files, view.images.shape[1:3], seen):
-            for row, image in zip(rows, decoder.each([view.files[r] for r in rows]), strict=True):
-                if isinstance(image, str):
-                    seen.unread += 1
-                else:
-                    yield row, image
-
-
-def _batches(files: Sequence[bytes], size: Sequence[int], seen: _Seen) -> Iterator[list[int]]:
+def _batches(files: Sequence[bytes], size: Sequence[int], out: list[dict[str, Any]]) -> Iterator[list[int]]:
     """Rows of pictures larger than `size` (height, width), at most 16 million pixels together or one picture alone."""
     batch, pixels = list[int](), 0
     for row, data in enumerate(files):
         try:
             facts = sniff(data)
         except FormatRefused:
-            seen.unread += 1
+            out[row]["seen"] = "unread"
             continue
         if facts.height <= size[0] and facts.width <= size[1]:
             continue
@@ -141,9 +179,9 @@ def _both(image: Pixels, seen: Suspicion) -> Pixels:
 def _left_out(seen: _Seen) -> tuple[str, ...]:
     lines = []
     if seen.unread:
-        lines.append(f"{seen.unread} pictures did not decode in their own size")
+        lines.append(f"{len(seen.unread)} pictures did not decode in their own size")
     if seen.small:
-        lines.append(f"{seen.small} pictures are less than twice as large as any target size")
+        lines.append(f"{len(seen.small)} pictures are less than twice as large as any target size")
     return tuple(lines)
 
 
@@ -162,4 +200,11 @@ def _finding(view: View, s: int, bad: NDArray[np.intp], shown: tuple[_Seen, str]
     )  # fmt: skip
 
 
-CHECK = Check(ID, 5, run, of=("pictures",))
+CHECK = Check(
+    ID,
+    5,
+    run,
+    "log-likelihood ratio above 20",
+    "none promised; set on 1,200 pictures of which 1 % lie above 16",
+    of=("pictures",),
+)

@@ -33,7 +33,7 @@ def run(view: View) -> CheckReport:
     """Name suppliers whose labels disagree; Skipped where the model is too weak to judge."""
     # A backdoored cell makes the same class of honest suppliers look wrong: its rows teach nobody here.
     poisoned = view.suspects_of("data/recurring-patch")
-    margin = margins(view.heads.by_fold(poisoned), view.label)
+    margin = margins(view.single.by_fold(poisoned), view.label)
     accuracy = float((margin < 0).mean())
     if accuracy < LEAST_ACCURACY:
         reason = f"too weak to judge: out-of-fold accuracy {accuracy:.2f} is below {LEAST_ACCURACY}"
@@ -63,8 +63,12 @@ def run(view: View) -> CheckReport:
     )
     outcome = Found(tuple(findings), measures, left_out) if findings else Passed(measures, left_out)
     row_p = bulk_p(margin, margin[~inside & ~bad] if (~inside & ~bad).any() else margin)
-    return CheckReport(outcome, margin, row_p, adjusted, {}, tuple(map(int, np.flatnonzero(bad))), exhibits,
-                       float(posterior[asked].sum()))  # fmt: skip
+    taken = float(posterior[asked].sum())
+    precision, recall = (
+        (float(posterior[bad].mean()), float(posterior[bad].sum()) / taken) if bad.any() else (None, None)
+    )
+    return CheckReport(outcome, margin, row_p, adjusted, {}, tuple(map(int, np.flatnonzero(bad))), exhibits, taken,
+                       precision, recall, ~view.abstained[view.label])  # fmt: skip
 
 
 def _supplier_p(view: View, margin: Floats, poisoned: Rows) -> Floats:
@@ -84,10 +88,10 @@ def _posterior(view: View, named: list[int], poisoned: Rows) -> tuple[NDArray[np
     honest = np.setdiff1d(np.flatnonzero(~inside), poisoned)
     asked, posterior, margin = inside.copy(), np.zeros(n), np.zeros(n)
     if not len(honest):
-        return asked, posterior, margins(view.heads.by_fold(poisoned), view.label)
+        return asked, posterior, margins(view.single.by_fold(poisoned), view.label)
     untaught = poisoned
     for _ in range(ROUNDS):
-        scores = view.heads.by_fold(untaught)
+        scores = view.single.by_fold(untaught)
         margin = margins(scores, view.label)
         wrong = WrongLabels.learn(scores, view.label, honest, view.seed)
         for s in named:
@@ -144,4 +148,10 @@ def _finding(
     )  # fmt: skip
 
 
-CHECK = Check(ID, 3, run)
+CHECK = Check(
+    ID,
+    3,
+    run,
+    "suppliers: Holm-adjusted p below 1.25 %; their rows: posterior above 0.5; other rows: as many as keep an expected precision of 90 %",
+    "an innocent supplier in at most 1.25 % of screenings, where the empirical null holds; rows: one less the expected precision",
+)

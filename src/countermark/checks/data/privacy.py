@@ -7,7 +7,8 @@ Fields are named, their values are never repeated: findings are signed and shown
 from __future__ import annotations
 
 from collections import Counter
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._view import View
 from countermark.errors import FormatRefused
 from countermark.finding import SEVERITIES, Finding, Found, Measure, Passed, Severity, Skipped, Where
-from countermark.formats.identifiers import KINDS, Told, told
+from countermark.formats.identifiers import KINDS, told
 
 ID = "data/privacy"
 MOST_FIELDS = 12
@@ -27,28 +28,40 @@ _WHAT = {
 }  # fmt: skip
 
 
+def look(files: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Per file: `fields` by kind of identifier, and lines `unread` about what was not looked into."""
+    return [_look(data) for data in files]
+
+
+def _look(data: bytes) -> dict[str, Any]:
+    try:
+        seen = told(data)
+    except FormatRefused as error:
+        return {"fields": {}, "unread": [f"not read: {error.what}"[:120]]}
+    fields: dict[str, list[str]] = {}
+    for one in seen.identifiers:
+        fields.setdefault(one.kind, []).append(one.field)
+    return {"fields": fields, "unread": list(seen.unread)}
+
+
 def run(view: View) -> CheckReport:
     """One finding per supplier and kind of identifier; sets no row aside and accuses nobody."""
-    if view.files is None:
+    told_of = view.told(ID, look)
+    if told_of is None:
         return CheckReport(Skipped("only pixels are known, not the files as they were delivered"))
-    scores, devices = np.zeros(len(view.files)), 0
+    scores, devices = np.zeros(len(told_of)), 0
     found: dict[tuple[int, str], list[tuple[int, list[str]]]] = {}
     away: Counter[str] = Counter()
-    for row, data in enumerate(view.files):
-        try:
-            seen = told(data)
-        except FormatRefused as error:
-            away[f"not read: {error.what}"[:120]] += 1
-            continue
-        away.update(seen.unread)
-        by_kind = _by_kind(seen)
-        devices += bool(by_kind.pop("device", ()))
-        for kind, fields in by_kind.items():
-            scores[row] = max(scores[row], SEVERITIES.index(cast(Severity, KINDS[kind])) + 1)
-            found.setdefault((int(view.supplier[row]), kind), []).append((row, fields))
+    for row, seen in enumerate(told_of):
+        away.update(seen["unread"])
+        devices += "device" in seen["fields"]
+        for kind, fields in seen["fields"].items():
+            if kind != "device":
+                scores[row] = max(scores[row], SEVERITIES.index(cast(Severity, KINDS[kind])) + 1)
+                found.setdefault((int(view.supplier[row]), kind), []).append((row, fields))
     findings = tuple(_finding(view, *where, rows) for where, rows in sorted(found.items()))
     measures = (
-        Measure("files looked at", len(view.files)), Measure("files with an identifier", int((scores > 0).sum())),
+        Measure("files looked at", len(told_of)), Measure("files with an identifier", int((scores > 0).sum())),
         Measure("files that name the device or program (told, not a finding)", devices),
     )  # fmt: skip
     left_out = (
@@ -56,13 +69,6 @@ def run(view: View) -> CheckReport:
         *(f"{count} files: {what}" for what, count in away.most_common(10)),
     )
     return CheckReport(Found(findings, measures, left_out) if findings else Passed(measures, left_out), scores)
-
-
-def _by_kind(seen: Told) -> dict[str, list[str]]:
-    out: dict[str, list[str]] = {}
-    for one in seen.identifiers:
-        out.setdefault(one.kind, []).append(one.field)
-    return out
 
 
 def _finding(view: View, s: int, kind: str, rows: list[tuple[int, list[str]]]) -> Finding:
@@ -77,4 +83,11 @@ def _finding(view: View, s: int, kind: str, rows: list[tuple[int, list[str]]]) -
     )  # fmt: skip
 
 
-CHECK = Check(ID, 1, run, of=("pictures",))
+CHECK = Check(
+    ID,
+    1,
+    run,
+    "any field that is there and not blank; sets nothing aside",
+    "none: what is found is there",
+    of=("pictures",),
+)

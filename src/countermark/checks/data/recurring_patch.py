@@ -16,7 +16,7 @@ from countermark.checks.data._combine import SHARE, named_cells
 from countermark.checks.data._exhibit import strip
 from countermark.checks.data._null import robust_z, tail_p
 from countermark.checks.data._patterns import Moving, Windows, likeness, moving, still
-from countermark.checks.data._view import Cell, View, compared_cells
+from countermark.checks.data._view import Cell, View, compared_cells, rows_of
 from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
 ID = "data/recurring-patch"
@@ -73,7 +73,8 @@ def run(view: View) -> CheckReport:
     )  # fmt: skip
     left_out = compared_cells(view, len(cells), "with enough rows")
     outcome = Found(tuple(findings), measures, left_out) if findings else Passed(measures, left_out)
-    return CheckReport(outcome, scores, None, None, adjusted, tuple(suspects), exhibits)
+    looked = rows_of(view, cells)
+    return CheckReport(outcome, scores, None, None, adjusted, tuple(suspects), exhibits, looked=looked)
 
 
 def _mine(view: View, cells: list[Cell]) -> list[Mined]:
@@ -151,4 +152,11 @@ def _finding(
     )  # fmt: skip
 
 
-CHECK = Check(ID, 3, run, of=("pictures",))
+CHECK = Check(
+    ID,
+    3,
+    run,
+    "cells: Holm-adjusted p below 1.25 %; rows inside them: correlation with the pattern above 0.8",
+    "an innocent supplier in at most 1.25 % of screenings, where the empirical null holds; rows: none promised",
+    of=("pictures",),
+)

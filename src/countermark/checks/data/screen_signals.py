@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from countermark.checks.data._prepare import Progress, view_of
 from countermark.checks.data._signals import Signals
 from countermark.checks.data.battery import WORKERS, screened
-from countermark.checks.data.screening import Screening
+from countermark.checks.data.screening import Features, Screening
 from countermark.engines.engine import Engine, Threads, one_thread
 from countermark.errors import Unusable
 from countermark.features.own_model import series_encoded
@@ -61,8 +61,9 @@ def screen_signals(
     content = Signals(clips, rates, seen.traits)
     with one_thread():
         features = seen.features if encoder is None else series_encoded(encoder, clips)
-        view, dimensions = view_of(content, (labels, suppliers, names), contract, seed, lambda: features)
-        return screened(view, NAME if encoder is None else OWN, dimensions, progress)
+        view, rows = view_of(content, (labels, suppliers, names), contract, seed, lambda: features)
+        called = NAME if encoder is None else OWN
+        return screened(view, Features(called, rows.dimensions, view.heads.accuracy), progress)
 
 
 def _summaries(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from countermark.checks.data._prepare import Progress, view_of
 from countermark.checks.data._table import Table
 from countermark.checks.data.battery import screened
-from countermark.checks.data.screening import Screening
+from countermark.checks.data.screening import Features, Screening
 from countermark.engines.engine import one_thread
 from countermark.errors import Unusable
 from countermark.features.columns import Column, columns_of
@@ -69,5 +69,5 @@ def screen_columns(
     ids = columns[id].texts() if id else [f"{i:08d}" for i in range(len(labels))]
     with one_thread():
         content = Table(rest, schema)
-        view, dimensions = view_of(content, (labels, suppliers, ids), contract, seed, lambda: encode(rest, seed))
-        return screened(view, NAME, dimensions, progress)
+        view, rows = view_of(content, (labels, suppliers, ids), contract, seed, lambda: encode(rest, seed))
+        return screened(view, Features(NAME, rows.dimensions, view.heads.accuracy), progress)

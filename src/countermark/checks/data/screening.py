@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -10,9 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countermark.checks.data._check import CheckReport
-from countermark.finding import Finding
+from countermark.checks.data._view import View
+from countermark.checks.data.explanation import Explanation, html_table
+from countermark.errors import Unusable
+from countermark.finding import Finding, alike
 
 TOP = 10
+EXPECTED = (
+    "would set aside",
+    "rows",
+    "expected precision",
+    "expected recall",
+    "operating point",
+    "false alarms to expect",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +54,39 @@ class CellResult:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the rows were turned into, and how well a ridge head does on it out of fold (top-1, 0 to 1)."""
+    """What the rows were turned into, and how well a ridge head does on it out of fold (top-1, 0 to 1).
+
+    single: other features that only `data/label-errors` judged by, or None.
+    """
 
     name: str
     dimensions: int
     accuracy: float
+    single: Features | None = None
+
+    def words(self) -> str:
+        """For people."""
+        own = f"{self.name}, {self.dimensions} dimensions, out-of-fold accuracy {self.accuracy:.2f}"
+        return own + (f"; for single labels {self.single.words()}" if self.single else "")
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
-        return {"name": self.name, "dimensions": self.dimensions, "accuracy": self.accuracy}
+        out = {"name": self.name, "dimensions": self.dimensions, "accuracy": self.accuracy}
+        return out | ({"single": self.single.to_json()} if self.single else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Findings that say the same of several places: the worst of them, how many others there are, and how many rows all name."""
+
+    worst: Finding
+    others: int
+    rows: int
+
+    @classmethod
+    def of(cls, findings: Sequence[Finding]) -> Group:
+        """A group of findings, worst first, at least one."""
+        return cls(findings[0], len(findings) - 1, len({row for f in findings for row in f.where.rows}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +99,7 @@ class Screening:
         suppliers, cells: results in name order. checks: id -> report. abstained: classes too small to judge.
         features: what was used. findings: worst first. exhibits: SHA-256 hex -> PNG of at most 16 kB.
         not_applicable: id -> why, of checks that say nothing about rows of this kind. They were not run: that is no pass.
+        view: the rows that were screened, for `explain`; as large as the pictures.
     """
 
     row_p: NDArray[np.float64]
@@ -75,6 +112,7 @@ class Screening:
     findings: tuple[Finding, ...]
     exhibits: dict[str, bytes]
     not_applicable: dict[str, str] = field(default_factory=dict)
+    view: View | None = field(default=None, repr=False)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -82,24 +120,58 @@ class Screening:
         return tuple(s.id for s in self.suppliers if s.named)
 
     @property
-    def top(self) -> tuple[Finding, ...]:
-        """At most ten findings to show first: the worst of each (check, rule, supplier), then the rest."""
-        first = {(f.check, f.rule, f.where.supplier): f for f in reversed(self.findings)}
-        kept = [f for f in self.findings if first[f.check, f.rule, f.where.supplier] is f]
-        return tuple([*kept, *(f for f in self.findings if f not in kept)][:TOP])
+    def groups(self) -> tuple[Group, ...]:
+        """At most ten groups, worst first: each finding that accuses somebody by itself, all others of one check and rule together."""
+        kept: dict[tuple[str, ...], list[Finding]] = {}
+        for f in self.findings:
+            kept.setdefault(
+                alike(f.check, f.rule, f.severity, f.where.supplier, f.where.label, f.where.path), []
+            ).append(f)
+        return tuple(Group.of(several) for several in kept.values())[:TOP]
 
-    def explain(self, row: int) -> dict[str, float]:
-        """Scores of one row (its position) by check, for checks that score rows; larger is worse."""
-        return {name: float(r.rows[row]) for name, r in self.checks.items() if r.rows is not None}
+    @property
+    def top(self) -> tuple[Finding, ...]:
+        """The worst finding of each group."""
+        return tuple(g.worst for g in self.groups)
+
+    @property
+    def seen(self) -> View:
+        """The rows that were screened.
+
+        Raises:
+            Unusable: this screening was put together without them.
+        """
+        if self.view is None:
+            raise Unusable("this screening kept no rows", mend="`countermark.screen` keeps them")
+        return self.view
+
+    def explain(self, row: int | str) -> Explanation:
+        """All that was said of one row: each check, the supplier, the cell, the label, the nearest rows, what nobody looked at.
+
+        Args:
+            row: its position from 0, its id, or the unique beginning of its id.
+
+        Raises:
+            Unusable: there is no such row, or several ids begin like this.
+        """
+        from countermark.checks.data._explain import explain
+
+        return explain(self, row)
 
     def _repr_html_(self) -> str:
         """A short table for notebooks."""
-        rows = "".join(
-            f"<tr><td>{escape(f.check)}</td><td>{f.severity}</td><td>{f.confidence:.3f}</td><td>{escape(f.what)}</td></tr>"
-            for f in self.top
-        )
+        groups = [
+            (g.worst.check, g.worst.severity, f"{g.worst.confidence:.3f}", g.worst.what, f"and {g.others} more" if g.others else "")
+            for g in self.groups
+        ]  # fmt: skip
+        expected = [
+            (name, str(len(r.suspects)), *("not calibrated" if v is None else f"{v:.2f}" for v in (r.precision, r.recall)),
+             r.operating, r.alarms)
+            for name, r in self.checks.items() if r.suspects
+        ]  # fmt: skip
         named = escape(", ".join(self.named) or "nobody")
         return (
-            f"<p>{int(self.row_flagged.sum())} of {len(self.row_p)} rows flagged; named: {named}</p>"
-            f"<table><tr><th>check</th><th>severity</th><th>confidence</th><th>what</th></tr>{rows}</table>"
+            f"<p>{int(self.row_flagged.sum())} of {len(self.row_p)} rows flagged; named: {named}; {escape(self.features.words())}</p>"
+            + html_table(("check", "severity", "confidence", "what", ""), groups)
+            + html_table(EXPECTED, expected)
         )

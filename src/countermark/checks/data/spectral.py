@@ -5,18 +5,21 @@ Finds patches, blends and stripes that are spread over all suppliers, which no t
 
 from __future__ import annotations
 
-from countermark.checks.data._addition import Asked, report
+from countermark.checks.data._addition import ALARMS, OPERATING, Asked, report
+from countermark.checks.data._bank import patterns
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._directions import FLOOR
-from countermark.checks.data._pixels import vectors
+from countermark.checks.data._pixels import BRIGHTNESS, vectors
 from countermark.checks.data._view import View
 
-ASKED = Asked("data/spectral", "pixels", FLOOR)
+NAME = "data/spectral"
 
 
 def run(view: View) -> CheckReport:
     """Look at brightness at 32 x 32 and colour at 16 x 16."""
-    return report(view, vectors(view.images), ASKED)
+    x = vectors(view.images)
+    height, width = (min(BRIGHTNESS, side) for side in view.images.shape[1:3])
+    return report(view, x, Asked(NAME, "pixels", FLOOR, patterns(height, width, x.shape[1])))
 
 
-CHECK = Check(ASKED.check, 1, run, of=("pictures",))
+CHECK = Check(NAME, 2, run, OPERATING, ALARMS, of=("pictures",))

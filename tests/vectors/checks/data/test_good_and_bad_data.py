@@ -77,6 +77,8 @@ def test_outcome(path: Path) -> None:
         assert set(finding.exhibits) <= set(report.exhibits)
     if "suppliers" in expect:
         assert sorted({f.where.supplier for f in report.outcome.findings}) == expect["suppliers"]
+    if "rules" in expect:
+        assert sorted({f.rule for f in report.outcome.findings}) == expect["rules"]
     if expect.get("rows") == "planted":
         assert suspects == planted
     if "recall" in expect:

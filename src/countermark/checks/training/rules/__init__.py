@@ -34,6 +34,7 @@ from countermark.checks.training.rules import (
     torch_load,
     trust_remote_code,
     unordered_files,
+    unsafe_resize,
     unseeded_random,
     write_outside,
     yaml_load,
@@ -44,6 +45,6 @@ RULES: tuple[Rule, ...] = (
     hidden_text.RULE, hub_download.RULE, import_path.RULE, joblib_load.RULE, keras_load.RULE, monkey_patch.RULE, native_code.RULE, network.RULE,
     nondeterministic.RULE, numpy_allow_pickle.RULE, obfuscated.RULE, package_install.RULE, pickle_load.RULE, process.RULE, secret.RULE, shell.RULE,
     swallowed_error.RULE, temporary_name.RULE, test_data_used.RULE, tls_off.RULE, torch_load.RULE, trust_remote_code.RULE, unordered_files.RULE,
-    unseeded_random.RULE, write_outside.RULE, yaml_load.RULE,
+    unsafe_resize.RULE, unseeded_random.RULE, write_outside.RULE, yaml_load.RULE,
 )  # fmt: skip
 """Sorted by id; all are asked about every program."""

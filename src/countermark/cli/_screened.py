@@ -1,0 +1,89 @@
+"""What `countermark screen` tells of a finished screening: findings in groups, what may be expected of them, what was not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs, Table, worst
+
+if TYPE_CHECKING:
+    from countermark.checks.data.screening import Screening
+    from countermark.finding import Outcome
+
+EXPECTED = ("would set aside", "rows", "expected precision", "expected recall")
+NAMING = "anybody is named in at most 5 % of clean screenings, where the empirical nulls hold; rows: by check, above"
+
+
+def exit_of(outcomes: Sequence[Outcome]) -> int:
+    """1 something was found; 3 something could not be looked at, or nothing was; else 0."""
+    from countermark.finding import Found, Passed
+
+    codes = [FINE if isinstance(o, Passed) else FOUND if isinstance(o, Found) else INCONCLUSIVE for o in outcomes]
+    return worst(codes or [INCONCLUSIVE])
+
+
+def outcome_rows(outcomes: dict[str, Outcome]) -> list[tuple[str, str, str]]:
+    """Check, its word, and what it measured or why it could not look."""
+    rows: list[tuple[str, str, str]] = []
+    for name, outcome in outcomes.items():
+        reason = getattr(outcome, "reason", "") or getattr(outcome, "error", "")
+        measured = ", ".join(f"{m.name} {m.value:.3g}" for m in outcome.measures[:3])
+        rows.append((name, outcome.word, reason or measured))
+    return rows
+
+
+def told(result: Screening, facts: dict[str, Any]) -> Answer:
+    """The answer: groups of findings first, then each check's outcome, what may be expected, and what nobody looked at."""
+    from countermark.checks.data.battery import looked_away
+
+    outcomes = {check: report.outcome for check, report in result.checks.items()}
+    named = [{"supplier": s.id, "p": s.p, "q": s.q, "why": s.why} for s in result.suppliers if s.named]
+    away = (*looked_away(result), *facts.pop("columns_left_out", ()))
+    body: list[Any] = [
+        *_grouped(result), Table(("check", "outcome", "measured"), [
+            *outcome_rows(outcomes), *((check, "not applicable", why) for check, why in result.not_applicable.items()),
+        ]), "",
+        Table(EXPECTED, expected_rows(result)), "",
+        "operating points, and false alarms to expect at them",
+        Pairs([(name, f"{r.operating}; false alarms: {r.alarms}") for name, r in result.checks.items() if r.looking]), "",
+        Pairs([
+            ("suppliers", f"{len(result.suppliers)}, {facts['suppliers']}"),
+            ("false alarms", NAMING), ("features", result.features.words()),
+            ("not judged", f"{len(result.abstained)} classes with too few rows" if result.abstained else "nothing"),
+        ]),
+        *(f"not looked at: {line}" for line in away),
+    ]  # fmt: skip
+    outcome = exit_of(list(outcomes.values()))
+    who = ", ".join(result.named)
+    flagged = f"{len(facts['flagged'])} of {len(result.row_p)} rows flagged, none set aside yet"
+    if outcome == INCONCLUSIVE:
+        words = f"inconclusive: some checks could not look; {flagged}"
+    else:
+        words = f"named: {who}; {flagged}" if who else f"nobody is named; {flagged}"
+    return Answer(
+        words, outcome,
+        facts | {
+            "rows": len(result.row_p), "checks": {name: r.to_json() for name, r in result.checks.items()}, "named": named,
+            "features": result.features.to_json(), "abstained": list(result.abstained),
+            "not_looked_at": list(away), "not_applicable": dict(result.not_applicable),
+        }, body,
+    )  # fmt: skip
+
+
+def _grouped(result: Screening) -> Iterator[Any]:
+    """At most ten groups, worst first; severity and confidence apart, as findings are shown."""
+    for group in result.groups:
+        yield group.worst
+        if group.others:
+            yield f"  and {group.others} more findings like it, {group.rows} rows in all: --json lists them"
+    if result.groups:
+        yield ""
+
+
+def expected_rows(result: Screening) -> list[tuple[str, ...]]:
+    """One for each check that would set rows aside: how many, and what it expects of them where it is calibrated for that."""
+    return [
+        (name, str(len(r.suspects)), *("not calibrated" if v is None else f"{v:.2f}" for v in (r.precision, r.recall)))
+        for name, r in result.checks.items() if r.suspects
+    ]  # fmt: skip

@@ -27,6 +27,7 @@ PURPOSES = {
     "load": "loading verified tensors as NumPy arrays",
     "pkcs11": "keys in a hardware token (PKCS#11)",
     "sigstore": "signing without a key (Sigstore)",
+    "tables": "screening tables, and schemas of them by pandera",
     "team": "a ledger in an object store, and an index on a PostgreSQL",
     "torch": "loading verified tensors into PyTorch, and features of a small network or a torch module",
     "tpm": "keys in this machine's TPM",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,23 +18,76 @@ from countermark.errors import Unusable
 from countermark.formats.image import sniff
 
 
-def tests_beside(
-    tests: tuple[NDArray[np.uint8], Sequence[str]] | None, view: View
-) -> tuple[NDArray[np.uint8], tuple[str, ...]] | None:
-    """A test set as a view takes it, None where there is none.
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What `battery.screen` takes beside rows, each as described there; None where it is not known."""
 
-    Raises:
-        Unusable: pictures of another size, or not one name each.
-    """
-    if tests is None:
-        return None
-    pixels = as_pixels(tests[0])
-    if pixels.shape[1:] != view.images.shape[1:] or len(pixels) != len(tests[1]):
-        raise Unusable(
-            f"{len(tests[1])} names and test images of shape {pixels.shape}",
-            mend="of the size of the images, one name each",
+    deliveries: Sequence[str] | None = None
+    delivered: Sequence[str] | None = None
+    aside: Sequence[bool] | None = None
+    sizes: Sequence[tuple[int, int]] | None = None
+    files: Sequence[bytes] | None = None
+    tests: tuple[NDArray[np.uint8], Sequence[str]] | None = None
+    work: Work | None = None
+
+    def put(self, view: View) -> View:
+        """A view of the same pictures that knows all this.
+
+        Raises:
+            Unusable: not one per row, or test pictures of another size. FormatRefused: a file is no picture.
+        """
+        each = {"sizes": self.sizes, "files": self.files, "deliveries": self.deliveries}
+        for what, given in each.items():
+            if given is not None and len(given) != len(view.label):
+                raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
+        view = replace(self._with_files(view), tests=self._tests(view))
+        if self.deliveries is not None:
+            view = _with_deliveries(view, self.deliveries)
+        return view if self.delivered is None and self.aside is None else replace(view, counts=self._counts(view))
+
+    def _with_files(self, view: View) -> View:
+        """What is known of the files: themselves, or what a first look at them told."""
+        looked: dict[str, Sequence[Any]] = {} if self.files is None else {CODING: _codings(self.files)}
+        if self.work is not None:
+            looked = dict(self.work.look.told)
+            view = replace(view, properties=self.work.look.properties)
+        sizes = self.sizes
+        if CODING in looked and sizes is None:
+            sizes = [(one["width"], one["height"]) for one in looked[CODING]]
+        return replace(view, files=self.files, looked=looked, sizes=None if sizes is None else np.array(sizes, np.intp))
+
+    def _tests(self, view: View) -> tuple[NDArray[np.uint8], tuple[str, ...]] | None:
+        if self.tests is None:
+            return None
+        pixels, names = as_pixels(self.tests[0]), self.tests[1]
+        if pixels.shape[1:] != view.images.shape[1:] or len(pixels) != len(names):
+            raise Unusable(
+                f"{len(names)} names and test images of shape {pixels.shape}",
+                mend="of the size of the images, one name each",
+            )
+        return pixels, tuple(names)
+
+    def _counts(self, view: View) -> tuple[Counts, Counts]:
+        """Rows by supplier and class as delivered, and as they are in the data now."""
+        labels, suppliers = (
+            [names[i] for i in code] for names, code in ((view.classes, view.label), (view.suppliers, view.supplier))
         )
-    return pixels, tuple(tests[1])
+        kept = [i for i, out in enumerate(self.aside if self.aside is not None else [False] * len(labels)) if not out]
+        now = count_rows([labels[i] for i in kept], [suppliers[i] for i in kept])
+        return count_rows(labels if self.delivered is None else self.delivered, suppliers), now
+
+
+def _codings(files: Sequence[bytes]) -> list[dict[str, Any] | None]:
+    out = codings(files)
+    if None in out:
+        sniff(files[out.index(None)])  # says why it is no picture
+    return out
+
+
+def _with_deliveries(view: View, deliveries: Sequence[str]) -> View:
+    names = tuple(dict.fromkeys(deliveries))
+    code = {name: i for i, name in enumerate(names)}
+    return replace(view, delivery=np.array([code[d] for d in deliveries], np.intp), deliveries=names)
 
 
 def frozen(view: View, features: Encoded, spread: Spread, work: Work) -> tuple[View, Encoded]:
@@ -47,52 +100,3 @@ def frozen(view: View, features: Encoded, spread: Spread, work: Work) -> tuple[V
     if work.frozen is None and features.frame is not None:
         work.frozen = Frozen(features.frame, view.heads.accuracy, len(view.label))
     return view, features
-
-
-def with_files(
-    view: View, sizes: Sequence[tuple[int, int]] | None, files: Sequence[bytes] | None, work: Work | None
-) -> View:
-    """The same rows, with what is known of their files: themselves, or what a first look at them told.
-
-    Raises:
-        Unusable: not one size or file per row. FormatRefused: a file is no picture.
-    """
-    for what, given in (("sizes", sizes), ("files", files)):
-        if given is not None and len(given) != len(view.label):
-            raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
-    looked: dict[str, Sequence[Any]] = {} if files is None else {CODING: _codings(files)}
-    if work is not None:
-        looked = dict(work.look.told)
-        view = replace(view, properties=work.look.properties)
-    if CODING in looked and sizes is None:
-        sizes = [(one["width"], one["height"]) for one in looked[CODING]]
-    return replace(view, files=files, looked=looked, sizes=None if sizes is None else np.array(sizes, np.intp))
-
-
-def _codings(files: Sequence[bytes]) -> list[dict[str, Any] | None]:
-    out = codings(files)
-    if None in out:
-        sniff(files[out.index(None)])  # says why it is no picture
-    return out
-
-
-def with_deliveries(view: View, deliveries: Sequence[str]) -> View:
-    """The same rows, with the delivery of each.
-
-    Raises:
-        Unusable: not one per row.
-    """
-    if len(deliveries) != len(view.label):
-        raise Unusable(f"{len(deliveries)} deliveries for {len(view.label)} rows", mend="one per row")
-    names = tuple(dict.fromkeys(deliveries))
-    code = {name: i for i, name in enumerate(names)}
-    return replace(view, delivery=np.array([code[d] for d in deliveries], np.intp), deliveries=names)
-
-
-def counted(
-    labels: Sequence[str], suppliers: Sequence[str], delivered: Sequence[str] | None, aside: Sequence[bool] | None
-) -> tuple[Counts, Counts]:
-    """Rows by supplier and class as delivered, and as they are in the data now."""
-    kept = [i for i, out in enumerate(aside if aside is not None else [False] * len(labels)) if not out]
-    now = count_rows([labels[i] for i in kept], [suppliers[i] for i in kept])
-    return count_rows(labels if delivered is None else delivered, suppliers), now

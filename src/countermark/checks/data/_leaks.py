@@ -54,9 +54,8 @@ def findings(view: View, both: dict[int, int], check: str) -> tuple[list[Finding
 
 
 def _finding(view: View, supplier: str, both: dict[int, int], check: str, seen: tuple[str, ...]) -> Finding:
-    assert view.tests is not None
-    rows = np.array(sorted(set(both.values())), np.intp)
-    pairs = "; ".join(f"{view.ids[row]} is {view.tests[1][test]}" for test, row in list(both.items())[:NAMED])
+    rows, names = np.array(sorted(set(both.values())), np.intp), () if view.tests is None else view.tests[1]
+    pairs = "; ".join(f"{view.ids[row]} is {names[test]}" for test, row in list(both.items())[:NAMED])
     more = f"; and {len(both) - NAMED} more" if len(both) > NAMED else ""
     return Finding(
         check, RULE, "high", 0.95, f"{len(rows)} rows of {supplier} stand in the test set",

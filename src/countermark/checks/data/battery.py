@@ -25,7 +25,7 @@ from countermark.checks.data import (
 )
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._features import NET, PATCHES, called, features_of, taught_here
-from countermark.checks.data._given import counted, frozen, tests_beside, with_deliveries, with_files
+from countermark.checks.data._given import Beside, frozen
 from countermark.checks.data._joined import joined, not_applicable
 from countermark.checks.data._prepare import Progress, prepare
 from countermark.checks.data._view import View
@@ -99,11 +99,7 @@ def screen(
         view, rows = prepare(images, labels, suppliers, names, contract, seed, spread)
         if work is not None:
             view, rows = frozen(view, rows, spread, work)
-        view = replace(with_files(view, sizes, files, work), tests=tests_beside(tests, view))
-        if deliveries is not None:
-            view = with_deliveries(view, deliveries)
-        if delivered is not None or aside is not None:
-            view = replace(view, counts=counted(labels, suppliers, delivered, aside))
+        view = Beside(deliveries, delivered, aside, sizes, files, tests, work).put(view)
         view, single = taught_here(view, progress) if features == NET else (view, None)
         return screened(view, Features(called(model), rows.dimensions, view.heads.accuracy, single), progress)
 

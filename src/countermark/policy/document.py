@@ -17,7 +17,7 @@ FORMAT = 1
 MAX_BYTES = 256 << 10
 MAX_RULES = 200
 ASSETS = ("training data", "training configuration", "trained model", "queries and results")
-MODES = ("passed", "passed-or-set-aside")
+MODES = ("passed", "passed-or-set-aside", "low-or-set-aside")
 STAGES = (
     "deliveries", "screening", "quarantines", "decisions", "training", "inspection", "trials", "approvals", "waivers",
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """From outcomes to gates: only `Passed`, or a measure within its bound, admits.
 
-`Found` admits a screening check only where every row it names is set aside. `Skipped`, `Failed` and missing
+`Found` admits a screening check only where every row it names is set aside, or, in the mode for checks that mostly tell
+(`low-or-set-aside`), where its severity is low. `Skipped`, `Failed` and missing
 refuse, unless a waiver names that very id for that very subject (`waivers`).
 """
 
@@ -14,6 +15,7 @@ from countermark.policy.shape import table, tables, text, texts
 from countermark.policy.verdict import Reason, Ruling
 
 STAGES = {"data": "screening", "model": "inspection"}
+_LOW = ("info", "low")
 ASSETS = {"data": "training data", "model": "trained model"}
 
 
@@ -39,8 +41,8 @@ def _check(name: str, mode: str, stage: dict[str, Any], aside: frozenset[str]) -
     word = outcome.get("outcome")
     if word == "passed":
         return _ruling(name, stage, "holds")
-    if word == "found" and mode == "passed-or-set-aside":
-        left = _left(outcome, aside)
+    if word == "found" and mode in ("passed-or-set-aside", "low-or-set-aside"):
+        left = _left(outcome, aside, _LOW if mode == "low-or-set-aside" else ())
         if not left:
             return _ruling(name, stage, "holds")
         told = f"found, and {left} of the rows or things it names are still in the training data"
@@ -95,17 +97,21 @@ def _place(item: dict[str, Any]) -> int:
     return index if type(index) is int else -1
 
 
-def _left(outcome: dict[str, Any], aside: frozenset[str]) -> int:
-    """Rows that findings name and that are still in; a finding without rows cannot be set aside and counts once."""
+def _left(outcome: dict[str, Any], aside: frozenset[str], passable: tuple[str, ...]) -> int:
+    """Rows that findings name and that are still in; a finding without rows cannot be set aside and counts once.
+
+    Args:
+        passable: severities that hold nothing back. An outcome that says "found" and lists nothing counts once.
+    """
     findings = tables(outcome.get("findings"))
-    named = [texts(table(f.get("where")).get("rows")) for f in findings]
-    return sum(sum(row not in aside for row in rows) if rows else 1 for rows in named) if named else 1
+    named = [texts(table(f.get("where")).get("rows")) for f in findings if text(f.get("severity")) not in passable]
+    return sum(sum(row not in aside for row in rows) if rows else 1 for rows in named) if findings else 1
 
 
 def _ruling(name: str, stage: dict[str, Any], reason: Reason, missing: str = "", mend: str = "") -> Ruling:
     room = name.split("/", 1)[0]
     statement = text(stage.get("statement"))
-    why = f"check {name} looked, and nothing that it found is still there"
+    why = f"check {name} looked, and nothing that it found and the policy minds is still there"
     return Ruling(
         name, ASSETS[room], reason == "holds", why, (statement,) if statement else (), missing, mend, None, reason
     )  # fmt: skip

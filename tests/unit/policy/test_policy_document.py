@@ -46,7 +46,7 @@ def test_every_rule_of_the_default_policy_has_a_comment() -> None:
         ("format = 1", "format = 2", "format 2"),
         ("format = 1", "format = true", "format True"),
         ('asset = "trained model"', 'asset = "trained modle"', "unknown asset"),
-        ('"data/*" = "passed-or-set-aside"', '"data/*" = "skipped"', "unknown mode"),
+        ('"data/*" = "low-or-set-aside"', '"data/*" = "skipped"', "unknown mode"),
         ('"data/contract"', '"query/contract"', "no room"),
         ("waivable = true", 'waivable = "yes"', "neither true nor false"),
         ('id = "approved-by-reviewer"', 'id = "training/hermetic"', "two rules are called"),

@@ -339,3 +339,26 @@ def test_the_part_that_does_not_hold_is_named() -> None:
     evidence["training"]["dataset"] = sha("more rows")
     told = {r.id: r.missing for r in judged(evidence).rulings}["trained-from-admitted-rows"]
     assert told == "the evidence does not show that training.dataset == training.admitted_dataset"
+
+
+@pytest.mark.parametrize(
+    ("severity", "held"), [("info", False), ("low", False), ("medium", True), ("critical", True), ("", True)]
+)
+def test_findings_that_only_tell_hold_nothing_back_and_others_do(severity: str, held: bool) -> None:
+    evidence = good()
+    finding = {"severity": severity, "where": {"rows": ["a row that is still in"]}}
+    evidence["screening"]["checks"]["data/drift"] = {"outcome": "found", "findings": [finding]}
+    assert failing(evidence) == ({"data/drift": "found"} if held else {})
+
+
+def test_found_without_a_finding_is_no_low_finding() -> None:
+    evidence = good()
+    evidence["screening"]["checks"]["data/drift"] = {"outcome": "found", "findings": []}
+    assert failing(evidence) == {"data/drift": "found"}
+
+
+def test_low_findings_of_checks_that_the_policy_names_hold_back() -> None:
+    evidence = good()
+    finding = {"severity": "low", "where": {"rows": ["a row that is still in"]}}
+    evidence["screening"]["checks"]["data/duplicates"] = {"outcome": "found", "findings": [finding]}
+    assert failing(evidence) == {"data/duplicates": "found"}

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 BINS = 24
 STEPS = 200
+PSEUDO = 4.0
 
 
 def margins(scores: Floats, label: Rows) -> Floats:
@@ -68,7 +69,24 @@ class WrongLabels:
             share = float(np.mean(share * ratio / (share * ratio + 1 - share)))
         return share
 
-    def posterior(self, margin: Floats, share: float) -> Floats:
+    def shares(self, margin: Floats, group: Rows) -> Floats:
+        """Estimated share of wrong labels among rows of each row's group: (n,).
+
+        A group's share is drawn towards the mean of all groups by as much as `PSEUDO` rows weigh (empirical Bayes), so that
+        wrong labels in one class of a supplier do not make its other classes suspect.
+
+        Args:
+            margin: (n,). group: (n,) codes.
+        """
+        ratio = self.ratio[np.searchsorted(self.edges, margin)]
+        kinds, group = np.unique(group, return_inverse=True)
+        count, share = np.bincount(group), np.full(len(kinds), self.share(margin))
+        for _ in range(STEPS):
+            bad = share[group] * ratio / (share[group] * ratio + 1 - share[group])
+            share = (np.bincount(group, bad) + PSEUDO * share.mean()) / (count + PSEUDO)
+        return np.asarray(share[group])
+
+    def posterior(self, margin: Floats, share: float | Floats) -> Floats:
         """Probability that each label is wrong, given the share of wrong ones."""
         ratio = self.ratio[np.searchsorted(self.edges, margin)]
         return np.asarray(share * ratio / (share * ratio + 1 - share))

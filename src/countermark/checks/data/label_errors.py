@@ -33,13 +33,13 @@ def run(view: View) -> CheckReport:
     """Name suppliers whose labels disagree; Skipped where the model is too weak to judge."""
     # A backdoored cell makes the same class of honest suppliers look wrong: its rows teach nobody here.
     poisoned = view.suspects_of("data/recurring-patch")
-    margin = margins(view.single.by_fold(poisoned), view.label)
+    margin = margins(view.single.by_fold(_unfit_to_teach(view)), view.label)
     accuracy = float((margin < 0).mean())
     if accuracy < LEAST_ACCURACY:
         reason = f"too weak to judge: out-of-fold accuracy {accuracy:.2f} is below {LEAST_ACCURACY}"
         return CheckReport(Skipped(reason, (Measure("out-of-fold accuracy", accuracy),)), margin)
     adjusted, named = named_suppliers(_supplier_p(view, margin, poisoned))
-    asked, posterior, margin = _posterior(view, named, poisoned)
+    asked, posterior, margin = _posterior(view, named)
     inside = np.isin(view.supplier, named)
     bad = ~view.abstained[view.label] & _set_aside(posterior, asked, inside)
     findings, exhibits = [], dict[str, bytes]()
@@ -71,6 +71,11 @@ def run(view: View) -> CheckReport:
                        precision, recall, ~view.abstained[view.label])  # fmt: skip
 
 
+def _unfit_to_teach(view: View) -> Rows:
+    """Rows that carry a trigger, as far as earlier checks know."""
+    return view.suspects_of("data/recurring-patch", "data/spectral", "data/frequency")
+
+
 def _supplier_p(view: View, margin: Floats, poisoned: Rows) -> Floats:
     kept = ~np.isin(np.arange(len(margin)), poisoned)
     label, supplier = view.label[kept], view.supplier[kept]
@@ -81,26 +86,27 @@ def _supplier_p(view: View, margin: Floats, poisoned: Rows) -> Floats:
     return np.where(rows < LEAST_ROWS, 1.0, tail_p(robust_z(value)))
 
 
-def _posterior(view: View, named: list[int], poisoned: Rows) -> tuple[NDArray[np.bool_], Floats, Floats]:
+def _posterior(view: View, named: list[int]) -> tuple[NDArray[np.bool_], Floats, Floats]:
     """Which rows are asked about, the probability of a wrong label, and margins from heads without the suspected."""
     n = len(view.label)
     inside = np.isin(view.supplier, named)
-    honest = np.setdiff1d(np.flatnonzero(~inside), poisoned)
+    unfit = _unfit_to_teach(view)
+    honest = np.setdiff1d(np.flatnonzero(~inside), unfit)
     asked, posterior, margin = inside.copy(), np.zeros(n), np.zeros(n)
     if not len(honest):
-        return asked, posterior, margins(view.single.by_fold(poisoned), view.label)
-    untaught = poisoned
+        return asked, posterior, margins(view.single.by_fold(unfit), view.label)
+    untaught = unfit
     for _ in range(ROUNDS):
         scores = view.single.by_fold(untaught)
         margin = margins(scores, view.label)
         wrong = WrongLabels.learn(scores, view.label, honest, view.seed)
         for s in named:
             mine = view.supplier == s
-            posterior[mine] = wrong.posterior(margin[mine], wrong.share(margin[mine]))
+            posterior[mine] = wrong.posterior(margin[mine], wrong.shares(margin[mine], view.label[mine]))
         spread = 2 * float((margin[honest] > wrong.middle).mean())  # half of all wrong labels lie above the middle
         if spread > SPREAD_SHARE and _accurate(margin):
             posterior[honest], asked[honest] = wrong.within(margin[honest], spread), True
-        again = np.union1d(poisoned, np.flatnonzero(_set_aside(posterior, asked, inside)))
+        again = np.union1d(unfit, np.flatnonzero(_set_aside(posterior, asked, inside)))
         if np.array_equal(again, untaught):
             break
         untaught = again
@@ -150,7 +156,7 @@ def _finding(
 
 CHECK = Check(
     ID,
-    3,
+    4,
     run,
     "suppliers: Holm-adjusted p below 1.25 %; their rows: posterior above 0.5; other rows: as many as keep an expected precision of 90 %",
     "an innocent supplier in at most 1.25 % of screenings, where the empirical null holds; rows: one less the expected precision",

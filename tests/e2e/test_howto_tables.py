@@ -95,3 +95,15 @@ def test_what_does_not_fit_together_is_refused(shell) -> None:
     assert "no WAV" in shell("screen", "photos", "--content", "clips", exit=2).err
     (shell.here / "photos" / "a" / "b" / "1.mp3").write_bytes(b"ID3" + bytes(20))
     assert "WAV" in shell("screen", "photos", "--content", "clips", exit=1).err
+
+
+def test_a_row_of_a_table_is_explained_and_what_is_of_pictures_is_refused(shell) -> None:
+    lay_out(shell.here)
+    named = ("measurements.parquet", "--label-column", "grade", "--supplier-column", "lab", "--id-column", "sample")
+    alone = shell("screen", *named, "--explain", "sample-0003", exit=3).out
+    assert "not looked at: data/schema: single rows: no schema was given" in alone
+    told = shell("screen", *named, "--schema", "agreed.json", "--explain", "sample-0003").out
+    assert "sample-0003, delivered by lab-" in told and "data/label-errors" in told and "column" in told
+    assert "cannot be seen" in shell("screen", *named, "--explain", "sample-0003", "--picture", "row.png", exit=2).err
+    assert "of pictures" in shell("screen", *named, "--features", "net", exit=2).err
+    assert "of pictures" in shell("screen", *named, "--model", "model.onnx", exit=2).err

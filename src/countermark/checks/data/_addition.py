@@ -26,13 +26,15 @@ Rows = NDArray[np.intp]
 class Asked:
     """What is looked at. check: id. what: of pictures, in words. floor: variance below which differences mean nothing.
 
-    bank: (k, d) additions to try besides those that the rows show.
+    bank: (k, d) additions to try besides those that the rows show. least: gap, in spreads of honest rows, below which two kinds of
+        honest rows may lie: cameras of several suppliers, say.
     """
 
     check: str
     what: str
     floor: float
     bank: Floats
+    least: float = 0.0
 
 
 def report(view: View, x: Floats, asked: Asked) -> CheckReport:
@@ -44,7 +46,7 @@ def report(view: View, x: Floats, asked: Asked) -> CheckReport:
     if len(view.classes) < 2 or (np.bincount(view.label) >= LEAST_ROWS).sum() < 2:
         return CheckReport(Skipped(f"fewer than two classes of at least {LEAST_ROWS} rows"))
     seen = common(x, view.label, len(view.classes), view.seed, asked.floor, asked.bank)
-    named = _standing(seen)
+    named = _standing(seen, asked.least)
     groups = [np.flatnonzero(seen.apart & (view.label == c)) for c in named]
     suspects = np.concatenate([*groups, np.zeros(0, np.intp)])
     findings, exhibits = [], dict[str, bytes]()
@@ -65,9 +67,10 @@ def report(view: View, x: Floats, asked: Asked) -> CheckReport:
     return CheckReport(outcome, seen.score, p, None, {}, tuple(map(int, suspects)), exhibits, looked=enough)
 
 
-def _standing(seen: Common) -> list[int]:
+def _standing(seen: Common, least: float) -> list[int]:
     """Classes with rows apart: Bonferroni over the classes of the set."""
-    return [int(c) for c in np.flatnonzero(seen.log_p + np.log(len(seen.log_p)) < np.log(LEVEL))]
+    unlikely = seen.log_p + np.log(len(seen.log_p)) < np.log(LEVEL)
+    return [int(c) for c in np.flatnonzero(unlikely & (seen.gap >= least))]
 
 
 def _difference(view: View, c: int, rows: Rows) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 BINS = 24
 STEPS = 200
-PSEUDO = 4.0
+PSEUDO = 16.0
 
 
 def margins(scores: Floats, label: Rows) -> Floats:

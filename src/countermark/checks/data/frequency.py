@@ -16,6 +16,7 @@ from countermark.checks.data._view import View
 
 NAME = "data/frequency"
 FLOOR = 0.02
+LEAST_GAP = 4.0  # spreads: the noise of suppliers' cameras parts a class by up to 3
 LEAST = 8.0  # magnitudes under this many grey levels are a camera's noise
 
 
@@ -25,7 +26,7 @@ def run(view: View) -> CheckReport:
     light = vectors(view.images)[:, : height * width].reshape(-1, height, width)
     spectrum = _spectrum(light)
     alone = np.eye(spectrum.shape[1], dtype=np.float32)
-    return report(view, spectrum, Asked(NAME, "spectrum", FLOOR, alone))
+    return report(view, spectrum, Asked(NAME, "spectrum", FLOOR, alone, LEAST_GAP))
 
 
 def _spectrum(light: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -33,8 +33,8 @@ LATE = 2
 """Seconds after which a mutant that does not come to an end is found out."""
 _ROOMS = {
     countermark.checks.model: "__init__ _check _kinds _look _names _lists inspect files tensors",
-    countermark.formats: "__init__ _bmp _cells _column_types _compare_task _decode_task _dicom_actions _dicom_task _gif _jpeg _labelled_task _picture _png _records_task _rows_task _tables _webp compare decode dicom exif identifiers image strip tricks"
-    " samples limits",
+    countermark.formats: "__init__ _bmp _cells _column_types _compare_task _decode_task _dicom_actions _dicom_task _gif _jpeg _labelled_task _picture _png _records_task _rows_task _tables _wav_task _webp coding compare decode dicom exif identifiers image strip tricks"
+    " samples limits wav",
 }
 """Rooms of the readers, and what in them reads no model file."""
 EXEMPT = {

@@ -130,7 +130,8 @@ def test_the_ledger_proves_and_checks(project) -> None:
     assert said.last == "verified: delivery:v1 by acme, entry 0; freshness: not shown"
     assert project("ledger", "check", at="manufacturer").last.startswith("whole: 2 entries")
     bundle = next((project.here / "manufacturer" / ".countermark" / "ledger" / "tile" / "entries").rglob("*.p/2"))
-    bundle.write_bytes(bundle.read_bytes()[:-1] + b"\x00")
+    data = bundle.read_bytes()
+    bundle.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     project("ledger", "check", at="manufacturer", exit=1)
 
 

@@ -16,7 +16,7 @@ from countermark.finding import Finding, Found, Measure, Passed, Skipped, Where
 
 LEVEL = 0.01
 OPERATING = f"a class is told below p = {LEVEL} over the number of classes, in both halves of it"
-ALARMS = f"a class is told in at most {LEVEL:.0%} of clean sets where honest tails are exponential or heavier"
+ALARMS = f"in at most {LEVEL:.0%} of clean sets where honest tails are exponential or heavier; a class of two kinds of honest rows is told"
 MOSTLY = 0.8
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]

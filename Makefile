@@ -50,12 +50,12 @@ auditor: .venv/dev.stamp
 	$(BIN)/python -m pytest -s tests/e2e/test_auditor.py
 
 .venv/demo.stamp: locks/demo.lock pyproject.toml $(SOURCES) | $(BIN)/python
-	$(PIP) --require-hashes -r locks/demo.lock
+	$(PIP) --no-deps --require-hashes -r locks/demo.lock
 	$(PIP) --no-deps --no-build-isolation .
 	@touch $@
 
 .venv/dev.stamp: locks/dev.lock pyproject.toml | $(BIN)/python
-	$(PIP) --require-hashes -r locks/dev.lock
+	$(PIP) --no-deps --require-hashes -r locks/dev.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 

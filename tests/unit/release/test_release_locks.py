@@ -1,0 +1,36 @@
+"""Locks are installed with `--no-deps`, so each has to be closed: whatever a locked package needs is locked, at a version it takes."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, distribution
+
+import pytest
+from packaging.requirements import Requirement
+
+from release.lock import ENVIRONMENT, ROOT, pins, plain
+
+
+def requirements(name: str, version: str) -> list[Requirement]:
+    """What a locked package needs on the lock's own machine; nothing where another version is installed."""
+    try:
+        here = distribution(name)
+    except PackageNotFoundError:
+        return []
+    parsed = [Requirement(text) for text in here.requires or [] if here.version == version]
+    return [r for r in parsed if r.marker is None or r.marker.evaluate(ENVIRONMENT)]
+
+
+@pytest.mark.parametrize("lock", ["demo", "dev"])
+def test_a_lock_is_closed(lock: str) -> None:
+    locked = pins(ROOT / "locks" / f"{lock}.lock")
+    needs = [(name, r) for name, pinned in locked.items() for r in requirements(name, pinned.version)]
+    assert len(needs) > len(locked) / 2
+    missing = [f"{name} needs {r}" for name, r in needs if plain(r.name) not in locked]
+    assert not missing
+    other = [f"{name} needs {r}" for name, r in needs if not r.specifier.contains(locked[plain(r.name)].version, True)]
+    assert not other
+
+
+@pytest.mark.parametrize("lock", ["demo", "dev"])
+def test_a_lock_pins_plain_names(lock: str) -> None:
+    assert "[" not in (ROOT / "locks" / f"{lock}.lock").read_text()

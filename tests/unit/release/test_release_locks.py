@@ -6,7 +6,6 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 import pytest
 from packaging.requirements import Requirement
-
 from release.lock import ENVIRONMENT, ROOT, pins, plain
 
 

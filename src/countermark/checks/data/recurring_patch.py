@@ -92,7 +92,9 @@ def _compared(gains: Doubles) -> Doubles:
 def _alone(gains: Doubles) -> tuple[str, ...]:
     """What was not looked at because nobody else shows the part, in words."""
     alone = int(np.isnan(gains).sum())
-    told = f"a pattern that moves about was not looked for in {alone} cells: fewer than {LEAST_ROWS} pictures of the class"
+    told = (
+        f"a pattern that moves about was not looked for in {alone} cells: fewer than {LEAST_ROWS} pictures of the class"
+    )
     return (f"{told} are by other suppliers, so that a pattern may be the part's own",) if alone else ()
 
 
@@ -176,7 +178,7 @@ CHECK = Check(
     ID,
     4,
     run,
-    "cells: Holm-adjusted p below 1.25 %; rows inside them: correlation with the pattern above 0.8",
-    "an innocent supplier in at most 1.25 % of screenings, where the empirical null holds; rows: none promised",
+    "cells: Holm-adjusted p below 1 %; rows inside them: correlation with the pattern above 0.8",
+    "an innocent supplier in at most 1 % of screenings, where the empirical null holds; rows: none promised",
     of=("pictures",),
 )

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
-from release.lock import ROOT
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def release(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The script that reads locks."""
+    monkeypatch.syspath_prepend(str(ROOT / "release"))
+    return importlib.import_module("lock")
 
 
 def requirements(name: str, version: str, where: dict[str, str]) -> list[Requirement]:

@@ -58,6 +58,10 @@ def recipient(text: str, workspace: Path | None) -> Recipient:
     from countermark.seal import keyfile, registry
 
     name, equals, place = text.partition("=")
+    if equals and place.startswith("age1"):
+        from countermark.seal.age import AgeRecipient
+
+        return AgeRecipient(name, place)
     if equals and registry.is_uri(place):
         return registry.recipient_at(place, name, _pin)
     found = compose.desk_if_any(workspace)
@@ -78,6 +82,10 @@ def identity(key: str | None, passphrase: bool, file: Path | None) -> Identity:
     if registry.is_uri(key):
         return registry.identity_at(key, _pin)
     path = Path(key)
+    if secret := keyfile.age_secret(path):
+        from countermark.seal.age import AgeIdentity
+
+        return AgeIdentity(secret)
     if not keyfile.protected(path):
         return keyfile.load(path)
     return keyfile.load(path, compose.read_passphrase(file) if file else ask_passphrase("sealing"))

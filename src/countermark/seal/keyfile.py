@@ -73,6 +73,18 @@ def protected(path: Path) -> bool:
     return b"ENCRYPTED" in read_private(path)
 
 
+def age_secret(path: Path) -> str:
+    """The secret key in a file as ``age-keygen`` writes it (comments, then one key), "" where it is none.
+
+    Raises:
+        Unusable: it cannot be read, or others can.
+    """
+    lines = [
+        line for line in read_private(path).decode("ascii", "replace").splitlines() if line and not line.startswith("#")
+    ]
+    return lines[0] if len(lines) == 1 and lines[0].startswith("AGE-SECRET-KEY-1") else ""
+
+
 def load(path: Path, passphrase: bytes | None = None) -> HpkeIdentity:
     """Read a private key.
 

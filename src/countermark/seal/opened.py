@@ -22,7 +22,7 @@ from countermark.seal.prelude import TAG, wipe
 
 RUN = 8
 """Chunks that a thread decrypts before it takes the next."""
-SMALL = 256 << 10
+SMALL = 4 << 20
 """Bytes up to which memory comes from the heap: a mapping of its own would cost more than reading them."""
 
 

@@ -128,6 +128,14 @@ class Opened:
             raise
         return view
 
+    def check_rest(self) -> None:
+        """Read every chunk once more against its signed hash: afterwards the whole asset was seen.
+
+        Raises:
+            FormatRefused: the container was changed. Unusable: it cannot be read.
+        """
+        self._container.check_all(threads=self._threads)
+
     def read_into(self, path: str, start: int, stop: int, target: memoryview) -> None:
         """Bytes [start, stop) of a file into `target`: writable bytes, exactly so many. Overwritten with zeros where it fails.
 

@@ -125,7 +125,9 @@ def _yaml(data: bytes, name: str) -> Any:
 def _composed(loader: Any, node: Any, yaml: Any) -> Any:
     """A node's value; a key that stands twice is refused, where YAML libraries take the last."""
     if isinstance(node, yaml.MappingNode):
-        pairs = [(str(loader.construct_object(key)), _composed(loader, value, yaml)) for key, value in node.value]
+        pairs = [
+            (_key(loader.construct_object(key, deep=True)), _composed(loader, value, yaml)) for key, value in node.value
+        ]
         out = dict(pairs)
         if len(out) != len(pairs):
             raise ValueError(f"a key stands twice at {node.start_mark}")
@@ -133,3 +135,9 @@ def _composed(loader: Any, node: Any, yaml: Any) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_composed(loader, one, yaml) for one in node.value]
     return loader.construct_object(node) if node is not None else None
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"the key {key!r:.80} is no text; write it in quotes")
+    return key

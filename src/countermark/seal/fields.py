@@ -23,7 +23,7 @@ from countermark.canonical import Fields
 from countermark.errors import FormatRefused, StatementRefused, TrustRefused
 from countermark.keys.signer import Signer, sign_envelope
 from countermark.seal import recipients as lists
-from countermark.seal.manifest import Authority
+from countermark.seal.manifest import Authority, check_time
 from countermark.seal.prelude import BYTES, LEAST_CHUNK, Prelude, new_content_key, new_prelude, wipe
 from countermark.seal.recipients import Recipients
 from countermark.seal.stanza import Identity, Recipient, Stanza
@@ -127,6 +127,7 @@ class Document:
     groups: tuple[tuple[Prelude, Recipients], ...]
 
     def __post_init__(self) -> None:
+        check_time(self.issued)
         paths = [one.path for one in self.fields]
         if not 1 <= len(paths) <= MOST_FIELDS or len(self.groups) > MOST_GROUPS:
             raise StatementRefused(f"a document of {len(paths)} fields in {len(self.groups)} groups")

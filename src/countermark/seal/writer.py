@@ -86,7 +86,7 @@ def write(
     files = _planned(source)
     if source.is_dir() and source.resolve() in target.resolve().parents:
         raise Unusable(f"{target} would lie in what it seals", mend="name a file outside of it")
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary, named = target.with_name(f".{secrets.token_hex(8)}.tmp"), False
     try:
         descriptor = os.open(temporary, _CREATE, 0o600)
     except OSError as error:
@@ -97,10 +97,12 @@ def write(
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        named = True
         (disk or Disk()).move(temporary, target)
     except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        for left in (temporary, *([target] if named else [])):
+            with contextlib.suppress(OSError):
+                left.unlink()
         if isinstance(error, OSError):
             raise Unusable(f"cannot write {target}", why=error.strerror or str(error), mend="make room") from error
         raise

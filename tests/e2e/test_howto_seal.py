@@ -174,3 +174,46 @@ def test_a_jwe_for_a_server(shell, tmp_path: Path) -> None:
         "w.jwe",
     )
     assert jwe.imported((tmp_path / "w.jwe").read_bytes(), b"\xab" * 32) == WEIGHTS
+
+
+def test_a_licensee_passes_no_model_off_as_the_owners(sealed) -> None:
+    """The plant can open the model, and sign as itself: what it seals is no model of the project."""
+    home = sealed.here / "plant"
+    sealed("open", "../manufacturer/model.cmsealed", "--key", "plant.sealkey", "--out", "model", at="plant")
+    (home / "model" / "weights.bin").write_bytes(b"tampered")
+    sealed("seal", "model", "--kind", "model", "--for", "../manufacturer/manufacturer.sealpub", at="plant")
+    refused = sealed(
+        "open", "../plant/model.cmsealed", "--key", "manufacturer.sealkey", "--out", "x", at="manufacturer", exit=1
+    )
+    assert "plant may not seal a model" in refused.err
+    refused = sealed(
+        "open",
+        "model.cmsealed",
+        "--key",
+        "manufacturer.sealkey",
+        "--by",
+        "engineering",
+        "--out",
+        "x",
+        at="manufacturer",
+        exit=1,
+    )
+    assert "manufacturer sealed this, not engineering" in refused.err
+    said = sealed(
+        "open",
+        "model.cmsealed",
+        "--key",
+        "manufacturer.sealkey",
+        "--by",
+        "manufacturer",
+        "--out",
+        "x",
+        "--json",
+        at="manufacturer",
+    )
+    assert said.json()["signed_by"] == "manufacturer"
+
+
+def test_a_missing_sealing_key_says_how_one_is_made(sealed) -> None:
+    said = sealed("open", "model.cmsealed", "--key", "nobody.sealkey", at="manufacturer", exit=2)
+    assert "countermark recipients new" in said.err

@@ -30,7 +30,7 @@ def sealer(signing_key: Path | None, workspace: Path | None, passphrase_file: Pa
     return stage.Sealer([load(signing_key, "statement", secret)], "", at)
 
 
-def reader(signed_by: tuple[Path, ...], workspace: Path | None) -> Reader:
+def reader(signed_by: tuple[Path, ...], workspace: Path | None, party: str | None = None) -> Reader:
     """Whom to trust: keys named on the command line, else the parties of the workspace's project."""
     from countermark.lifecycle import seal as stage
 
@@ -40,7 +40,9 @@ def reader(signed_by: tuple[Path, ...], workspace: Path | None) -> Reader:
             raise Unusable(
                 "whom to trust is not said", why="there is no workspace here", mend="--signed-by statement.pub"
             )
-        return stage.reader_of(found)
+        return stage.reader_of(found, party or "")
+    if party:
+        raise Unusable("a key is named, and a party too", mend="--signed-by PEM, or --by PARTY in a workspace")
     return stage.Reader(_pinned(signed_by))
 
 

@@ -47,11 +47,13 @@ if TYPE_CHECKING:
 @click.option("--kid", metavar="NAME", default="", help="Name of that key, in clear in the JWE.")
 @click.option("--signed-by", type=PATH, multiple=True, metavar="PEM", help="Public statement key that must have sealed it; default: a "
               "party of this workspace's project.")  # fmt: skip
+@click.option("--by", metavar="PARTY", help="The only party of the project that may have sealed it.")
 @workspace_options
 @with_view
 def open(  # noqa: A001 - a command is an attribute of its own name
     sealed: Path, key: str | None, with_passphrase: bool, out: Path | None, check: bool, kind: str | None,
-    jwe_key: Path | None, kid: str, signed_by: tuple[Path, ...], workspace: Path | None, passphrase_file: Path | None, view: View,
+    jwe_key: Path | None, kid: str, signed_by: tuple[Path, ...], by: str | None, workspace: Path | None, passphrase_file: Path | None,
+    view: View,
 ) -> Answer:  # fmt: skip
     """Open a sealed asset that this key is a recipient of.
 
@@ -60,7 +62,7 @@ def open(  # noqa: A001 - a command is an attribute of its own name
     """
     from countermark.lifecycle import seal as stage
 
-    whom = reader(signed_by, workspace)
+    whom = reader(signed_by, workspace, by)
     if sealed.suffix == ".cmfields":
         return _fields(sealed, whom, None if check else identity(key, with_passphrase, passphrase_file))
     if check:
@@ -86,11 +88,12 @@ def open(  # noqa: A001 - a command is an attribute of its own name
             facts={
                 "file": str(target),
                 "kind": files.kind,
+                "signed_by": files.signed_by,
                 "digest": files.digest,
                 "files": len(files.paths),
                 "size": files.total,
             },
-            body=[Pairs([("tree digest", files.digest), ("kind", files.kind)])],
+            body=[Pairs([("sealed by", files.signed_by), ("kind", files.kind), ("tree digest", files.digest)])],
         )
 
 

@@ -51,7 +51,9 @@ def verified(path: Path, reader: Reader) -> tuple[Document, str]:
         SignatureRefused, TrustRefused, StatementRefused, FormatRefused: it does not hold.
     """
     envelope = dsse.Envelope.from_bytes(read_file(path, 2 * fields.MOST_BYTES), what=path.name)
-    return fields.verified(envelope, reader.authority, project=reader.project)
+    document, who = fields.verified(envelope, reader.authority, project=reader.project)
+    reader.entitled(who, "recipe")
+    return document, who
 
 
 def opened(path: Path, reader: Reader, identity: Identity) -> tuple[Document, tuple[Opening, ...]]:

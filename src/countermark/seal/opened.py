@@ -31,18 +31,18 @@ class Opened:
 
     Attributes:
         digest: tree digest of the plaintext, hex. paths: of its files, sorted. kind: of `manifest.KINDS`. name: as it was sealed.
-        single: whether one file was sealed, not a folder. whole: True, as of an `artefact.handle.Handle`.
+        signed_by: whoever sealed it, as the reader's authority names him. single: whether one file was sealed, not a folder. whole: True, as of an `artefact.handle.Handle`.
     """
 
     whole = True
 
-    def __init__(self, container: Container, content_key: bytearray, *, threads: int = 2) -> None:
+    def __init__(self, container: Container, content_key: bytearray, *, threads: int = 2, signed_by: str = "") -> None:
         """Read and check the secret header. The content key stays the caller's, who overwrites it.
 
         Raises:
             FormatRefused: another container's key, or a chunk or the header does not hold. Unusable: it cannot be read.
         """
-        self._container, self._threads = container, max(1, threads)
+        self._container, self._threads, self.signed_by = container, max(1, threads), signed_by
         manifest = container.manifest
         self._prelude = manifest.prelude
         self._cipher: Any = self._prelude.cipher(content_key)

@@ -35,8 +35,8 @@ class Kind:
 KINDS: dict[str, Kind] = {
     hpke.XWING: Kind("HPKE, ML-KEM-768 with X25519", "file, or memory"),
     hpke.P256: Kind("HPKE, P-256", "file, or PKCS#11 token"),
-    passphrase.KIND: Kind("passphrase, scrypt", "whoever knows it", alone=True),
     "age-x25519": Kind("age, X25519", "age's key file"),
+    passphrase.KIND: Kind("passphrase, scrypt", "whoever knows it", alone=True),
 }
 SCHEMES: dict[str, str] = {}
 """URI scheme -> module; a trusted element's module enters its scheme here and its kinds in `KINDS`."""

@@ -123,7 +123,7 @@ def test_a_policy_that_wants_models_sealed_refuses_plain_ones(tmp_path: Path, mo
     world = small_release.make(tmp_path / "world")
     folder, papers = small_release.model(world, "model")
     owner, mine, target = world[OWNER], hpke.generate(), tmp_path / "model.cmsealed"
-    pin, reader = verify.pinned(owner), seal.reader_of(owner, "model-owner")
+    pin, reader = verify.pinned(owner), seal.reader_of(owner, OWNER)
     with pytest.raises(PolicyRefused, match="takes sealed models only"):
         verify.open_model(folder, papers, pin, owner.now())
     to = [hpke.HpkeRecipient("plant", mine.public)]

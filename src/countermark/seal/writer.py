@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from countermark import merkle
 from countermark.artefact import reading, tree, walk
@@ -26,6 +27,7 @@ from countermark.seal.container import Progress, in_threads
 from countermark.seal.header import Header
 from countermark.seal.manifest import Manifest, hashing, tree_commitment
 from countermark.seal.memory import Scratch
+from countermark.seal.opened import Opened
 from countermark.seal.prelude import AES_256_GCM, CHUNK, TAG, new_prelude
 from countermark.workspace.disk import Disk
 
@@ -68,8 +70,76 @@ class About:
     issued: str
 
 
+ReadAt = Callable[[memoryview, int], int]
+"""Fills a view from a byte of a file on, and says how far."""
+
+
+class Plain(Protocol):
+    """What is sealed: files whose sizes are known before they are read, each once and in order.
+
+    Attributes:
+        name: for the header. single: whether it is one file, not a folder. entries: sorted by path; their roots are not known yet.
+    """
+
+    name: str
+    single: bool
+    entries: list[TreeEntry]
+
+    def files(self) -> Iterator[tuple[TreeEntry, ReadAt]]:
+        """Each file with what reads it; whoever asks for the next is done with it.
+
+        Raises:
+            TreeRefused: a file changed. OSError, Unusable, FormatRefused: it cannot be read.
+        """
+
+
+class Folder:
+    """A folder or file on the disk, as a `Plain`.
+
+    Raises:
+        TreeRefused: links, devices, odd names. Unusable: it cannot be read.
+    """
+
+    def __init__(self, source: Path) -> None:
+        self._source = source
+        self.name, self.single = source.resolve().name[: headers.MOST_NAME], not source.is_dir()
+        self.entries = _planned(source)
+
+    def files(self) -> Iterator[tuple[TreeEntry, ReadAt]]:
+        """As `Plain.files`; a file that changes while it is read is refused."""
+        folder = self._source.parent if self.single else self._source
+        root = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            for planned in self.entries:
+                with walk.opened(root, planned.path, reading.OPEN_FILE) as descriptor:
+                    before = os.fstat(descriptor)
+                    if before.st_size != planned.size:
+                        raise _changed(planned.path)
+                    yield planned, lambda view, at, file=descriptor: os.preadv(file, [view], at)  # type: ignore[misc]
+                    reading.refuse_changed(planned.path, before, os.fstat(descriptor))
+        finally:
+            os.close(root)
+
+
+class Unsealed:
+    """A sealed asset that is open, as a `Plain`: sealed anew without its plaintext on any disk."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened, self.name, self.single = opened, opened.name, opened.single
+        self.entries = list(opened.tree.entries)
+
+    def files(self) -> Iterator[tuple[TreeEntry, ReadAt]]:
+        """As `Plain.files`."""
+        for entry in self.entries:
+            yield entry, lambda view, at, path=entry.path: self._read(path, view, at)  # type: ignore[misc]
+
+    def _read(self, path: str, view: memoryview, at: int) -> int:
+        self._opened.read_into(path, at, at + len(view), view)
+        return len(view)
+
+
 def write(
-    source: Path, target: Path, content_key: bytearray, about: About, *, form: Form = Form(), threads: int = 2,
+    source: Path | Plain, target: Path, content_key: bytearray, about: About, *, form: Form = Form(), threads: int = 2,
     progress: Progress | None = None, disk: Disk | None = None,
 ) -> Manifest:  # fmt: skip
     """Seal a folder or file into `target`, mode 0600.
@@ -86,9 +156,9 @@ def write(
     """
     if target.exists() or target.is_symlink():
         raise Unusable(f"{target} exists", why="a sealed file is never written over", mend="name another file")
-    files = _planned(source)
-    if source.is_dir() and source.resolve() in target.resolve().parents:
+    if isinstance(source, Path) and source.is_dir() and source.resolve() in target.resolve().parents:
         raise Unusable(f"{target} would lie in what it seals", mend="name a file outside of it")
+    plain = Folder(source) if isinstance(source, Path) else source
     temporary, named = target.with_name(f".{secrets.token_hex(8)}.tmp"), False
     try:
         descriptor = os.open(temporary, _CREATE, 0o600)
@@ -96,7 +166,7 @@ def write(
         raise Unusable(f"cannot write {target}", why=error.strerror or str(error), mend="check the path") from error
     try:
         try:
-            manifest = _Writer(descriptor, files, content_key, about, form).run(source, threads, progress)
+            manifest = _Writer(descriptor, plain, content_key, about, form).run(threads, progress)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -130,20 +200,16 @@ def _planned(source: Path) -> list[TreeEntry]:
 class _Writer:
     """One container under way."""
 
-    def __init__(
-        self, descriptor: int, files: list[TreeEntry], content_key: bytearray, about: About, form: Form
-    ) -> None:
-        self._descriptor, self._files, self._about, self._form = descriptor, files, about, form
+    def __init__(self, descriptor: int, plain: Plain, content_key: bytearray, about: About, form: Form) -> None:
+        self._descriptor, self._plain, self._about, self._form = descriptor, plain, about, form
         self._salt = secrets.token_bytes(32)
-        self._index = sum(len(entry.line().encode()) for entry in files)
-        self._data = sum(entry.size for entry in files)
-        self._name = ""
+        self._index = sum(len(entry.line().encode()) for entry in plain.entries)
+        self._data = sum(entry.size for entry in plain.entries)
         self._key = content_key
         self._scratch = Scratch(form.chunk + TAG)
         self._hashing = hashing(form.hash)
 
-    def run(self, source: Path, threads: int, progress: Progress | None) -> Manifest:
-        self._name, self._single = source.resolve().name[: headers.MOST_NAME], not source.is_dir()
+    def run(self, threads: int, progress: Progress | None) -> Manifest:
         Header.from_bytes(self._header("0" * 64).to_bytes())  # a name that no reader takes is refused before any work
         inside = headers.fits(self._header("0" * 64), self._index, self._form.chunk)
         stream = self._data + (0 if inside else self._index)
@@ -151,7 +217,7 @@ class _Writer:
         self._prelude = new_prelude(self._key, chunks, suite=self._form.suite, chunk=self._form.chunk)
         self._cipher, self._aad = self._prelude.cipher(self._key), self._prelude.aad()
         self._put(0, self._prelude.to_bytes())
-        plain = _Stream(source, self._files, self._form.chunk, progress)
+        plain = _Stream(self._plain, self._form.chunk, progress)
 
         def sealed(numbered: tuple[int, bytearray]) -> bytes:
             leaf = self._sealed(*numbered)
@@ -160,7 +226,7 @@ class _Writer:
 
         leaves = list(in_threads(sealed, enumerate(plain.chunks(with_index=not inside), 1), threads))
         if len(leaves) != chunks - 1:
-            raise _changed(source.name)
+            raise _changed(self._plain.name)
         made = tree.tree_of(plain.entries)
         header = self._header(made.digest)
         packed = headers.packed(header, made.manifest() if inside else b"", self._form.chunk)
@@ -178,7 +244,9 @@ class _Writer:
         return Manifest(about.kind, self._prelude, size, self._form.hash, root, commitment, about.project, about.issued)
 
     def _header(self, digest: str) -> Header:
-        return Header(self._about.kind, self._name, self._single, digest, self._salt, self._data, self._index)
+        return Header(
+            self._about.kind, self._plain.name, self._plain.single, digest, self._salt, self._data, self._index
+        )
 
     def _sealed(self, index: int, plain: bytes | bytearray) -> bytes:
         """Encrypt and write one chunk; its leaf hash."""
@@ -201,8 +269,8 @@ class _Stream:
         entries: of the files read so far. spare: buffers that may be filled again.
     """
 
-    def __init__(self, source: Path, files: list[TreeEntry], chunk: int, progress: Progress | None) -> None:
-        self._source, self._files, self._chunk, self._progress = source, files, chunk, progress
+    def __init__(self, plain: Plain, chunk: int, progress: Progress | None) -> None:
+        self._plain, self._chunk, self._progress = plain, chunk, progress
         self.entries: list[TreeEntry] = []
         self.spare: SimpleQueue[bytearray] = SimpleQueue()
         self._done = 0
@@ -229,23 +297,13 @@ class _Stream:
 
     def _parts(self, with_index: bool) -> Iterator[tuple[Callable[[memoryview], int], int]]:
         """What fills a view, and how many bytes it has in all, one file after the other."""
-        folder = self._source if self._source.is_dir() else self._source.parent
-        root = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-        try:
-            for number, planned in enumerate(self._files, 1):
-                with walk.opened(root, planned.path, reading.OPEN_FILE) as descriptor:
-                    before = os.fstat(descriptor)
-                    if before.st_size != planned.size:
-                        raise _changed(planned.path)
-                    file = _File(descriptor, planned.path)
-                    yield file.read, planned.size
-                    reading.refuse_changed(planned.path, before, os.fstat(descriptor))
-                self.entries.append(planned._replace(root=file.root()))
-                self._done += planned.size
-                if self._progress:
-                    self._progress(number, self._done)
-        finally:
-            os.close(root)
+        for number, (planned, read_at) in enumerate(self._plain.files(), 1):
+            file = _File(read_at, planned.path)
+            yield file.read, planned.size
+            self.entries.append(planned._replace(root=file.root()))
+            self._done += planned.size
+            if self._progress:
+                self._progress(number, self._done)
         if with_index:
             lines = BytesIO(b"".join(entry.line().encode() for entry in self.entries))
             yield lines.readinto, len(lines.getbuffer())
@@ -254,8 +312,8 @@ class _Stream:
 class _File:
     """One file, read once, and hashed as it is read: what is encrypted is what its tree digest names."""
 
-    def __init__(self, descriptor: int, path: str) -> None:
-        self._descriptor, self._path, self._at = descriptor, path, 0
+    def __init__(self, read_at: ReadAt, path: str) -> None:
+        self._read_at, self._path, self._at = read_at, path, 0
         self._leaves: list[bytes] = []
         self._state: HashState | None = None
 
@@ -266,7 +324,7 @@ class _File:
             TreeRefused: the file ended early. OSError: it cannot be read.
         """
         room = CHUNK_BYTES - self._at % CHUNK_BYTES
-        got = os.preadv(self._descriptor, [view[:room]], self._at)
+        got = self._read_at(view[:room], self._at)
         if not got:
             raise _changed(self._path)
         state = self._state or SHA256.new(SHA256.chunks.leaf_prefix)

@@ -173,7 +173,8 @@ def reseal(
     Whoever held the old file and its key still holds them; what they do not get is anything that is sealed from now on.
     """
     from countermark.lifecycle import seal as stage
-    from countermark.seal.writer import Form, Unsealed
+    from countermark.seal.plain import Unsealed
+    from countermark.seal.writer import Form
 
     by, whom = sealer(signing_key, workspace, passphrase_file), reader(signed_by, workspace)
     mine, recipients_ = identity(key, False, passphrase_file), [recipient(text, workspace) for text in to]

@@ -9,26 +9,20 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Protocol
 
 from countermark import merkle
-from countermark.artefact import reading, tree, walk
-from countermark.artefact.profile import SHA256
-from countermark.artefact.tree import CHUNK_BYTES, TreeEntry
-from countermark.errors import TreeRefused, Unusable
-from countermark.merkle import HashState
+from countermark.artefact import tree
+from countermark.errors import Unusable
 from countermark.seal import header as headers
 from countermark.seal.container import Progress, in_threads
 from countermark.seal.header import Header
 from countermark.seal.manifest import Manifest, hashing, tree_commitment
 from countermark.seal.memory import Scratch
-from countermark.seal.opened import Opened
+from countermark.seal.plain import Folder, Plain, changed
 from countermark.seal.prelude import AES_256_GCM, CHUNK, TAG, new_prelude
+from countermark.seal.stream import Stream
 from countermark.workspace.disk import Disk
 
 _LEAST_CHOSEN = 4 << 10
@@ -68,74 +62,6 @@ class About:
     kind: str
     project: str
     issued: str
-
-
-ReadAt = Callable[[memoryview, int], int]
-"""Fills a view from a byte of a file on, and says how far."""
-
-
-class Plain(Protocol):
-    """What is sealed: files whose sizes are known before they are read, each once and in order.
-
-    Attributes:
-        name: for the header. single: whether it is one file, not a folder. entries: sorted by path; their roots are not known yet.
-    """
-
-    name: str
-    single: bool
-    entries: list[TreeEntry]
-
-    def files(self) -> Iterator[tuple[TreeEntry, ReadAt]]:
-        """Each file with what reads it; whoever asks for the next is done with it.
-
-        Raises:
-            TreeRefused: a file changed. OSError, Unusable, FormatRefused: it cannot be read.
-        """
-
-
-class Folder:
-    """A folder or file on the disk, as a `Plain`.
-
-    Raises:
-        TreeRefused: links, devices, odd names. Unusable: it cannot be read.
-    """
-
-    def __init__(self, source: Path) -> None:
-        self._source = source
-        self.name, self.single = source.resolve().name[: headers.MOST_NAME], not source.is_dir()
-        self.entries = _planned(source)
-
-    def files(self) -> Iterator[tuple[TreeEntry, ReadAt]]:
-        """As `Plain.files`; a file that changes while it is read is refused."""
-        folder = self._source.parent if self.single else self._source
-        root = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-        try:
-            for planned in self.entries:
-                with walk.opened(root, planned.path, reading.OPEN_FILE) as descriptor:
-                    before = os.fstat(descriptor)
-                    if before.st_size != planned.size:
-                        raise _changed(planned.path)
-                    yield planned, lambda view, at, file=descriptor: os.preadv(file, [view], at)  # type: ignore[misc]
-                    reading.refuse_changed(planned.path, before, os.fstat(descriptor))
-        finally:
-            os.close(root)
-
-
-class Unsealed:
-    """A sealed asset that is open, as a `Plain`: sealed anew without its plaintext on any disk."""
-
-    def __init__(self, opened: Opened) -> None:
-        self._opened, self.name, self.single = opened, opened.name, opened.single
-        self.entries = list(opened.tree.entries)
-
-    def files(self) -> Iterator[tuple[TreeEntry, ReadAt]]:
-        """As `Plain.files`."""
-        for entry in self.entries:
-            yield entry, lambda view, at, path=entry.path: self._read(path, view, at)  # type: ignore[misc]
-
-    def _read(self, path: str, view: memoryview, at: int) -> int:
-        self._opened.read_into(path, at, at + len(view), view)
-        return len(view)
 
 
 def write(
@@ -182,21 +108,6 @@ def write(
     return manifest
 
 
-def _planned(source: Path) -> list[TreeEntry]:
-    """All files with their sizes; their roots are not known yet."""
-    out = []
-    try:
-        for place in walk.walk(source):
-            for name in place.files:
-                status = os.stat(name, dir_fd=place.descriptor, follow_symlinks=False)
-                out.append(TreeEntry(place.prefix + name, status.st_size, bool(status.st_mode & 0o100), bytes(32)))
-    except OSError as error:
-        raise walk.unreadable(source, error) from error
-    for entry in out:
-        tree.check_path(entry.path)
-    return sorted(out, key=lambda entry: entry.path)
-
-
 class _Writer:
     """One container under way."""
 
@@ -217,7 +128,7 @@ class _Writer:
         self._prelude = new_prelude(self._key, chunks, suite=self._form.suite, chunk=self._form.chunk)
         self._cipher, self._aad = self._prelude.cipher(self._key), self._prelude.aad()
         self._put(0, self._prelude.to_bytes())
-        plain = _Stream(self._plain, self._form.chunk, progress)
+        plain = Stream(self._plain, self._form.chunk, progress)
 
         def sealed(numbered: tuple[int, bytearray]) -> bytes:
             leaf = self._sealed(*numbered)
@@ -226,7 +137,7 @@ class _Writer:
 
         leaves = list(in_threads(sealed, enumerate(plain.chunks(with_index=not inside), 1), threads))
         if len(leaves) != chunks - 1:
-            raise _changed(self._plain.name)
+            raise changed(self._plain.name)
         made = tree.tree_of(plain.entries)
         header = self._header(made.digest)
         packed = headers.packed(header, made.manifest() if inside else b"", self._form.chunk)
@@ -260,91 +171,3 @@ class _Writer:
         while view:
             done = os.pwrite(self._descriptor, view, at)
             view, at = view[done:], at + done
-
-
-class _Stream:
-    """The plaintext of all files in order, cut into chunks, and hashed as a tree on the way.
-
-    Attributes:
-        entries: of the files read so far. spare: buffers that may be filled again.
-    """
-
-    def __init__(self, plain: Plain, chunk: int, progress: Progress | None) -> None:
-        self._plain, self._chunk, self._progress = plain, chunk, progress
-        self.entries: list[TreeEntry] = []
-        self.spare: SimpleQueue[bytearray] = SimpleQueue()
-        self._done = 0
-
-    def chunks(self, *, with_index: bool) -> Iterator[bytearray]:
-        """Buffers of `chunk` bytes, the last one shorter; none for no bytes."""
-        buffer, filled = bytearray(self._chunk), 0
-        for read, size in self._parts(with_index):
-            left = size
-            while left:
-                got = read(memoryview(buffer)[filled : filled + left])
-                filled, left = filled + got, left - got
-                if filled == self._chunk:
-                    yield buffer
-                    buffer, filled = self._empty(), 0
-        if filled:
-            yield buffer[:filled]
-
-    def _empty(self) -> bytearray:
-        try:
-            return self.spare.get_nowait()
-        except Empty:
-            return bytearray(self._chunk)
-
-    def _parts(self, with_index: bool) -> Iterator[tuple[Callable[[memoryview], int], int]]:
-        """What fills a view, and how many bytes it has in all, one file after the other."""
-        for number, (planned, read_at) in enumerate(self._plain.files(), 1):
-            file = _File(read_at, planned.path)
-            yield file.read, planned.size
-            self.entries.append(planned._replace(root=file.root()))
-            self._done += planned.size
-            if self._progress:
-                self._progress(number, self._done)
-        if with_index:
-            lines = BytesIO(b"".join(entry.line().encode() for entry in self.entries))
-            yield lines.readinto, len(lines.getbuffer())
-
-
-class _File:
-    """One file, read once, and hashed as it is read: what is encrypted is what its tree digest names."""
-
-    def __init__(self, read_at: ReadAt, path: str) -> None:
-        self._read_at, self._path, self._at = read_at, path, 0
-        self._leaves: list[bytes] = []
-        self._state: HashState | None = None
-
-    def read(self, view: memoryview) -> int:
-        """Fill as much of a view as one read gives.
-
-        Raises:
-            TreeRefused: the file ended early. OSError: it cannot be read.
-        """
-        room = CHUNK_BYTES - self._at % CHUNK_BYTES
-        got = self._read_at(view[:room], self._at)
-        if not got:
-            raise _changed(self._path)
-        state = self._state or SHA256.new(SHA256.chunks.leaf_prefix)
-        state.update(view[:got])
-        self._at += got
-        self._state = state
-        if got == room:
-            self._end()
-        return got
-
-    def root(self) -> bytes:
-        """Chunk root of what was read."""
-        self._end()
-        return merkle.root(self._leaves, SHA256.chunks)
-
-    def _end(self) -> None:
-        if self._state is not None:
-            self._leaves.append(self._state.digest())
-            self._state = None
-
-
-def _changed(path: str) -> TreeRefused:
-    return TreeRefused(f"{path} changed while it was sealed", mend="wait until its writer is done, then try again")

@@ -1,0 +1,134 @@
+"""Loading from a sealed asset: arrays and models over decrypted private memory, and one tensor without the others.
+
+What goes to the runtime is an `Opened`, which answers `view`, `content`, `take` and `in` as a verified handle does: every byte that it gives was
+in a chunk that had the signed hash and whose tag held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from countermark.errors import FormatRefused, TreeRefused
+from countermark.formats import safetensors
+from countermark.formats.limits import Malformed
+from countermark.lifecycle import seal, verify
+from countermark.lifecycle.seal import Reader
+from countermark.passport.verify import Pin
+from countermark.seal.opened import Opened
+from countermark.seal.stanza import Identity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from countermark.artefact.handle import Handle
+    from countermark.runtime.arrays import Tensors
+    from countermark.runtime.onnx import OnnxModel
+    from countermark.runtime.torch_tensors import TorchTensors
+
+
+def load(files: Opened, path: str, *, threads: int = 1) -> Tensors | NDArray[Any] | dict[str, NDArray[Any]] | OnnxModel:
+    """A file of a sealed asset, loaded by what it is: safetensors, .npy, .npz, ONNX (with the data files that it names).
+
+    Arrays are read-only and lie over the decrypted memory, without a copy. ONNX Runtime takes a copy that nobody can overwrite.
+
+    Args:
+        threads: of ONNX Runtime.
+
+    Raises:
+        As `runtime.load.load`; FormatRefused: the sealed file was changed.
+    """
+    from countermark.runtime.load import load as load_verified
+
+    return load_verified(cast("Handle", files), path, threads=threads)
+
+
+def torch(files: Opened, path: str) -> TorchTensors:
+    """A sealed safetensors file as PyTorch tensors over the decrypted memory.
+
+    Raises:
+        As `load`; MissingExtra: PyTorch is absent.
+    """
+    from countermark.runtime.torch_tensors import from_handle
+
+    return from_handle(cast("Handle", files), path)
+
+
+@contextlib.contextmanager
+def open_model(
+    sealed: Path, reader: Reader, identity: Identity, passport_file: Path, pin: Pin, now: datetime
+) -> Iterator[verify.Opened]:
+    """Verify a sealed model's papers, and open it for loading: as `lifecycle.verify.open_model`, without plaintext on any disk.
+
+    Raises:
+        Refusal: papers, seal or files do not hold, or are of two different models. Unusable: something cannot be read.
+    """
+    passport, verified = verify.papers(passport_file, pin, now)
+    with seal.opened(sealed, reader, identity, kind="model") as files:
+        if files.digest != verified.digest or files.tree.entries != passport.model.entries:
+            raise TreeRefused(
+                f"{sealed.name} holds another model than its papers are about", why=f"sealed {files.digest}, released {verified.digest}",
+                mend="seal the folder that was released, under the SHA-256 profile",
+            )  # fmt: skip
+        yield verify.Opened(verified, cast("Handle", files))
+
+
+class OneByOne(Mapping[str, "NDArray[Any]"]):
+    """Tensors of a sealed safetensors file, each read and decrypted when it is asked for, and no others with it.
+
+    For some tensors of a large file; whoever wants all of them takes `load`, which decrypts each chunk once.
+
+    Attributes:
+        metadata: the file's free texts.
+    """
+
+    def __init__(self, files: Opened, path: str) -> None:
+        """Read the file's header alone.
+
+        Raises:
+            FormatRefused: it breaks its format, or the sealed file was changed. TreeRefused: no such file.
+        """
+        self._files, self._path = files, path
+        facts = safetensors.read(_Source(files, path))
+        self._tensors = {tensor.name: tensor for tensor in facts.tensors}
+        self.metadata = facts.metadata
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """One tensor, in memory of its own, writable.
+
+        Raises:
+            KeyError: no such tensor. FormatRefused: the sealed file was changed, or no array holds it. MissingExtra: NumPy needs ml_dtypes for it.
+        """
+        import numpy as np
+
+        from countermark.runtime.arrays import dtype_of
+
+        tensor = self._tensors[name]
+        dtype = dtype_of(tensor.dtype)
+        data = self._files.read(self._path, tensor.begin, tensor.end)
+        if tensor.dtype == "BOOL" and len(data) and max(data) > 1:
+            raise FormatRefused(f"tensor {name[:200]!r} holds booleans that are neither 0 nor 1")
+        made: NDArray[Any] = np.frombuffer(data, dtype).reshape(tensor.shape)
+        return made
+
+
+class _Source:
+    """A sealed file as the bounded readers take it."""
+
+    def __init__(self, files: Opened, path: str) -> None:
+        self._files, self._path, self.size = files, path, files.size(path)
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes."""
+        if offset < 0 or count < 0 or offset + count > self.size:
+            raise Malformed("truncated", f"{count} bytes at byte {offset} of {self.size}", offset=self.size)
+        return bytes(self._files.read(self._path, offset, offset + count))

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from countermark.errors import SignatureRefused
+from countermark.errors import TrustRefused
 
 POINT_BYTES = 65
 SECRET_BYTES = 32
@@ -38,10 +38,10 @@ def seal(plain: bytes, public: bytes, info: bytes) -> bytes:
         The sender's point (65 bytes), then ciphertext and tag: 81 bytes more than `plain`.
 
     Raises:
-        SignatureRefused: the point is not on P-256, or there is too much to seal.
+        TrustRefused: the point is not on P-256, or there is too much to seal.
     """
     if len(plain) > MAX_SEALED_BYTES - POINT_BYTES - TAG_BYTES:
-        raise SignatureRefused("HPKE seals keys here, not data", why=f"{len(plain)} bytes")
+        raise TrustRefused("HPKE seals keys here, not data", why=f"{len(plain)} bytes")
     suite = hpke.Suite(hpke.KEM.P256, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
     return suite.encrypt(plain, point(public), info)
 
@@ -53,16 +53,16 @@ def open_sealed(sealed: bytes, public: bytes, agree: Agree, info: bytes) -> byte
         sealed: as `seal` gives it. public: the recipient's point. agree: its private half, somewhere. info: as sealed.
 
     Raises:
-        SignatureRefused: malformed, sealed to another key or with another `info`, or changed.
+        TrustRefused: malformed, sealed to another key or with another `info`, or changed.
     """
     if not POINT_BYTES + TAG_BYTES <= len(sealed) <= MAX_SEALED_BYTES:
-        raise SignatureRefused("these bytes were not sealed to a P-256 key", why=f"{len(sealed)} bytes")
+        raise TrustRefused("these bytes were not sealed to a P-256 key", why=f"{len(sealed)} bytes")
     sender = sealed[:POINT_BYTES]
     key, nonce = schedule(decapsulate(sender, public, agree), info)
     try:
         return AESGCM(key).decrypt(nonce, sealed[POINT_BYTES:], b"")
     except InvalidTag as error:
-        raise SignatureRefused(
+        raise TrustRefused(
             "this was sealed to another key, for another purpose, or was changed", why="the tag does not verify",
             mend="ask for it to be sealed to this key anew",
         ) from error  # fmt: skip
@@ -72,13 +72,13 @@ def decapsulate(sender: bytes, public: bytes, agree: Agree) -> bytes:
     """The KEM's shared secret, 32 bytes (RFC 9180, section 4.1).
 
     Raises:
-        SignatureRefused: a point is not on P-256, or `agree` gave something else than a coordinate.
+        TrustRefused: a point is not on P-256, or `agree` gave something else than a coordinate.
     """
     point(sender)  # before it reaches the element: a point off the curve would ask it for bits of its key
     point(public)
     shared = agree(sender)
     if len(shared) != SECRET_BYTES:
-        raise SignatureRefused("the key agreement gave no P-256 coordinate", why=f"{len(shared)} bytes")
+        raise TrustRefused("the key agreement gave no P-256 coordinate", why=f"{len(shared)} bytes")
     extracted = _extract(_KEM, b"", b"eae_prk", shared)
     return _expand(_KEM, extracted, b"shared_secret", sender + public, SECRET_BYTES)
 
@@ -94,16 +94,14 @@ def point(encoded: bytes) -> ec.EllipticCurvePublicKey:
     """A point of P-256 from its uncompressed form.
 
     Raises:
-        SignatureRefused: compressed, off the curve, or of another length.
+        TrustRefused: compressed, off the curve, or of another length.
     """
     if len(encoded) != POINT_BYTES or encoded[:1] != b"\x04":
-        raise SignatureRefused("a P-256 point has 65 bytes and is uncompressed", why=f"seen {encoded[:1].hex()}, {len(encoded)} bytes")  # fmt: skip
+        raise TrustRefused("a P-256 point has 65 bytes and is uncompressed", why=f"seen {encoded[:1].hex()}, {len(encoded)} bytes")  # fmt: skip
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), encoded)
     except ValueError as error:
-        raise SignatureRefused(
-            "this point does not lie on P-256", why="it would leak bits of the private key"
-        ) from error
+        raise TrustRefused("this point does not lie on P-256", why="it would leak bits of the private key") from error
 
 
 def _extract(suite: bytes, salt: bytes, label: bytes, material: bytes) -> bytes:

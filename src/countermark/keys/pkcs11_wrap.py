@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from countermark.errors import SignatureRefused, Unusable
+from countermark.errors import TrustRefused, Unusable
 from countermark.keys import hpke_p256
 from countermark.keys.pkcs11_session import MEND, import_library, octets, only, session, told, wanted
 from countermark.keys.uri import KeyUri
@@ -56,12 +56,12 @@ class WrappingKey:
         """The content key, 32 bytes; wipe it when done.
 
         Raises:
-            SignatureRefused: changed, or wrapped under another key. Unusable: the token is gone, or its key can be read out.
+            TrustRefused: changed, or wrapped under another key. Unusable: the token is gone, or its key can be read out.
         """
         import pkcs11
 
         if len(wrapped) != WRAPPED_BYTES:
-            raise SignatureRefused(_REFUSED, why=f"{len(wrapped)} bytes, not {WRAPPED_BYTES}")
+            raise TrustRefused(_REFUSED, why=f"{len(wrapped)} bytes, not {WRAPPED_BYTES}")
         with _opened(self._uri, self._pin) as opened:
             kek = _guarded(only(opened, self._uri, pkcs11.ObjectClass.SECRET_KEY))
             try:
@@ -70,7 +70,7 @@ class WrappingKey:
                     mechanism=pkcs11.Mechanism.AES_KEY_WRAP, template=_readable(),
                 )  # fmt: skip
             except pkcs11.PKCS11Error as error:  # SoftHSM2 has CKR_GENERAL_ERROR for a failed integrity check
-                raise SignatureRefused(_REFUSED, why=told(error), mend="ask for it to be wrapped anew") from error
+                raise TrustRefused(_REFUSED, why=told(error), mend="ask for it to be wrapped anew") from error
             return _taken(held)
 
 
@@ -92,7 +92,7 @@ class AgreementKey:
         """Open what was sealed to `public`; wipe it when done.
 
         Raises:
-            SignatureRefused: malformed, sealed to another key or purpose, or changed. Unusable: the token is gone or refuses.
+            TrustRefused: malformed, sealed to another key or purpose, or changed. Unusable: the token is gone or refuses.
         """
         with _opened(self._uri, self._pin) as opened:
             return self.opened_in(opened, sealed, info)
@@ -169,7 +169,7 @@ def open_agreement_key(uri: KeyUri, pin: bytes | None) -> AgreementKey:
     """The agreement key that a URI names.
 
     Raises:
-        As `open_wrapping_key`; SignatureRefused: it is not on P-256.
+        As `open_wrapping_key`; TrustRefused: it is not on P-256.
     """
     import_library()
     import pkcs11
@@ -180,7 +180,7 @@ def open_agreement_key(uri: KeyUri, pin: bytes | None) -> AgreementKey:
     try:
         public = encoded if len(encoded) == hpke_p256.POINT_BYTES else octets(encoded)
     except ValueError as error:
-        raise SignatureRefused("the token's key is not on P-256", why=str(error)) from error
+        raise TrustRefused("the token's key is not on P-256", why=str(error)) from error
     hpke_p256.point(public)
     return AgreementKey(uri, pin, public)
 
@@ -242,7 +242,7 @@ def _taken(held: Any) -> bytearray:
     finally:
         held.destroy()
     if len(value) != CONTENT_KEY_BYTES:
-        raise SignatureRefused(_REFUSED, why=f"{len(value)} bytes, not {CONTENT_KEY_BYTES}")
+        raise TrustRefused(_REFUSED, why=f"{len(value)} bytes, not {CONTENT_KEY_BYTES}")
     return value
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from countermark.errors import SignatureRefused
+from countermark.errors import TrustRefused
 from countermark.keys import hpke_p256
 
 VECTOR = json.loads((Path(__file__).parents[2] / "vectors/keys/hpke-p256.json").read_text())
@@ -63,7 +63,7 @@ def test_every_changed_bit_is_refused() -> None:
     for at in range(8 * len(SEALED)):
         changed = bytearray(SEALED)
         changed[at // 8] ^= 1 << at % 8
-        with pytest.raises(SignatureRefused):
+        with pytest.raises(TrustRefused):
             hpke_p256.open_sealed(bytes(changed), PAIR.public, PAIR.agree, b"purpose")
 
 
@@ -71,7 +71,7 @@ def test_every_changed_bit_is_refused() -> None:
     "sealed", [b"", SEALED[:80], SEALED[:-1], SEALED + b"\0", bytes(1 << 17), b"\x02" + SEALED[1:]]
 )
 def test_another_length_or_form_is_refused(sealed: bytes) -> None:
-    with pytest.raises(SignatureRefused):
+    with pytest.raises(TrustRefused):
         hpke_p256.open_sealed(sealed, PAIR.public, PAIR.agree, b"purpose")
 
 
@@ -84,7 +84,7 @@ def test_another_purpose_or_key_is_refused() -> None:
         (PAIR.public, lambda _: bytes(31), b"purpose"),
         (PAIR.public, lambda _: bytes(32), b"purpose"),
     ):
-        with pytest.raises(SignatureRefused):
+        with pytest.raises(TrustRefused):
             hpke_p256.open_sealed(SEALED, public, agree, info)
 
 
@@ -94,13 +94,13 @@ def test_a_point_off_the_curve_never_reaches_the_element() -> None:
     for at in (1, 33, 64):
         bent = bytearray(SEALED)
         bent[at] ^= 1
-        with pytest.raises(SignatureRefused, match="does not lie on P-256"):
+        with pytest.raises(TrustRefused, match="does not lie on P-256"):
             hpke_p256.open_sealed(bytes(bent), pair.public, pair.agree, b"purpose")
-    with pytest.raises(SignatureRefused):
+    with pytest.raises(TrustRefused):
         hpke_p256.open_sealed(b"\x04" + bytes(64) + SEALED[65:], pair.public, pair.agree, b"purpose")
     assert pair.asked == 0
 
 
 def test_data_is_not_sealed_with_it() -> None:
-    with pytest.raises(SignatureRefused, match="not data"):
+    with pytest.raises(TrustRefused, match="not data"):
         hpke_p256.seal(bytes(1 << 16), PAIR.public, b"")

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from test_doubles import PIN, at_token
 
-from countermark.errors import SignatureRefused, Unusable
+from countermark.errors import TrustRefused, Unusable
 from countermark.keys import hpke_p256, uri
 
 pytestmark = pytest.mark.skipif(not test_doubles.HAS_SOFTHSM, reason=test_doubles.NO_SOFTHSM)
@@ -51,13 +51,13 @@ def test_every_changed_bit_length_and_other_key_is_refused(made, tokens: Path) -
     for at in range(0, 8 * len(wrapped), 7):
         bent = bytearray(wrapped)
         bent[at // 8] ^= 1 << at % 8
-        with pytest.raises(SignatureRefused, match="another key, or was changed"):
+        with pytest.raises(TrustRefused, match="another key, or was changed"):
             made[0].unwrap(bytes(bent))
     for other in (b"", wrapped[:-8], wrapped + bytes(8), bytes(40), aes_key_wrap(os.urandom(32), KEY)):
-        with pytest.raises(SignatureRefused, match="another key, or was changed"):
+        with pytest.raises(TrustRefused, match="another key, or was changed"):
             made[0].unwrap(other)
     second = wrap.make_wrapping_key(uri.parse(at_token(tokens, "kek-2")), PIN.encode())
-    with pytest.raises(SignatureRefused, match="another key, or was changed"):
+    with pytest.raises(TrustRefused, match="another key, or was changed"):
         second.unwrap(wrapped)
     for wrong in (b"", KEY[:16], KEY + KEY):
         with pytest.raises(Unusable, match="32 bytes"):
@@ -124,7 +124,7 @@ def test_what_was_sealed_to_the_token_is_opened_there(made, tokens: Path) -> Non
         (agreement, sealed[:64], b"asset 1"),
         (other, sealed, b"asset 1"),
     ):
-        with pytest.raises(SignatureRefused):
+        with pytest.raises(TrustRefused):
             key.open_sealed(text, info)
 
 

@@ -31,6 +31,8 @@ LEAST_CHUNK, MOST_CHUNK = 1 << 12, 1 << 24
 MOST_CHUNKS = 1 << 40
 KEY = ID = COMMIT = 32
 TAG = 16
+LEAF_BYTES = 32
+"""Of one entry in the table of leaf hashes behind the last chunk."""
 _FORM = struct.Struct(">8sHHIQ32s32s")
 BYTES = _FORM.size
 
@@ -102,14 +104,23 @@ class Prelude:
         """Where a chunk begins in the file."""
         return BYTES + index * (self.chunk + TAG)
 
+    def table_at(self, size: int) -> int:
+        """Where the chunks end, and the table of leaf hashes begins, in a file of that size."""
+        return size - LEAF_BYTES * self.chunks
+
+    def extent(self, index: int, size: int) -> tuple[int, int]:
+        """Where a chunk's ciphertext and tag begin and end in a file of that size."""
+        return self.at(index), min(self.at(index + 1), self.table_at(size))
+
     def check_size(self, size: int) -> None:
         """Refuse a file that cannot have these chunks.
 
         Raises:
             FormatRefused: shorter or longer.
         """
-        least = self.at(self.chunks - 1) + TAG + (self.chunk if self.chunks == 1 else 1)
-        most = self.at(self.chunks)
+        table = LEAF_BYTES * self.chunks
+        least = self.at(self.chunks - 1) + TAG + (self.chunk if self.chunks == 1 else 1) + table
+        most = self.at(self.chunks) + table
         if not least <= size <= most:
             raise FormatRefused(
                 "a sealed file was cut or grew", why=f"{size} bytes; {self.chunks} chunks have {least} to {most}",

@@ -8,6 +8,7 @@ a test double for a real token and protects nothing.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,13 +24,18 @@ _REFUSED = "this key was wrapped under another key, or was changed"
 
 
 class WrappingKey:
-    """An AES-256 key in a token that wraps content keys (RFC 3394); made by `make_wrapping_key` or `open_wrapping_key`."""
+    """An AES-256 key in a token that wraps content keys (RFC 3394); made by `make_wrapping_key` or `open_wrapping_key`.
+
+    Attributes:
+        id: hex SHA-256 over what it makes of 32 zero bytes: the same key has it under any label.
+    """
 
     def __init__(self, uri: KeyUri, pin: bytes | None) -> None:
         self._uri, self._pin = uri, pin
+        self.id = hashlib.sha256(b"countermark/pkcs11-aes-kw/v1\0" + self.wrap(bytes(CONTENT_KEY_BYTES))).hexdigest()
 
     def __repr__(self) -> str:
-        return f"WrappingKey(object={self._uri.one('object')!r})"
+        return f"WrappingKey(id={self.id[:16]!r})"
 
     def wrap(self, key: bytes) -> bytes:
         """Wrap a content key of 32 bytes; gives 40 bytes.
@@ -137,11 +143,24 @@ def open_wrapping_key(uri: KeyUri, pin: bytes | None) -> WrappingKey:
         MissingExtra: the library is absent. Unusable: no such token or key, several, or one that can be read out.
     """
     import_library()
+    return WrappingKey(uri, pin)
+
+
+def open_key(uri: KeyUri, pin: bytes | None) -> WrappingKey | AgreementKey:
+    """The key that a URI names, a secret one that wraps or a pair that agrees.
+
+    Raises:
+        As `open_wrapping_key`; Unusable: the URI fits one of each.
+    """
+    import_library()
     import pkcs11
 
     with _opened(uri, pin) as opened:
-        _guarded(only(opened, uri, pkcs11.ObjectClass.SECRET_KEY))
-    return WrappingKey(uri, pin)
+        found = [any(opened.get_objects(wanted(uri, kind)))
+                 for kind in (pkcs11.ObjectClass.SECRET_KEY, pkcs11.ObjectClass.PRIVATE_KEY)]  # fmt: skip
+    if all(found):
+        raise Unusable("a secret key and a pair in the token answer to this URI", mend=MEND)
+    return open_wrapping_key(uri, pin) if found[0] else open_agreement_key(uri, pin)
 
 
 def make_agreement_key(uri: KeyUri, pin: bytes | None) -> AgreementKey:

@@ -196,6 +196,17 @@ def read_epoch(uri: KeyUri, index: int) -> Epoch:
         return epoch
 
 
+def root_id(uri: KeyUri) -> str:
+    """Hex SHA-256 by which a TPM's storage root, and so the TPM until it is cleared, is known.
+
+    Raises:
+        MissingExtra: the library is absent. Unusable: no TPM.
+    """
+    with tpm_session.opened(uri) as chip, tpm_session.storage_root(chip) as root:
+        _, name, _ = chip.read_public(root)
+        return bytes(name)[2:].hex()
+
+
 def read_clock(uri: KeyUri) -> int:
     """The TPM's clock: milliseconds in which it had power, as its owner may have set it forward.
 

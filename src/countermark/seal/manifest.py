@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
 from countermark import canonical, dsse
 from countermark.canonical import Fields
 from countermark.errors import SignatureRefused, StatementRefused, TrustRefused
@@ -177,6 +180,19 @@ def verified(manifest: dsse.Envelope, listed: dsse.Envelope, authority: Authorit
         )
     those.check(said.prelude)
     return Verified(said, those, who, manifest.digest)
+
+
+def key_of_pem(data: bytes) -> PublicKey:
+    """A statement key from SubjectPublicKeyInfo in PEM.
+
+    Raises:
+        SignatureRefused: it is none.
+    """
+    try:
+        der = load_pem_public_key(data).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SignatureRefused("this is no public key in PEM", mend="openssl pkey -in KEY -pubout") from error
+    return PublicKey.from_spki("statement", der)
 
 
 def by_keys(keys: Iterable[PublicKey]) -> Authority:

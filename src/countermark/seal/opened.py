@@ -87,6 +87,10 @@ class Opened:
         """Whether a file was sealed as one that can be run."""
         return self._entry(path)[1].executable
 
+    def entry(self, path: str) -> TreeEntry:
+        """A file's size, executable bit and chunk root, as its header names them."""
+        return self._entry(path)[1]
+
     def view(self, path: str) -> memoryview:
         """A file's bytes, read-only, in fresh private memory that is left out of core dumps.
 

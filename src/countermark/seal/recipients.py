@@ -164,7 +164,7 @@ def content_key(said: Recipients, prelude: Prelude, identity: Identity) -> tuple
     if not mine:
         raise TrustRefused(
             "nobody sealed this file for that key", why=f"it is sealed for {', '.join(said.names)[:500]}",
-            mend="ask its owner: `countermark recipients add FILE --to KEY`",
+            mend="ask its owner: `countermark recipients add FILE --for KEY`",
         )  # fmt: skip
     secret = identity.unwrap(mine[0], mine[0].bound(prelude))
     check_committed(prelude, secret)

@@ -145,11 +145,26 @@ def verified(sealed: Path, reader: Reader) -> Verified:
             f"{sealed.name} has no manifest", why="nobody says what it should be, and nothing of it is opened",
             mend=f"get {sealed.name}{MANIFEST} from its owner",
         )  # fmt: skip
-    manifest = dsse.Envelope.from_bytes(read_file(beside(sealed, MANIFEST), 1 << 20), what="manifest")
-    listed = dsse.Envelope.from_bytes(
-        read_file(beside(sealed, RECIPIENTS), 2 * lists.MOST_BYTES), what="list of recipients"
-    )
-    return manifests.verified(manifest, listed, reader.authority, project=reader.project)
+    manifest = read_file(beside(sealed, MANIFEST), 2 * manifests.MOST_BYTES)
+    return verified_bytes(manifest, read_file(beside(sealed, RECIPIENTS), 2 * lists.MOST_BYTES), reader)
+
+
+def verified_bytes(manifest: bytes, listed: bytes, reader: Reader) -> Verified:
+    """As `verified`, of the bytes of both files.
+
+    Raises:
+        SignatureRefused, TrustRefused, StatementRefused, FormatRefused: they do not hold.
+    """
+    one, two = _envelope(manifest, "manifest"), _envelope(listed, "list of recipients")
+    return manifests.verified(one, two, reader.authority, project=reader.project)
+
+
+def _envelope(data: bytes, what: str) -> dsse.Envelope:
+    """An envelope in its one form, so that no bit of the file can be another."""
+    envelope = dsse.Envelope.from_bytes(data, what=what)
+    if envelope.to_bytes() != data:
+        raise FormatRefused(f"the {what} is not in its one form", mend="get it from its owner again")
+    return envelope
 
 
 def check(sealed: Path, reader: Reader, *, threads: int = 2, progress: Progress | None = None) -> Verified:

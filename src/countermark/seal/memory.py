@@ -36,13 +36,6 @@ class Private:
         begin = at - at % mmap.PAGESIZE
         self._advise(_POPULATE_WRITE, begin, at + count - begin)
 
-    def wipe(self) -> None:
-        """Overwrite all of it."""
-        piece = bytes(1 << 20)
-        for at in range(0, len(self.view), len(piece)):
-            part = self.view[at : at + len(piece)]
-            part[:] = piece[: len(part)]
-
     def _advise(self, advice: int | None, at: int, count: int) -> None:
         if advice is not None and count:
             with contextlib.suppress(OSError):  # a kernel that takes no such advice is slower, or dumps more

@@ -22,7 +22,8 @@ from countermark.seal.prelude import TAG, wipe
 
 RUN = 8
 """Chunks that a thread decrypts before it takes the next."""
-MOST_AT_ONCE = 1 << 40
+SMALL = 256 << 10
+"""Bytes up to which memory comes from the heap: a mapping of its own would cost more than reading them."""
 
 
 class Opened:
@@ -109,7 +110,7 @@ class Opened:
         try:
             return bytes(data)
         finally:
-            data[:] = bytes(len(data))
+            wipe(data)
 
     def read(self, path: str, start: int, stop: int) -> memoryview:
         """Bytes [start, stop) of a file, writable, in fresh private memory; only the chunks that they lie in are read.
@@ -117,13 +118,15 @@ class Opened:
         Raises:
             As `view`; TreeRefused: the file has no such bytes.
         """
-        memory = Private(stop - start if 0 <= start <= stop else 0)
+        begin, end = self._span(path, start, stop)
+        memory = Private(stop - start) if stop - start > SMALL else None
+        view = memory.view if memory is not None else memoryview(bytearray(stop - start))
         try:
-            self._into(path, start, stop, memory.view, memory)
+            self._plain(begin, end, view, memory)
         except BaseException:
-            memory.wipe()
+            wipe(view)
             raise
-        return memory.view
+        return view
 
     def read_into(self, path: str, start: int, stop: int, target: memoryview) -> None:
         """Bytes [start, stop) of a file into `target`: writable bytes, exactly so many. Overwritten with zeros where it fails.
@@ -131,10 +134,13 @@ class Opened:
         Raises:
             As `read`.
         """
+        begin, end = self._span(path, start, stop)
+        if len(target) != end - begin:
+            raise TreeRefused(f"room for {len(target)} bytes, where {end - begin} are asked for")
         try:
-            self._into(path, start, stop, target, None)
+            self._plain(begin, end, target, None)
         except BaseException:
-            target[:] = bytes(len(target))
+            wipe(target)
             raise
 
     def pieces(self, path: str, piece: int = 4 << 20) -> Iterator[memoryview]:
@@ -148,11 +154,12 @@ class Opened:
             raise TreeRefused(f"{path!r:.120} is not among the files that were sealed")
         return self._at[path]
 
-    def _into(self, path: str, start: int, stop: int, target: memoryview, memory: Private | None) -> None:
+    def _span(self, path: str, start: int, stop: int) -> tuple[int, int]:
+        """Where bytes [start, stop) of a file lie in the stream of all files."""
         at, entry = self._entry(path)
-        if not 0 <= start <= stop <= entry.size or len(target) != stop - start:
+        if not 0 <= start <= stop <= entry.size:
             raise TreeRefused(f"{path!r:.120} has no bytes {start} to {stop}", why=f"it has {entry.size} bytes")
-        self._plain(at + start, at + stop, target, memory)
+        return at + start, at + stop
 
     def _plain(self, begin: int, end: int, target: memoryview, memory: Private | None) -> None:
         """Bytes [begin, end) of the stream of all files into `target`."""
@@ -161,17 +168,19 @@ class Opened:
         if self._cipher is None:
             raise Unusable("the sealed file was closed before it was read")
         chunk = self._prelude.chunk
-        first, last = begin // chunk, (end - 1) // chunk
-        runs = range(first, last + 1, RUN)
+        first, stop = begin // chunk, -(-end // chunk)
 
-        def one(start: int) -> None:
-            for index in range(start, min(start + RUN, last + 1)):
+        def run(start: int) -> None:
+            for index in range(start, min(start + RUN, stop)):
                 low, high = max(begin, index * chunk), min(end, (index + 1) * chunk)
                 if memory is not None:
                     memory.populate(low - begin, high - low)
                 self._chunk_into(index, low - index * chunk, target[low - begin : high - begin])
 
-        for _ in in_threads(one, runs, self._threads if len(runs) > 1 else 1):
+        if stop - first <= RUN:
+            run(first)
+            return
+        for _ in in_threads(run, range(first, stop, RUN), self._threads):
             pass
 
     def _chunk_into(self, index: int, skip: int, target: memoryview) -> None:

@@ -176,5 +176,7 @@ def derive(content_key: bytes | bytearray, asset: bytes, suite: int) -> tuple[by
 
 def wipe(*secret: bytearray | memoryview) -> None:
     """Overwrite with zeros. Best effort: Python and the libraries below may have made copies that nobody can reach."""
+    zeros = bytes(min(1 << 20, max(map(len, secret), default=0)))
     for one in secret:
-        one[:] = bytes(len(one))
+        for at in range(0, len(one), len(zeros) or 1):
+            one[at : at + len(zeros)] = zeros[: len(one) - at]

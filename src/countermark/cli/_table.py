@@ -45,6 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "party": Entry(KEPT, "Who takes part: enrol, revoke, list."),
     "key": Entry(KEPT, "This party's single-use keys."),
     "recipients": Entry(KEPT, "Who can open a sealed asset; keys to be sealed for."),
+    "broker": Entry(KEPT, "Release the keys of sealed assets on evidence."),
     "trust": Entry(KEPT, "Who is trusted for what: draft, sign, pin, renew."),
     "ledger": Entry(KEPT, "The project's append-only log of commitments."),
     "witness": Entry(KEPT, "Watch the ledger, and cosign it as long as it only grows."),

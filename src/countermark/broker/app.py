@@ -34,10 +34,7 @@ class App:
 
     def __init__(self, broker: Broker) -> None:
         self._pool = ThreadPoolExecutor(THREADS, "broker")
-        self._routes: dict[str, Callable[[bytes], bytes]] = {
-            CHALLENGE: lambda _: canonical.to_bytes({"challenge": base64.b64encode(broker.challenge()).decode()}),
-            RELEASE: broker.release,
-        }
+        self._broker = broker
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection. Anything but HTTP and the lifespan is closed."""
@@ -52,8 +49,7 @@ class App:
             await send({"type": f"{scope['type']}.close", "code": 1008})
 
     async def _http(self, scope: Scope, receive: Receive) -> Said:
-        act = self._routes.get(scope["path"])
-        if act is None or scope["query_string"]:
+        if scope["path"] not in (CHALLENGE, RELEASE) or scope["query_string"]:
             return _told(404, "nothing is here")
         if scope["method"] != "POST":
             return _told(405, "this takes POST")
@@ -63,7 +59,9 @@ class App:
             return _told(408, "the request did not come in time")
         if body is None:
             return _told(413, f"a request has at most {MOST_REQUEST} bytes")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, _answered, act, body)
+        if scope["path"] == CHALLENGE:  # costs a hash: no thread is worth it
+            return 200, canonical.to_bytes({"challenge": base64.b64encode(self._broker.challenge()).decode()})
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _answered, self._broker.release, body)
 
 
 def _answered(act: Callable[[bytes], bytes], body: bytes) -> Said:

@@ -42,8 +42,9 @@ class Anchored:
 class Anchor(Protocol):
     """A counter that nobody turns back: an NV index of a TPM (best of the type TPM2_NT_EXTEND, beside a counter), or a broker.
 
-    One anchor belongs to one root licence on one host, or to all hosts that share a broker. `advance` returns only after the
-    new value is durable, and advances exactly once or raises. It is called under the lock of the licence's state.
+    One anchor belongs to one root licence on one host: what several hosts use together, each draws from an anchor of its own.
+    `advance` returns only after the new value is durable, and advances exactly once or raises. It is called under the lock of
+    the licence's state.
     """
 
     @property

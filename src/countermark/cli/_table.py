@@ -27,6 +27,7 @@ COMMANDS: dict[str, Entry] = {
     "release": Entry(LIFE, "Judge the evidence by policy; sign verdict and passport."),
     "verify": Entry(LIFE, "Verify a model or a delivered folder, offline."),
     "serve": Entry(LIFE, "Serve a verified model behind a guard that signs answers."),
+    "license": Entry(LIFE, "Grant, narrow, explain, revoke and move licences."),
     "query": Entry(LIFE, "Ask a guarded model, and verify its answer."),
     "assess": Entry(LIFE, "Answer the security questions about a model from evidence."),
     "report": Entry(LIFE, "Write one self-contained page about a model."),

@@ -148,7 +148,6 @@ def _grant(envelope: dsse.Envelope, licence: Licence, trust: Trust, now: datetim
     if len(licensors) != 1:
         raise LicenceRefused("signature", expected="one licensor beside the co-signers",
                              seen=", ".join(licensors) or "none", mend="a licensor is no co-signer of its own")  # fmt: skip
-    _refuse_unsigned(licence, signers)
     roles = set(trust.document.party(licensors[0]).roles)
     for role, uses in (("data-owner", _DATA_USES), ("model-owner", _MODEL_USES)):
         if licence.claims.uses & uses and role not in roles:
@@ -158,6 +157,7 @@ def _grant(envelope: dsse.Envelope, licence: Licence, trust: Trust, now: datetim
         raise LicenceRefused(
             "signature", expected="an owner", seen=f"{licensors[0]}: {', '.join(sorted(roles)) or 'no role'}"
         )
+    _refuse_unsigned(licence, signers)
     return Link(envelope.digest, licensors[0], licence, None)
 
 
@@ -168,8 +168,8 @@ def _sublicence(envelope: dsse.Envelope, licence: Licence, above: Link, trust: T
     key = above.claims.licensee.key
     verify_envelope(envelope, {key.id: key})
     signers = _parties(envelope, trust, now) if licence.claims.co_signers else frozenset[str]()
-    _refuse_unsigned(licence, signers)
     refuse_widening(licence.claims, above.claims)
+    _refuse_unsigned(licence, signers)
     return Link(envelope.digest, above.claims.licensee.party, licence, key)
 
 

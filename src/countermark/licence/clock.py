@@ -36,7 +36,7 @@ class Memory:
 
     Attributes:
         mark: newest authentic time. epoch: highest epoch of the list of revoked licences that the licensor named.
-        resets: how often an owner reset it. chip: None where no trusted clock takes part.
+        resets: how often what was seen was set back, by an answer or an owner's reset. chip: None where no trusted clock takes part.
     """
 
     mark: int

@@ -136,10 +136,15 @@ def _newest_list(claims: Claims, asked: Revocation, reading: Reading, lists: Seq
     if least and (newest is None or newest.epoch < least):
         raise LicenceRefused("revocation", expected=f"a list of epoch {least}",
                              seen=f"epoch {newest.epoch}" if newest else "no list", mend=mend)  # fmt: skip
-    if newest is None or reading.now < seconds(newest.next_update):
+    lease = claims.lease if isinstance(claims.lease, Lease) else None
+    due = seconds(newest.next_update) if newest else reading.now + 1
+    if reading.now < due or newest is None:
         return []
-    if isinstance(claims.lease, Lease) and claims.lease.on_lapse == "advisory":
-        return [f"advisory: the list of revoked licences was due for renewal on {newest.next_update}"]
+    told = f"the list of revoked licences was due for renewal on {newest.next_update}: {mend}"
+    if lease is not None and reading.now < due + lease.grace:
+        return [f"in grace until {stamp(due + lease.grace)}: {told}"]
+    if lease is not None and lease.on_lapse == "advisory":
+        return [f"advisory: {told}"]
     raise LicenceRefused(
         "revocation", expected=f"a list that is renewed by {newest.next_update}", seen=stamp(reading.now), mend=mend
     )

@@ -15,7 +15,7 @@ class LicenceRefused(Refusal):
 
     def __init__(self, claim: str, *, expected: str, seen: str, mend: str = "") -> None:
         super().__init__(
-            f"the licence refuses: {claim}: expected {expected}, seen {seen}",
+            f"the licence refuses: {claim}: expected {expected:.160}, seen {seen:.100}",
             why=f"the deciding claim is {claim!r}; what a licence does not grant is denied",
             mend=mend,
         )

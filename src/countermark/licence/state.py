@@ -205,6 +205,15 @@ class Store:
             raise self._rolled_back(f"a state that {self.anchor} counts", "one without an anchor")
         return state
 
+    def peek(self) -> State | None:
+        """The state as it lies in the file, for people: nothing is checked against the anchor.
+
+        Raises:
+            StatementRefused: malformed. Unusable: it cannot be read.
+        """
+        data = _read(self._path)
+        return parse(data)[0] if data is not None else None
+
     def _refuse_old(self, state: State, before: bytes, head: bytes, held: Anchored) -> None:
         unfinished = held.count == state.count - 1 and held.head in (None, before)
         if unfinished and self._anchor:

@@ -99,8 +99,11 @@ class Tenure:
         """Whether an anchor notices an older state."""
         return self._elements.anchor is not None
 
-    def look(self) -> Looked:
+    def look(self, *, keep: bool = True) -> Looked:
         """Read the licensor's word and the clocks, and move the state forward.
+
+        Args:
+            keep: false only tells what would be: nothing is written, and no anchor is asked.
 
         Raises:
             LicenceRefused: ``clock_rollback`` or ``state``. Refusal: a list is malformed or not the licensor's.
@@ -109,7 +112,7 @@ class Tenure:
         with self._store.lock():
             system = int(self._clock())
             ticks = self._elements.clock.ticks() if self._elements.clock else None
-            state = self._store.read()
+            state = self._store.read() if keep else self._store.peek()
             begun = state or fresh(
                 self.chain.root.digest, times.begin(int(self.chain.issued.timestamp()), system, ticks)
             )
@@ -118,23 +121,25 @@ class Tenure:
             memory, seen, notes = self._spoken(begun, kept, system, ticks)
             memory, lists = self._listed(memory, system, ticks)
             if memory != begun.memory or state is None:
-                begun = self._store.write(replace(begun, memory=memory))
+                moved = replace(begun, memory=memory)
+                begun = self._store.write(moved) if keep else moved
             ran = int(self._now(0)) if self._looked and seen >= kept else 0
-            reading, code = self._read(begun, max(seen, ran), kept, system, ticks)
+            reading, code = self._read(begun, max(seen, ran), kept if keep else None, system, ticks)
             self._base, self._base_elapsed = float(reading.now), self._elapsed()
             self._looked = Looked(begun, reading, lists, tuple(notes), code)
             return self._looked
 
-    def _read(self, state: State, seen: int, kept: int, system: int, ticks: Ticks | None) -> tuple[Reading, str]:
+    def _read(self, state: State, seen: int, kept: int | None, system: int, ticks: Ticks | None) -> tuple[Reading, str]:
         """The time; what the clock showed is kept where it moved, where an answer set it back, and always before a refusal."""
         highest = max(seen, system)
         code = times.code_of(state.id, state.memory, highest)
         try:
             reading = times.reading(state.memory, seen, system, ticks, code)
         except LicenceRefused:
-            self._store.remember(highest)
+            if kept is not None:
+                self._store.remember(highest)
             raise
-        if highest - kept >= KEEP_SECONDS or highest < kept:
+        if kept is not None and (highest - kept >= KEEP_SECONDS or highest < kept):
             self._store.remember(highest)
         return reading, code
 
@@ -174,7 +179,7 @@ class Tenure:
     ) -> tuple[Memory, int]:
         state, memory, seen = known
         at = word.when(said.context)
-        answered = at > memory.mark and said.answers == times.code_of(state.id, memory, max(seen, system))
+        answered = at >= memory.mark and said.answers == times.code_of(state.id, memory, max(seen, system))
         try:
             newer = times.take_beacon(memory, at, said.epoch, max_age, system, ticks)
         except LicenceRefused as error:
@@ -182,7 +187,9 @@ class Tenure:
                 raise
             notes.append(f"a beacon of {said.context.time} was left out: {error.what}")
             return memory, seen
-        return newer, at if answered else max(seen, min(at, newer.mark))
+        if answered:  # it serves once: the code is another one from now on
+            return replace(newer, resets=newer.resets + 1), at
+        return newer, max(seen, min(at, newer.mark))
 
     def _listed(self, memory: Memory, system: int, ticks: Ticks | None) -> tuple[Memory, tuple[word.Listed, ...]]:
         lists = []

@@ -162,9 +162,10 @@ def test_it_stops_on_lapse_and_goes_on_with_the_beacons(plant: Plant, shell) -> 
         plant.ask(url)
     # The licensor's commands go by the real clock: its beacons are signed through the library, as of today in this world.
     at = replace(plant.world[SECOND], clock=lambda: plant.world.clock.now.replace(microsecond=0))
-    plant.world.clock.move(days=24)
+    plant.world.clock.move(days=20)
     began = at.stamp()
     licensor.beacon(at)
+    plant.world.clock.move(days=4)
     licensed = plant.licensed()
     guard, _ = start.open_guard(plant.desk, plant.model, plant.papers, licensed=licensed)
     assert licensed.tenure.granted is not None and "in grace until" in licensed.tenure.granted.notes[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -60,6 +61,11 @@ class Terminal:
 def clock() -> datetime:
     """Wall clock of this machine, in UTC."""
     return datetime.now(UTC)
+
+
+def elapsed() -> float:
+    """Seconds that only run forward, sleep of the machine included where the kernel counts it (CLOCK_BOOTTIME)."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def terminal(out: TextIO) -> Terminal:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Entry] = {
     "seal": Entry(LIFE, "Encrypt an asset for its recipients; sign its ciphertext."),
     "open": Entry(LIFE, "Open a sealed asset, or check it without a key."),
     "serve": Entry(LIFE, "Serve a verified model behind a guard that signs answers."),
+    "license": Entry(LIFE, "Grant, narrow, explain, revoke and move licences."),
     "query": Entry(LIFE, "Ask a guarded model, and verify its answer."),
     "assess": Entry(LIFE, "Answer the security questions about a model from evidence."),
     "report": Entry(LIFE, "Write one self-contained page about a model."),

@@ -8,6 +8,7 @@ tests use, is a test double: its state is a folder that can be copied and rolled
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import Any
 
 from countermark.errors import StatementRefused, TrustRefused, Unusable
@@ -207,11 +208,35 @@ def root_id(uri: KeyUri) -> str:
         return bytes(name)[2:].hex()
 
 
-def read_clock(uri: KeyUri) -> int:
-    """The TPM's clock: milliseconds in which it had power, as its owner may have set it forward.
+@dataclass(frozen=True, slots=True)
+class TpmTime:
+    """What a TPM says of time.
+
+    Attributes:
+        milliseconds: in which it had power, as its owner may have set it forward. resets: of the chip. safe: whether no smaller value can have
+            been reported before.
+    """
+
+    milliseconds: int
+    resets: int
+    safe: bool
+
+
+def read_time(uri: KeyUri) -> TpmTime:
+    """The TPM's clock with what it is worth.
 
     Raises:
-        Unusable: no TPM.
+        MissingExtra: the library is absent. Unusable: no TPM.
     """
     with tpm_session.opened(uri) as chip:
-        return int(chip.read_clock().clockInfo.clock)
+        read = chip.read_clock().clockInfo
+        return TpmTime(int(read.clock), int(read.resetCount), int(read.safe) == 1)
+
+
+def read_clock(uri: KeyUri) -> int:
+    """The TPM's clock in milliseconds.
+
+    Raises:
+        As `read_time`.
+    """
+    return read_time(uri).milliseconds

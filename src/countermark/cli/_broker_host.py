@@ -107,7 +107,7 @@ def open_asset(
     from countermark.lifecycle import seal as stage
 
     handle = stage.verified(sealed, reader(signed_by, workspace))
-    asset, prover = _asset(handle, owner, recipient, claims, licence), _prover(key, pcrs, passphrase_file)
+    asset, prover = _asset(handle, owner, recipient, claims, licence), prover_of(key, pcrs, passphrase_file)
     pinned = _log_key(log_key)
     return _opened(sealed, handle, lambda: client.ask(url, asset, prover, pinned), out, view, _kind(key))
 
@@ -143,7 +143,7 @@ def request(
     asset = _asset(stage.verified(sealed, reader(signed_by, workspace)), owner, recipient, claims, licence)
     private = hpke.new_private(hpke.XWING)
     asked = prove.request(
-        asset, read_file(challenge, 4096), hpke.HpkeIdentity(private), _prover(key, pcrs, passphrase_file)
+        asset, read_file(challenge, 4096), hpke.HpkeIdentity(private), prover_of(key, pcrs, passphrase_file)
     )
     keyfile.save(_ephemeral(out), private, None, Disk())
     Disk().write(out, asked.to_bytes(), mode=0o644)
@@ -221,7 +221,12 @@ def _asset(handle: Verified, owner: str, recipient: str, claims: tuple[str, ...]
     )
 
 
-def _prover(key: str, pcrs: tuple[int, ...], passphrase_file: Path | None) -> prove.Prover:
+def prover_of(key: str, pcrs: tuple[int, ...], passphrase_file: Path | None) -> prove.Prover:
+    """This host's evidence, by a key in a file, a token or a TPM.
+
+    Raises:
+        Unusable: it cannot be opened, or no PCR is named. MissingExtra: a library is absent.
+    """
     from countermark.broker import prove
     from countermark.keys import held, signer, uri
     from countermark.seal import keyfile, registry

@@ -120,6 +120,17 @@ def test_the_page_runs_as_written_and_then_over_http(shell) -> None:
     shell("broker", "policy", "../stick/model.cmsealed", "rules.toml", "--signed-by", "../stick/acme.pub", at="acme")
     older = shell("broker", "deposit", "acme", "../stick/model.cmsealed", at="vault", exit=1)
     assert "at least as new" in older.err + older.out
+    shell("broker", "log", "--owner", "acme", "--proofs", "../stick/proofs", at="vault")
+    from countermark.ledger.note import NoteKey
+    from countermark.ledger.receipt import verify
+
+    key = NoteKey.from_vkey((shell.here / "stick/vault.vkey").read_text())
+    for number in (0, 1):
+        record, proof = (
+            (shell.here / "stick/proofs" / f"{number}{end}").read_bytes() for end in (".record", ".tlog-proof")
+        )
+        assert verify(record, proof, key).index == number
+    shell("broker", "log", "--proofs", "../stick/x", at="vault", exit=2)
     mode = {p.name: p.stat().st_mode & 0o077 for p in (shell.here / "vault/broker").iterdir() if p.is_file()}
     assert not any(mode[name] for name in ("root.sealkey", "log.pem", "challenge.key"))
     assert Path(shell.here / "vault/broker/log").is_dir()

@@ -91,10 +91,19 @@ def a_little_each_day(case: Case) -> None:
 
 
 def held(case: Case) -> None:
-    """The clock is held at one day by restarting, for sixty days of use."""
+    """The clock is held at one day, and the process started anew each day, for sixty days."""
     case.use()
     for _ in range(60):
         case.machine.sleep(0.9, clock=False)
+        case.use()
+
+
+def held_by_reboot(case: Case) -> None:
+    """The same, and the machine is started anew each day with its clock set back."""
+    case.use()
+    for _ in range(60):
+        case.machine.sleep(0.9, clock=False)
+        case.machine.reboot()
         case.use()
 
 
@@ -122,6 +131,17 @@ def backup_after_lapse(case: Case) -> None:
     case.machine.sleep(40)
     case.put_back()
     case.machine.now -= 40 * DAY
+    case.use()
+
+
+def backup_after_lapse_and_reboot(case: Case) -> None:
+    """The same, and the machine is started anew."""
+    case.use()
+    case.keep()
+    case.machine.sleep(40)
+    case.put_back()
+    case.machine.now -= 40 * DAY
+    case.machine.reboot()
     case.use()
 
 
@@ -173,7 +193,7 @@ def forged(case: Case) -> None:
 
 
 ATTACKS: tuple[Callable[[Case], None], ...] = (
-    two_days, two_years, two_years_with_old_files, a_little_each_day, held, deleted, backup, backup_after_lapse, snapshot, edited,
+    two_days, two_years, two_years_with_old_files, a_little_each_day, held, held_by_reboot, deleted, backup, backup_after_lapse, backup_after_lapse_and_reboot, snapshot, edited,
     withheld, withheld_with_beacons, forged,
 )  # fmt: skip
 

@@ -1,0 +1,223 @@
+"""Writing a sealed file: read once, encrypted a chunk at a time, whole and durable when it has its name.
+
+Memory: a few chunks, whatever the asset's size. A nonce is used once: chunk 0, which needs the digests of all others' plaintext, is encrypted
+last and once, into the room that was left for it; a container is never written to again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from countermark import merkle
+from countermark.artefact import reading, tree, walk
+from countermark.artefact.profile import SHA256
+from countermark.artefact.tree import TreeEntry
+from countermark.errors import TreeRefused, Unusable
+from countermark.seal import header as headers
+from countermark.seal.container import Progress, in_threads
+from countermark.seal.header import Header
+from countermark.seal.manifest import Manifest, hashing, tree_commitment
+from countermark.seal.memory import Scratch
+from countermark.seal.prelude import AES_256_GCM, CHUNK, TAG, new_prelude
+from countermark.workspace.disk import Disk
+
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a container is made.
+
+    Attributes:
+        suite: of `prelude.SUITES`. chunk: bytes, a power of two from 4 KiB to 16 MiB. hash: over ciphertext, of `manifest.HASHES`.
+    """
+
+    suite: int = AES_256_GCM
+    chunk: int = CHUNK
+    hash: str = "blake3"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the manifest and the header say beside what is measured."""
+
+    kind: str
+    project: str
+    issued: str
+
+
+def write(
+    source: Path, target: Path, content_key: bytearray, about: About, *, form: Form = Form(), threads: int = 2,
+    progress: Progress | None = None, disk: Disk | None = None,
+) -> Manifest:  # fmt: skip
+    """Seal a folder or file into `target`, mode 0600.
+
+    Args:
+        content_key: 32 fresh bytes (`prelude.new_content_key`), never used before. progress: called with (files, bytes) so far.
+
+    Returns:
+        the manifest, to be signed.
+
+    Raises:
+        Unusable: `target` exists, or something cannot be read or written. TreeRefused: links, devices, odd names, no files, or a file that
+        changed meanwhile. Nothing is left then.
+    """
+    if target.exists() or target.is_symlink():
+        raise Unusable(f"{target} exists", why="a sealed file is never written over", mend="name another file")
+    files = _planned(source)
+    if source.is_dir() and source.resolve() in target.resolve().parents:
+        raise Unusable(f"{target} would lie in what it seals", mend="name a file outside of it")
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        descriptor = os.open(temporary, _CREATE, 0o600)
+    except OSError as error:
+        raise Unusable(f"cannot write {target}", why=error.strerror or str(error), mend="check the path") from error
+    try:
+        try:
+            manifest = _Writer(descriptor, files, content_key, about, form).run(source, threads, progress)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        (disk or Disk()).move(temporary, target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise Unusable(f"cannot write {target}", why=error.strerror or str(error), mend="make room") from error
+        raise
+    return manifest
+
+
+def _planned(source: Path) -> list[TreeEntry]:
+    """All files with their sizes; their roots are not known yet."""
+    out = []
+    try:
+        for place in walk.walk(source):
+            for name in place.files:
+                status = os.stat(name, dir_fd=place.descriptor, follow_symlinks=False)
+                out.append(TreeEntry(place.prefix + name, status.st_size, bool(status.st_mode & 0o100), bytes(32)))
+    except OSError as error:
+        raise walk.unreadable(source, error) from error
+    for entry in out:
+        tree.check_path(entry.path)
+    return sorted(out, key=lambda entry: entry.path)
+
+
+class _Writer:
+    """One container under way."""
+
+    def __init__(
+        self, descriptor: int, files: list[TreeEntry], content_key: bytearray, about: About, form: Form
+    ) -> None:
+        self._descriptor, self._files, self._about, self._form = descriptor, files, about, form
+        self._salt = secrets.token_bytes(32)
+        self._index = sum(len(entry.line().encode()) for entry in files)
+        self._data = sum(entry.size for entry in files)
+        self._name = ""
+        self._key = content_key
+        self._scratch = Scratch(form.chunk + TAG)
+        self._hashing = hashing(form.hash)
+
+    def run(self, source: Path, threads: int, progress: Progress | None) -> Manifest:
+        self._name, self._single = source.resolve().name[: headers.MOST_NAME], not source.is_dir()
+        inside = headers.fits(self._header("0" * 64), self._index, self._form.chunk)
+        stream = self._data + (0 if inside else self._index)
+        chunks = 1 + -(-stream // self._form.chunk)
+        self._prelude = new_prelude(self._key, chunks, suite=self._form.suite, chunk=self._form.chunk)
+        self._cipher, self._aad = self._prelude.cipher(self._key), self._prelude.aad()
+        self._put(0, self._prelude.to_bytes())
+        plain = _Stream(source, self._files, self._form.chunk, progress)
+        leaves = list(in_threads(self._sealed, enumerate(plain.chunks(with_index=not inside), 1), threads))
+        if len(leaves) != chunks - 1:
+            raise TreeRefused(
+                f"{source} changed while it was sealed", mend="wait until its writer is done, then try again"
+            )
+        made = tree.tree_of(plain.entries)
+        header = self._header(made.digest)
+        packed = headers.packed(header, made.manifest() if inside else b"", self._form.chunk)
+        leaves.insert(0, self._sealed((0, memoryview(packed))))
+        end = (
+            self._prelude.at(chunks - 1)
+            + TAG
+            + (self._form.chunk if chunks == 1 else (stream - 1) % self._form.chunk + 1)
+        )
+        self._put(end, b"".join(leaves))
+        root = merkle.root(leaves, self._hashing)
+        commitment = tree_commitment(self._salt, made.digest)
+        size = end + sum(map(len, leaves))
+        about = self._about
+        return Manifest(about.kind, self._prelude, size, self._form.hash, root, commitment, about.project, about.issued)
+
+    def _header(self, digest: str) -> Header:
+        return Header(self._about.kind, self._name, self._single, digest, self._salt, self._data, self._index)
+
+    def _sealed(self, numbered: tuple[int, memoryview]) -> bytes:
+        """Encrypt and write one chunk; its leaf hash."""
+        index, plain = numbered
+        out = self._scratch.view[: len(plain) + TAG]
+        self._cipher.encrypt_into(self._prelude.nonce(index), plain, self._aad, out)
+        self._put(self._prelude.at(index), out)
+        return self._hashing.leaf(out)
+
+    def _put(self, at: int, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            done = os.pwrite(self._descriptor, view, at)
+            view, at = view[done:], at + done
+
+
+class _Stream:
+    """The plaintext of all files in order, cut into chunks, and hashed as a tree on the way."""
+
+    def __init__(self, source: Path, files: list[TreeEntry], chunk: int, progress: Progress | None) -> None:
+        self._source, self._files, self._chunk, self._progress = source, files, chunk, progress
+        self.entries: list[TreeEntry] = []
+
+    def chunks(self, *, with_index: bool) -> Iterator[memoryview]:
+        """Private buffers of `chunk` bytes, the last one shorter; none for no bytes."""
+        buffer, filled = bytearray(self._chunk), 0
+        for target in self._pieces(with_index):
+            piece = memoryview(target)
+            while piece:
+                taken = min(len(piece), self._chunk - filled)
+                buffer[filled : filled + taken] = piece[:taken]
+                filled, piece = filled + taken, piece[taken:]
+                if filled == self._chunk:
+                    yield memoryview(buffer)
+                    buffer, filled = bytearray(self._chunk), 0
+        if filled:
+            yield memoryview(buffer)[:filled]
+
+    def _pieces(self, with_index: bool) -> Iterator[bytes]:
+        folder = self._source if self._source.is_dir() else self._source.parent
+        root = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            done = 0
+            for number, planned in enumerate(self._files, 1):
+                with walk.opened(root, planned.path, reading.OPEN_FILE) as descriptor:
+                    for piece in self._read(descriptor, planned):
+                        done += len(piece)
+                        yield piece
+                        if self._progress:
+                            self._progress(number, done)
+        finally:
+            os.close(root)
+        if with_index:
+            yield b"".join(entry.line().encode() for entry in self.entries)
+
+    def _read(self, descriptor: int, planned: TreeEntry) -> Iterator[bytes]:
+        before = os.fstat(descriptor)
+        if before.st_size != planned.size:
+            raise TreeRefused(f"{planned.path} changed while it was sealed", mend="try again")
+        leaves = []
+        for at in range(0, planned.size, tree.CHUNK_BYTES):
+            data = reading.window(descriptor, at)
+            leaves.append(SHA256.chunks.leaf(data))
+            yield data
+        reading.refuse_changed(planned.path, before, os.fstat(descriptor))
+        self.entries.append(planned._replace(root=merkle.root(leaves, SHA256.chunks)))

@@ -170,6 +170,7 @@ class Host:
     chain: Chain
     now: float = BEGIN
     ran: float = 0.0
+    boots: int = 1
     words: Words = field(default_factory=Words)
     chip: Chip | None = None
     signer: FileSigner | None = None
@@ -188,6 +189,10 @@ class Host:
         if self.chip:
             self.chip.milliseconds += int(span * 1000)
 
+    def reboot(self) -> None:
+        """The machine begins anew: what it counted since its last beginning is gone."""
+        self.boots, self.ran = self.boots + 1, 0.0
+
     def tenure(self) -> Tenure:
         """A process that uses the licence begins."""
         elements = Elements(
@@ -197,7 +202,7 @@ class Host:
         )  # fmt: skip
         return Tenure(
             self.space, self.chain, self.licensors.trust, clock=lambda: self.now, elapsed=lambda: self.ran,
-            words=lambda: self.words, elements=elements, block=self.block,
+            words=lambda: self.words, elements=elements, block=self.block, boot=f"boot-{self.boots}",
         )  # fmt: skip
 
     def request(self, use: str = "infer", **more: Any) -> Request:

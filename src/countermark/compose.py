@@ -68,6 +68,15 @@ def elapsed() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
+def boot() -> str:
+    """Names this run of the machine (Linux: boot_id), so that `elapsed` can be compared over processes; "" where it has no name."""
+    try:
+        text = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+    return text if hasattr(time, "CLOCK_BOOTTIME") and len(text) <= 64 else ""
+
+
 def terminal(out: TextIO) -> Terminal:
     """What `out` can show. ``NO_COLOR`` (any value) and ``TERM=dumb`` mean plain text."""
     live = out.isatty()

@@ -73,7 +73,7 @@ def _licensed(desk: Desk, file: Path, field: str, territory: str) -> Licensed:
     from countermark.guard.start import Licensed
     from countermark.lifecycle import license_use
 
-    return Licensed(license_use.hold(desk, file, compose.elapsed), field, territory)
+    return Licensed(license_use.hold(desk, file, compose.elapsed, compose.boot()), field, territory)
 
 
 def _told(licensed: Licensed | None) -> list[str]:

@@ -44,7 +44,7 @@ def delays(claims: Claims) -> list[tuple[str, str]]:
     longest = span(lease.max_age + lease.grace)
     return [
         ("broker", f"{longest} of wall time"),
-        ("TPM", f"{longest} of powered-on time"),
+        ("TPM", f"{longest} of powered-on time, with clock and anchor in the TPM"),
         ("software", f"{UNBOUNDED}; {longest} where its clock and files are left alone"),
     ]
 

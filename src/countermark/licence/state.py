@@ -153,6 +153,24 @@ def _usage(value: Any) -> Usage:
     return out
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The highest time that the clock showed, and when since the machine began that was.
+
+    Attributes:
+        clock: POSIX seconds. boot: names the run of the machine, "" where that is not known. elapsed: seconds since it began.
+    """
+
+    clock: int
+    boot: str = ""
+    elapsed: int = 0
+
+    def now(self, boot: str, elapsed: float) -> int:
+        """The least time that it is now: in the same run of the machine its own count goes on, whatever is done to clock and files."""
+        same = boot and boot == self.boot and elapsed > self.elapsed
+        return self.clock + int(elapsed - self.elapsed) if same and self.clock else self.clock
+
+
 class Store:
     """The files of one licence's state in a workspace, and their anchor.
 
@@ -246,27 +264,28 @@ class Store:
             self._anchor.advance(hashlib.sha256(entry).digest())
         return new
 
-    def seen(self) -> int:
-        """Highest time that this host's clock showed, POSIX seconds; 0 where none is remembered.
+    def seen(self) -> Seen:
+        """What this host's clock showed at most; nought where nothing is remembered.
 
         Raises:
             StatementRefused: malformed. Unusable: unreadable.
         """
         data = _read(self._seen)
         if data is None:
-            return 0
+            return Seen(0)
         fields = Fields(canonical.from_bytes(data, what="licence clock", max_bytes=4096), "licence clock")
-        out = fields.integer("seen")
+        out = Seen(fields.integer("seen"), fields.text("boot", most=64), fields.integer("elapsed"))
         fields.done()
         return out
 
-    def remember(self, seen: int) -> None:
+    def remember(self, seen: Seen) -> None:
         """Keep what the clock showed.
 
         Raises:
             Unusable: it cannot be written.
         """
-        self._space.disk.write(self._seen, canonical.to_bytes({"seen": seen}))
+        said = {"seen": seen.clock, "boot": seen.boot, "elapsed": seen.elapsed}
+        self._space.disk.write(self._seen, canonical.to_bytes(said))
 
 
 def fresh(root: str, memory: Memory) -> State:

@@ -21,7 +21,7 @@ from countermark.licence.decide import Granted, Request, decide
 from countermark.licence.host import ProvenHost, prove
 from countermark.licence.meter import BLOCK, Meter
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.state import State, Store, fresh
+from countermark.licence.state import Seen, State, Store, fresh
 from countermark.statement.predicates.beacon import Beacon
 from countermark.statement.predicates.licence_claims import Lease
 from countermark.statement.predicates.licence_host import Kind
@@ -79,15 +79,16 @@ class Tenure:
 
     Args:
         chain: verified under `trust`. clock: POSIX seconds, as this machine has it. elapsed: seconds that only run forward, as a
-            monotonic clock. words: reads what was carried here, each time anew.
+            monotonic clock. words: reads what was carried here, each time anew. boot: names the run of the machine, if `elapsed` counts
+            from its beginning; then restarting this process forgets no time.
     """
 
     def __init__(
         self, space: Workspace, chain: Chain, trust: Trust, *, clock: Callable[[], float], elapsed: Callable[[], float],
-        words: Callable[[], Words] = Words, elements: Elements | None = None, block: int = BLOCK,
+        words: Callable[[], Words] = Words, elements: Elements | None = None, block: int = BLOCK, boot: str = "",
     ) -> None:  # fmt: skip
         self.chain, self._trust, self._clock, self._elapsed, self._words = chain, trust, clock, elapsed, words
-        self._elements = elements or Elements()
+        self._elements, self._boot = elements or Elements(), boot
         self._store = Store(space, chain.root.digest, self._elements.anchor)
         self.meter = Meter(self._store, chain, block=block)
         self._base = self._base_elapsed = self._until = 0.0
@@ -118,13 +119,17 @@ class Tenure:
             )
             self._refuse_given_up(begun)
             kept = self._store.seen()
-            memory, seen, notes = self._spoken(begun, kept, system, ticks)
+            memory, seen, notes = self._spoken(begun, kept.clock, system, ticks)
             memory, lists = self._listed(memory, system, ticks)
             if memory != begun.memory or state is None:
                 moved = replace(begun, memory=memory)
                 begun = self._store.write(moved) if keep else moved
-            ran = int(self._now(0)) if self._looked and seen >= kept else 0
-            reading, code = self._read(begun, max(seen, ran), kept if keep else None, system, ticks)
+            ran = (
+                0
+                if seen < kept.clock
+                else max(kept.now(self._boot, self._elapsed()), int(self._now(0)) if self._looked else 0)
+            )
+            reading, code = self._read(begun, max(seen, ran), kept.clock if keep else None, system, ticks)
             self._base, self._base_elapsed = float(reading.now), self._elapsed()
             self._looked = Looked(begun, reading, lists, tuple(notes), code)
             return self._looked
@@ -137,10 +142,10 @@ class Tenure:
             reading = times.reading(state.memory, seen, system, ticks, code)
         except LicenceRefused:
             if kept is not None:
-                self._store.remember(highest)
+                self._store.remember(Seen(highest, self._boot, int(self._elapsed())))
             raise
         if kept is not None and (highest - kept >= KEEP_SECONDS or highest < kept):
-            self._store.remember(highest)
+            self._store.remember(Seen(highest, self._boot, int(self._elapsed())))
         return reading, code
 
     def _now(self, system: float) -> float:

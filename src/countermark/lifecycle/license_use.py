@@ -123,17 +123,13 @@ def elements(
 
 
 def hold(
-    desk: Desk,
-    file: Path,
-    elapsed: Callable[[], float],
-    *,
-    anchor: Anchor | None = None,
+    desk: Desk, file: Path, elapsed: Callable[[], float], boot: str = "", *, anchor: Anchor | None = None,
     clock: TrustedClock | None = None,
-) -> Tenure:
+) -> Tenure:  # fmt: skip
     """A licence file, ready to be used on this host.
 
     Args:
-        elapsed: seconds that only run forward. anchor, clock: trusted elements, where some take part.
+        elapsed: seconds that only run forward. boot: as `Tenure` has it. anchor, clock: trusted elements, where some take part.
 
     Raises:
         Refusal: it does not hold. Unusable, MissingExtra: something cannot be read or opened.
@@ -141,7 +137,7 @@ def hold(
     chain = licensing.read(desk, file).chain
     return Tenure(
         desk.space, chain, desk.trust(), clock=lambda: desk.clock().timestamp(), elapsed=elapsed, words=lambda: words(file),
-        elements=elements(desk, chain, anchor=anchor, clock=clock),
+        elements=elements(desk, chain, anchor=anchor, clock=clock), boot=boot,
     )  # fmt: skip
 
 

@@ -269,7 +269,7 @@ def test_explained(licensors: Licensors) -> None:
     verified = verify(licensors, licensors.grant(bound))
     assert dict(rows(verified)).keys() >= set(Claims.__dataclass_fields__)
     assert dict(delays(bound)) == {
-        "broker": "37 d of wall time", "TPM": "37 d of powered-on time",
+        "broker": "37 d of wall time", "TPM": "37 d of powered-on time, with clock and anchor in the TPM",
         "software": "not bounded against the host's owner; 37 d where its clock and files are left alone",
     }  # fmt: skip
     kinds = {"none": "at rest", "software-key": "until first load", "pkcs11-key": "host-bound", "tee": "attested"}

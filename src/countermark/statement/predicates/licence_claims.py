@@ -5,6 +5,7 @@ Terms after ODRL 2.2 and SPDX in spirit, not in syntax: there is no policy langu
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ OnLapse = Literal["refuse", "advisory"]
 ON_LAPSE: tuple[OnLapse, ...] = get_args(OnLapse)
 ANY, UNLIMITED, NONE = "*", "unlimited", "none"
 MOST_DEPTH, MOST_VALUES, MOST_WINDOW = 7, 64, 10 * 366 * 86_400
+_USE = re.compile("|".join(USES))
 _TAG = re.compile(r"\*|[a-z0-9]+(?:-[a-z0-9]+)*")
 _PLACE = re.compile(r"\*|[A-Z]{2}(?:-[A-Z0-9]{1,3})?")
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
@@ -271,10 +273,18 @@ def licence_key(value: Any, claim: str) -> PublicKey:
     Raises:
         SignatureRefused: malformed. StatementRefused: of another use.
     """
-    key = PublicKey.from_json(value)
+    # One time key stands in every link of a chain: it is parsed once.
+    fields = tuple(sorted(value.items())) if isinstance(value, dict) else ()
+    plain = len(fields) == 3 and all(isinstance(field, str) for _, field in fields)
+    key = _parsed_key(fields) if plain else PublicKey.from_json(value)
     if key.use != "licence":
         raise StatementRefused(f"licence: {claim} is a {key.use} key", why="every key has one use")
     return key
+
+
+@functools.lru_cache(64)
+def _parsed_key(fields: tuple[tuple[str, str], ...]) -> PublicKey:
+    return PublicKey.from_json(dict(fields))
 
 
 def _one_of(fields: Fields, name: str, words: tuple[_Made, ...]) -> _Made:
@@ -286,7 +296,7 @@ def _one_of(fields: Fields, name: str, words: tuple[_Made, ...]) -> _Made:
 
 
 def _uses(fields: Fields, name: str) -> frozenset[str]:
-    return _set(fields, name, re.compile("|".join(USES)))
+    return _set(fields, name, _USE)
 
 
 def _set(fields: Fields, name: str, form: re.Pattern[str]) -> frozenset[str]:

@@ -355,3 +355,20 @@ def test_records_and_answers_are_read_strictly(world: World) -> None:
 def test_two_processes_do_not_share_a_log(world: World, tmp_path: Path) -> None:
     with world.log(), pytest.raises(Unusable):
         world.log()
+
+
+def test_what_was_spent_is_forgotten_once_it_has_expired() -> None:
+    from countermark.broker.challenges import SWEPT_FROM, Challenges
+
+    made = Challenges(b"s" * 32, 60)
+    first = made.check(made.issue(NOW), NOW)
+    made.spend(first, NOW)
+    for _ in range(SWEPT_FROM):
+        made.spend(made.check(made.issue(NOW), NOW), NOW)
+    with pytest.raises(TrustRefused, match="used before"):
+        made.spend(first, NOW)
+    late = made.issue(NOW + 61)
+    made.spend(made.check(late, NOW + 61), NOW + 61)
+    assert len(made._spent) == 1
+    with pytest.raises(TrustRefused, match="used before"):
+        made.spend(made.check(late, NOW + 62), NOW + 62)

@@ -265,6 +265,26 @@ def test_a_deposit_that_was_changed_on_the_brokers_disk_grants_nothing(world: Wo
             broker.release(asking(world, broker)[0])
 
 
+def test_an_older_policy_that_is_put_back_on_the_disk_grants_nothing(world: World) -> None:
+    """The attack: the broker's operator restores the deposit of before the owner took a host out."""
+    gone = signer.generate("host")
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker, world.rule(keys=frozenset({gone.public.id, world.host.public.id})))
+        (path,) = (world.home / "deposits" / "acme").iterdir()
+        older = path.read_bytes()
+        broker.release(asking(world, broker, by=gone)[0])
+        broker.accept("acme", *world.envelopes([world.rule()], sequence=2))
+        broker.release(asking(world, broker)[0])
+        path.write_bytes(older)
+        with pytest.raises(PolicyRefused, match="newer policy"):
+            broker.release(asking(world, broker, by=gone)[0])
+    with world.log() as log:  # and after a restart too: the log tells
+        again = world.broker(log)
+        with pytest.raises(PolicyRefused, match="newer policy"):
+            again.release(asking(world, again, by=gone)[0])
+
+
 def test_an_owners_key_that_is_taken_out_ends_his_deposits(world: World) -> None:
     with world.log() as log:
         broker = world.broker(log)

@@ -43,7 +43,10 @@ def sealed(sealing):
 def test_the_page_runs_as_written(sealing) -> None:
     said = run_page(sealing, "seal-an-asset.md", {"model": lambda: "model"})
     assert said[2] == "sealed: model for 2 recipients, model.cmsealed"
-    assert said[-4:-3] == ["removed: acme"] and said[-1] == "opened: 3 fields that manufacturer signed, 1 sealed"
+    assert (
+        said[-5:-3] == ["removed: acme", "sealed anew: model for 2 recipients, model-2.cmsealed"]
+        and said[-1] == "opened: 3 fields that manufacturer signed, 1 sealed"
+    )
     opened = sealing.here / "plant" / "model" / "weights.bin"
     assert opened.read_bytes() == WEIGHTS and opened.stat().st_mode & 0o777 == 0o600
     assert opened.parent.stat().st_mode & 0o777 == 0o700
@@ -217,3 +220,20 @@ def test_a_licensee_passes_no_model_off_as_the_owners(sealed) -> None:
 def test_a_missing_sealing_key_says_how_one_is_made(sealed) -> None:
     said = sealed("open", "model.cmsealed", "--key", "nobody.sealkey", at="manufacturer", exit=2)
     assert "countermark recipients new" in said.err
+
+
+def test_sealed_anew_it_opens_for_the_new_ones_alone(sealed) -> None:
+    home = sealed.here / "manufacturer"
+    sealed("recipients", "reseal", "model.cmsealed", "--key", "manufacturer.sealkey", "--for", "manufacturer.sealpub", "--out", "m2.cmsealed",
+           at="manufacturer")  # fmt: skip
+    sealed("open", "../manufacturer/m2.cmsealed", "--key", "plant.sealkey", "--out", "x", at="plant", exit=1)
+    before = sealed(
+        "open", "model.cmsealed", "--key", "manufacturer.sealkey", "--out", "one", "--json", at="manufacturer"
+    ).json()
+    after = sealed(
+        "open", "m2.cmsealed", "--key", "manufacturer.sealkey", "--out", "two", "--json", at="manufacturer"
+    ).json()
+    assert before["digest"] == after["digest"]
+    assert (home / "two" / "weights.bin").read_bytes() == WEIGHTS
+    assert (home / "m2.cmsealed").read_bytes()[:56] != (home / "model.cmsealed").read_bytes()[:56]
+    assert not list(home.glob(".*.tmp"))

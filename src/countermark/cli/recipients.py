@@ -150,3 +150,42 @@ def remove(
         facts={"removed": name, "version": listed.version, "recipients": list(listed.names), "note": NOT_REVOKED},
         body=[NOT_REVOKED],
     )
+
+
+@command("reseal", group=recipients, examples=[
+    "countermark recipients reseal model.cmsealed --key owner.sealkey --for owner.sealpub --for plant-9.sealpub --out model-2.cmsealed",
+])  # fmt: skip
+@click.argument("sealed", type=PATH)
+@click.option("--key", required=True, metavar="KEY", help="A key that opens the asset now: a .sealkey file or a URI.")
+@click.option(
+    "--for", "to", multiple=True, required=True, metavar="KEY", help="A recipient of the new file; may be repeated."
+)
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="The new file.")
+@SIGNING_KEY
+@SIGNED_BY
+@workspace_options
+def reseal(
+    sealed: Path, key: str, to: tuple[str, ...], out: Path, signing_key: Path | None, signed_by: tuple[Path, ...],
+    workspace: Path | None, passphrase_file: Path | None,
+) -> Answer:  # fmt: skip
+    """Seal an asset anew, under a new key and for those named alone, without its plaintext on any disk.
+
+    Whoever held the old file and its key still holds them; what they do not get is anything that is sealed from now on.
+    """
+    from countermark.lifecycle import seal as stage
+    from countermark.seal.plain import Unsealed
+    from countermark.seal.writer import Form
+
+    by, whom = sealer(signing_key, workspace, passphrase_file), reader(signed_by, workspace)
+    mine, recipients_ = identity(key, False, passphrase_file), [recipient(text, workspace) for text in to]
+    handle = stage.verified(sealed, whom)
+    was = handle.manifest
+    form = Form(was.prelude.suite, was.prelude.chunk, was.hash)
+    with stage.opened(sealed, whom, mine) as files:
+        said, listed = stage.seal(Unsealed(files), out, recipients_, by, kind=files.kind, form=form)
+    return Answer(
+        f"sealed anew: {said.kind} for {count(len(listed.names), 'recipient')}, {out}",
+        facts={"file": str(out), "kind": said.kind, "recipients": list(listed.names), "asset": said.prelude.asset.hex(), "instead of":
+               was.prelude.asset.hex()},
+        body=[Pairs([("for", ", ".join(listed.names)), ("asset id", said.prelude.asset.hex())])],
+    )  # fmt: skip

@@ -25,6 +25,7 @@ from countermark.seal import writer
 from countermark.seal.container import Container, Progress
 from countermark.seal.manifest import Authority, Manifest, Verified
 from countermark.seal.opened import Opened
+from countermark.seal.plain import Plain
 from countermark.seal.prelude import new_content_key, new_prelude, wipe
 from countermark.seal.recipients import Recipients
 from countermark.seal.stanza import NO_LICENCE, Identity, Recipient
@@ -112,12 +113,13 @@ def beside(sealed: Path, suffix: str) -> Path:
 
 
 def seal(
-    source: Path, target: Path, to: Sequence[Recipient], by: Sealer, *, kind: str, form: writer.Form = PLAIN_FORM,
+    source: Path | Plain, target: Path, to: Sequence[Recipient], by: Sealer, *, kind: str, form: writer.Form = PLAIN_FORM,
     licences: Mapping[str, str] | None = None, threads: int = 2, progress: Progress | None = None, disk: Disk | None = None,
 ) -> tuple[Manifest, Recipients]:  # fmt: skip
     """Seal a folder or file for recipients; the manifest is written last.
 
     Args:
+        source: on the disk, or a sealed asset that is open (`seal.plain.Unsealed`), which is sealed anew without plaintext on any disk.
         to: at least one. kind: of `manifest.KINDS`. licences: recipient -> hex SHA-256 of the licence that its copy of the key is bound to.
 
     Raises:

@@ -168,6 +168,40 @@ def take(file: Path, carried: tuple[Path, ...], desk: Desk) -> Answer:
                   body=[Table(("what", "signed"), found)])  # fmt: skip
 
 
+@command("host", group=license, examples=[
+    "countermark license host tpm:handle=0x81010001 --ek ek.pem --pcr 7 --pcr 16 --counter 0x01800010 --out host.json",
+])  # fmt: skip
+@click.argument("tpm", metavar="URI")
+@click.option("--ek", type=PATH, required=True, metavar="PEM", help="Public half of the TPM's endorsement key.")
+@click.option(
+    "--pcr",
+    "pcrs",
+    multiple=True,
+    required=True,
+    type=click.IntRange(0, 23),
+    help="Register that is to hold; repeat it.",
+)
+@click.option("--counter", metavar="INDEX", help="NV counter that anchors the counts; made where it is not there.")
+@OUT
+@with_desk
+def host(tpm: str, ek: Path, pcrs: tuple[int, ...], counter: str | None, out: Path, desk: Desk) -> Answer:
+    """Write what a licensor needs to bind a licence to this host's TPM: `license grant --host FILE`.
+
+    With a counter, a state that is put back from a backup or deleted is noticed. The licensor checks the endorsement key against
+    its maker's certificate: nothing here does.
+    """
+    from countermark import canonical
+    from countermark.lifecycle import license_use
+
+    try:
+        index = None if counter is None else int(counter, 0)
+    except ValueError:
+        raise Unusable(f"--counter is {counter!r:.40}", mend="--counter 0x01800010") from None
+    binding = license_use.tpm_host(tpm, ek, sorted(set(pcrs)), index).to_json()
+    desk.space.disk.write(out, canonical.to_bytes(binding), mode=0o644)
+    return Answer(f"written: {out.name}; hand it to the licensor", facts={"host": binding, "file": str(out)})
+
+
 @command("revoke", group=license, examples=[
     "countermark license revoke plant.licence --out revoked.json",
     "countermark license revoke --renew --out revoked.json",

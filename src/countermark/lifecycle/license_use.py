@@ -219,13 +219,13 @@ def _spki_digest(pem: Path) -> str:
     return sha256_hex(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
-def give_back(desk: Desk, file: Path, elapsed: Callable[[], float]) -> dsse.Envelope:
+def give_back(desk: Desk, file: Path, elapsed: Callable[[], float], tpm: str = "") -> dsse.Envelope:
     """Never use a licence here again, and say so, signed: a promise, because nobody can see a software key die.
 
     Raises:
         Refusal: it does not hold, or was given back before. Unusable: no licence key here.
     """
-    tenure = hold(desk, file, elapsed)
+    tenure = hold(desk, file, elapsed, tpm=tpm)
     chain = tenure.chain
     if desk.signer("licence").public != chain.claims.licensee.key:
         raise Unusable(f"this licence is {chain.claims.licensee.party}'s", why="only its licensee gives it back")

@@ -137,6 +137,8 @@ def test_a_served_model_keeps_to_its_licence(plant: Plant, shell) -> None:
         at=f"world/{SUPPLIER}",
     )
     assert "infer is allowed" in told.last and "not bounded against the host's owner" in told.out
+    with pytest.raises(LicenceRefused, match="none named, and acme is a licensee"):
+        start.open_guard(plant.desk, plant.model, plant.papers)
     for wrong, claim in ({"field_of_use": "sorting"}, "field_of_use"), ({"territory": "FR"}, "territory"):
         with pytest.raises(LicenceRefused) as caught:
             start.open_guard(plant.desk, plant.model, plant.papers, licensed=plant.licensed(**wrong))

@@ -53,7 +53,7 @@ def serve(
     The model is verified while it is loaded: the bytes that run are the bytes that were hashed. Callers need an API
     key (`countermark key api NAME`). Ends with Ctrl-C; running requests may finish.
 
-    With --license the model is loaded only where the licence allows it, each picture asked counts as one query, and when the
+    A party that the trust document calls a licensee, and no owner, serves under a licence only. With --license the model is loaded only where the licence allows it, each picture asked counts as one query, and when the
     licence ends or lapses every query is refused with the claim that says so. Beacons and lists of revoked licences lie beside
     the licence (`countermark license take`) and are read again every minute.
     """

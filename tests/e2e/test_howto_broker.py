@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+import test_doubles
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from test_howto_keys import folders, run_page
 
@@ -120,6 +122,83 @@ def test_the_page_runs_as_written_and_then_over_http(shell) -> None:
     shell("broker", "policy", "../stick/model.cmsealed", "rules.toml", "--signed-by", "../stick/acme.pub", at="acme")
     older = shell("broker", "deposit", "acme", "../stick/model.cmsealed", at="vault", exit=1)
     assert "at least as new" in older.err + older.out
+    shell("broker", "log", "--owner", "acme", "--proofs", "../stick/proofs", at="vault")
+    from countermark.ledger.note import NoteKey
+    from countermark.ledger.receipt import verify
+
+    key = NoteKey.from_vkey((shell.here / "stick/vault.vkey").read_text())
+    for number in (0, 1):
+        record, proof = (
+            (shell.here / "stick/proofs" / f"{number}{end}").read_bytes() for end in (".record", ".tlog-proof")
+        )
+        assert verify(record, proof, key).index == number
+    shell("broker", "log", "--proofs", "../stick/x", at="vault", exit=2)
     mode = {p.name: p.stat().st_mode & 0o077 for p in (shell.here / "vault/broker").iterdir() if p.is_file()}
     assert not any(mode[name] for name in ("root.sealkey", "log.pem", "challenge.key"))
     assert Path(shell.here / "vault/broker/log").is_dir()
+
+
+@pytest.mark.skipif(not test_doubles.HAS_SWTPM, reason=test_doubles.NO_SWTPM)
+def test_a_host_with_a_tpm_is_enrolled_and_gets_its_key_while_it_runs_the_model(shell, tmp_path: Path) -> None:
+    from countermark.keys import tpm_quote, uri
+    from countermark.keys.tpm_policy import extended
+
+    prepared(shell)
+    model = bytes(range(32))
+    with (
+        test_doubles.software_tpm(tmp_path / "tpm") as where,
+        test_doubles.software_tpm(tmp_path / "other") as elsewhere,
+    ):
+        chip, other = (f"tpm:handle=0x81010001?{at}" for at in (where, elsewhere))
+        made = shell("broker", "key", "plant-7", "--in", chip, "--json", at="plant").json()
+        shell("broker", "key", "rival", "--in", other, at="plant")
+        shell("broker", "credential", "../plant/plant-7.tpm", "--out", "plant-7.credential", at="acme")
+        wrong = shell(
+            "broker", "activate", "../acme/plant-7.credential", "--with", other, "--out", "x", at="plant", exit=1
+        )
+        assert "does not answer" in wrong.out + wrong.err
+        shell(
+            "broker", "activate", "../acme/plant-7.credential", "--with", chip, "--out", "plant-7.activated", at="plant"
+        )
+        enrolled = shell("broker", "enrol", "../plant/plant-7.tpm", "../plant/plant-7.activated", "--credential",
+                         "plant-7.credential", "--json", at="acme").json()  # fmt: skip
+        assert enrolled["id"] == made["id"] and len(enrolled["endorsement"]) == 64
+        swapped = shell("broker", "enrol", "../plant/rival.tpm", "../plant/plant-7.activated", "--credential",
+                        "plant-7.credential", at="acme", exit=1)  # fmt: skip
+        assert "not the challenge's secret" in swapped.out + swapped.err
+        shell("broker", "init", "vault", at="vault")
+        shell("broker", "tenant", "acme", "../stick/acme.pub", at="vault")
+        shell(
+            "seal",
+            "model.onnx",
+            "--kind",
+            "model",
+            "--for",
+            "../vault/vault.sealpub",
+            "--out",
+            "../stick/model.cmsealed",
+            at="acme",
+        )
+        rules = RULES.format(key=made["id"], releases=2, sequence=1).replace('"software"', '"tpm-quote"')
+        (shell.here / "acme/rules.toml").write_text(rules + f'pcrs = {{ 16 = "{extended(model).hex()}" }}\n')
+        shell(
+            "broker", "policy", "../stick/model.cmsealed", "rules.toml", "--signed-by", "../stick/acme.pub", at="acme"
+        )
+        shell("broker", "deposit", "acme", "../stick/model.cmsealed", at="vault")
+
+        def asked(name: str, code: int) -> str:
+            shell("broker", "challenge", "--out", f"{name}.challenge", at="vault")
+            shell("broker", "request", "../stick/model.cmsealed", "--challenge", f"../vault/{name}.challenge", "--owner", "acme", "--for", "plant-7",
+                  "--with", chip, "--pcr", "16", "--signed-by", "../stick/acme.pub", "--out", f"{name}.request", at="plant")  # fmt: skip
+            said = shell(
+                "broker", "answer", f"../plant/{name}.request", "--out", f"{name}.answer", at="vault", exit=code
+            )
+            return said.out + said.err
+
+        assert "does not run what was agreed" in asked("early", 1)
+        tpm_quote.measure(uri.parse(chip), 16, model)
+        asked("right", 0)
+        done = shell("broker", "take", "../stick/model.cmsealed", "../vault/right.answer", "--request", "right.request", "--log-key",
+                     "../vault/vault.vkey", "--signed-by", "../stick/acme.pub", "--out", "model.onnx", at="plant")  # fmt: skip
+        assert done.last.startswith("opened: 1 file")
+        assert (shell.here / "plant/model.onnx").read_bytes() == (shell.here / "acme/model.onnx").read_bytes()

@@ -17,7 +17,7 @@ from countermark.errors import TrustRefused, Unusable
 
 BYTES = 56
 SECRET_BYTES = 32
-MOST_SPENT = 1_000_000
+SWEPT_FROM, MOST_SPENT = 4096, 1_000_000
 _LABEL = b"countermark/broker-challenge/v1\0"
 _MEND = "ask for a new challenge"
 
@@ -73,13 +73,14 @@ class Challenges:
         with self._lock:
             if challenge.id in self._spent:
                 raise TrustRefused("the challenge was used before", why="a request is answered once", mend=_MEND)
-            if len(self._spent) >= MOST_SPENT:
+            if len(self._spent) >= SWEPT_FROM:
                 self._sweep(now)
             if len(self._spent) >= MOST_SPENT:
                 raise Unusable("too many challenges were used in too short a time", mend="try again later")
             self._spent[challenge.id] = challenge.expires
 
     def _sweep(self, now: int) -> None:
+        """Forget what has expired: `check` refuses it already. Now and then, so that no request pays for all others."""
         if now >= self._sweep_at:
             self._spent = {name: ends for name, ends in self._spent.items() if ends > now}
             self._sweep_at = now + max(1, self._seconds // 4)

@@ -20,6 +20,7 @@ from countermark.broker.challenges import Challenge
 from countermark.broker.evidence import Shown
 from countermark.broker.policy import Rule
 from countermark.broker.request import Request
+from countermark.broker.store import Deposit
 from countermark.canonical import Fields
 from countermark.errors import StatementRefused, Unusable
 from countermark.keys.signer import Signer
@@ -39,7 +40,7 @@ class Record:
 
     Attributes:
         at: POSIX seconds by the broker's clock. challenge, expires: that it was asked on. rule: id of the rule that granted it. policy: hex SHA-256
-            of the owner's policy. evidence, host: kind, and who showed it. to: id of the ephemeral key. salt: 16 bytes, hex.
+            of the owner's policy, and its sequence. evidence, host: kind, and who showed it. to: id of the ephemeral key. salt: 16 bytes, hex.
     """
 
     at: int
@@ -51,6 +52,7 @@ class Record:
     licence: str
     rule: str
     policy: str
+    sequence: int
     evidence: str
     host: str
     to: str
@@ -81,19 +83,33 @@ class Record:
         claims: dict[str, Any] = fields.object("claims")
         out = cls(
             fields.integer("at"), fields.hex("challenge", size=16), fields.integer("expires"), fields.text("owner"), fields.hex("asset"),
-            fields.text("recipient"), fields.hex("licence"), fields.hex("rule"), fields.hex("policy"), fields.text("evidence"),
+            fields.text("recipient"), fields.hex("licence"), fields.hex("rule"), fields.hex("policy"), fields.integer("sequence", least=1), fields.text("evidence"),
             fields.hex("host"), fields.hex("to"), claims, fields.hex("salt", size=16),
         )  # fmt: skip
         fields.done()
         return out
 
 
-def record(now: int, asked: Request, challenge: Challenge, rule: Rule, policy: str, shown: Shown) -> Record:
+def record(now: int, asked: Request, challenge: Challenge, rule: Rule, deposit: Deposit, shown: Shown) -> Record:
     """The record of a release that is about to happen."""
     return Record(
-        now, challenge.id, challenge.expires, asked.owner, asked.asset.hex(), asked.recipient, asked.licence, rule.id, policy,
+        now, challenge.id, challenge.expires, asked.owner, asked.asset.hex(), asked.recipient, asked.licence, rule.id, deposit.policy_digest, deposit.policy.sequence,
         shown.kind, shown.host, asked.key.id, dict(asked.claims), secrets.token_hex(16),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a log says of all releases.
+
+    Attributes:
+        used: how often each rule was, by `Record.counted`. sequences: newest policy that gave a key, by owner and asset. spent: challenges
+            that were used and have not expired.
+    """
+
+    used: Counter[tuple[str, str, str]]
+    sequences: dict[tuple[str, str], int]
+    spent: list[Challenge]
 
 
 class ReleaseLog:
@@ -146,12 +162,15 @@ class ReleaseLog:
             if entry.owner == owner:
                 yield entry, self._log.reader.receipt(index)
 
-    def past(self, now: int) -> tuple[Counter[tuple[str, str, str]], list[Challenge]]:
-        """How often each rule was used, and the challenges that were and have not expired."""
+    def past(self, now: int) -> Past:
+        """What was released until now."""
         used: Counter[tuple[str, str, str]] = Counter()
+        sequences: dict[tuple[str, str], int] = {}
         spent = []
         for entry in self.records():
             used[entry.counted] += 1
+            key = entry.owner, entry.asset
+            sequences[key] = max(entry.sequence, sequences.get(key, 0))
             if entry.expires > now:
                 spent.append(Challenge(entry.challenge, entry.expires))
-        return used, spent
+        return Past(used, sequences, spent)

@@ -1,7 +1,7 @@
 """The broker itself: bytes and a clock reading in, an answer or a refusal out; the same over HTTP, by files and as a library.
 
 Order of work for a request: 1. it is well formed; 2. its challenge is ours, not expired; 3. and is spent, whatever comes of the rest; 4. the
-owner's deposit is found, verified; 5. his policy counts now; 6. a rule names evidence, recipient, licence and claims exactly; 7. the evidence
+owner's deposit is found, verified; 5. his policy counts now, and is not older than one that gave keys; 6. a rule names evidence, recipient, licence and claims exactly; 7. the evidence
 holds for that rule; 8. the rule has a release left, which is taken; 9. the key is re-wrapped; 10. the release is logged, durably; 11. only
 then is it answered. A crash before 10 released nothing; a crash after 10 counts a release whose answer may be lost, and never gives a second.
 """
@@ -41,8 +41,9 @@ class Broker:
         self, deposits: Deposits, root: Identity, releases: log.ReleaseLog, secret: bytes, seconds: int, clock: Clock
     ) -> None:
         self._deposits, self._root, self._log, self._clock = deposits, root, releases, clock
-        self._used, spent = releases.past(int(clock()))
-        self._challenges = Challenges(secret, seconds, spent)
+        past = releases.past(int(clock()))
+        self._used, self._sequences = past.used, past.sequences
+        self._challenges = Challenges(secret, seconds, past.spent)
         self._lock = threading.Lock()
 
     def challenge(self) -> bytes:
@@ -75,9 +76,10 @@ class Broker:
         challenge = self._challenges.check(asked.challenge, int(now))
         self._challenges.spend(challenge, int(now))
         deposit = self._deposit(asked)
+        self._refuse_older(deposit)
         deposit.policy.require_time(datetime.fromtimestamp(now, UTC))
         rule, shown = self._granted(asked, deposit, int(now))
-        entry = log.record(int(now), asked, challenge, rule, deposit.policy_digest, shown)
+        entry = log.record(int(now), asked, challenge, rule, deposit, shown)
         self._take_one(entry.counted, rule)
         try:
             wrapped = self._rewrapped(asked, deposit)
@@ -93,6 +95,18 @@ class Broker:
         except (NothingToVerify, Refusal) as error:  # one answer for both: who has what here is not told
             _log.info("no deposit for %s: %s", asked.owner, error.what)
             raise _not_granted() from error
+
+    def _refuse_older(self, deposit: Deposit) -> None:
+        """An older deposit that was put back on this disk does not widen a grant again: the log knows which one gave keys."""
+        key, sequence = (deposit.policy.owner, deposit.policy.asset.hex()), deposit.policy.sequence
+        with self._lock:
+            newest = self._sequences.get(key, 0)
+            self._sequences[key] = max(newest, sequence)
+        if sequence < newest:
+            raise PolicyRefused(
+                "this broker gave keys by a newer policy of the owner", why=f"sequence {newest}; the one that lies here has {sequence}",
+                mend="deposit the owner's newest policy again",
+            )  # fmt: skip
 
     def _granted(self, asked: Request, deposit: Deposit, now: int) -> tuple[Rule, evidence.Shown]:
         refused: Refusal = _not_granted()

@@ -1,7 +1,8 @@
 """What a broker keeps beside its log: tenants, the assets they deposited, collateral of enclaves. Files, each replaced in one step.
 
 An owner's manifest, list of recipients and release policy are kept as he signed them and verified again when they are read: whoever can
-write to the broker's disk can take a deposit away or put an older one back, and cannot change what an owner allowed.
+write to the broker's disk can take a deposit away, or put an older one back as long as no newer one gave a key, and cannot change what an
+owner allowed.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from countermark.broker import prove
+    from countermark.keys.uri import KeyUri
     from countermark.ledger.note import NoteKey
     from countermark.seal.manifest import Verified
     from countermark.seal.opened import Opened
@@ -58,10 +59,10 @@ OUT = click.option("--out", type=PATH, required=True, metavar="PATH", help="Fold
 def host_key(name: str, place: str | None, algorithm: str) -> Answer:
     """Make a key that a host shows evidence with, and print the id that an owner names in his rules.
 
-    A file proves that somebody has the file. A key in a TPM is an attestation key: it signs quotes and nothing else. A software
-    TPM is a test double and proves nothing.
+    A file proves that somebody has the file. A key in a TPM is an attestation key: it signs quotes and nothing else, and NAME.tpm
+    is what its owner enrols it by (`broker credential`). A software TPM is a test double and proves nothing.
     """
-    from countermark.keys import held, signer, tpm_quote, uri
+    from countermark.keys import held, signer, uri
 
     if place is None:
         made = signer.generate("host", algorithm)  # type: ignore[arg-type]
@@ -70,11 +71,22 @@ def host_key(name: str, place: str | None, algorithm: str) -> Answer:
         return _key_made("software", made.public.id, str(path))
     where = uri.parse(place)
     if where.scheme == "tpm":
-        return _key_made("tpm-quote", tpm_quote.make_attestation_key(where).name.hex(), place)
+        return _tpm_key_made(name, where)
     if where.scheme != "pkcs11":
         raise Unusable(f"a host's key is not made in {where.scheme}", mend="a file, pkcs11: or tpm:")
     kept = held.make(where, "host", algorithm, held.pin_of(where, pin))  # type: ignore[arg-type]
     return _key_made("pkcs11", kept.public.id, place)
+
+
+def _tpm_key_made(name: str, where: KeyUri) -> Answer:
+    from countermark.broker.tpm_host import TpmHost
+    from countermark.keys import tpm_credential, tpm_quote
+    from countermark.workspace.disk import Disk
+
+    made = tpm_quote.make_attestation_key(where)
+    host = TpmHost(tpm_quote.read_area(where), tpm_credential.read_endorsement(where).point)
+    Disk().write(Path(f"{name}.tpm"), host.to_bytes(), mode=0o644)
+    return _key_made("tpm-quote", made.name.hex(), where.text)
 
 
 def _key_made(kind: str, key: str, place: str) -> Answer:

@@ -196,16 +196,40 @@ def answer(request: Path, out: Path, home: Path) -> Answer:
     return Answer(f"released: carry {out} back to the host", facts={"file": str(out)})
 
 
-@command("log", group=broker, examples=["countermark broker log", "countermark broker log --owner acme"])
+@command(
+    "log",
+    group=broker,
+    examples=["countermark broker log", "countermark broker log --owner acme --proofs acme-releases"],
+)
 @click.option("--owner", help="Of this owner only.")
+@click.option(
+    "--proofs",
+    type=PATH,
+    metavar="DIR",
+    help="Write each release of --owner as NUMBER.record and NUMBER.tlog-proof, for him.",
+)
 @HOME
-def show_log(owner: str | None, home: Path) -> Answer:
-    """List what was released, oldest first."""
+def show_log(owner: str | None, proofs: Path | None, home: Path) -> Answer:
+    """List what was released, oldest first; with proofs, which show nothing of other owners but hashes."""
+    if proofs is not None and owner is None:
+        raise Unusable("whose proofs is not said", mend="--owner OWNER")
     with _home(home).log() as log:
+        if proofs is not None and owner is not None:
+            _write_proofs(log, owner, proofs)
         entries = [entry for entry in log.records() if owner in (None, entry.owner)]
     rows = [(_time(e.at), e.owner, e.asset[:16], e.recipient, e.evidence, e.host[:16]) for e in entries]
     return Answer(count(len(rows), "release"), facts={"releases": [{n: getattr(e, n) for n in e.__slots__} for e in entries]},
                   body=[Table(("at", "owner", "asset", "for", "evidence", "host"), rows)])  # fmt: skip
+
+
+def _write_proofs(log: ReleaseLog, owner: str, folder: Path) -> None:
+    from countermark.workspace.disk import Disk
+
+    disk = Disk()
+    disk.folder(folder)
+    for entry, receipt in log.of(owner):
+        disk.write(folder / f"{receipt.index}.record", entry.to_bytes(), mode=0o644)
+        disk.write(folder / f"{receipt.index}.tlog-proof", receipt.to_bytes(), mode=0o644)
 
 
 @command("serve", group=broker, examples=[

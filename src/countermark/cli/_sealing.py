@@ -30,7 +30,7 @@ def sealer(signing_key: Path | None, workspace: Path | None, passphrase_file: Pa
     return stage.Sealer([load(signing_key, "statement", secret)], "", at)
 
 
-def reader(signed_by: tuple[Path, ...], workspace: Path | None) -> Reader:
+def reader(signed_by: tuple[Path, ...], workspace: Path | None, party: str | None = None) -> Reader:
     """Whom to trust: keys named on the command line, else the parties of the workspace's project."""
     from countermark.lifecycle import seal as stage
 
@@ -40,7 +40,9 @@ def reader(signed_by: tuple[Path, ...], workspace: Path | None) -> Reader:
             raise Unusable(
                 "whom to trust is not said", why="there is no workspace here", mend="--signed-by statement.pub"
             )
-        return stage.reader_of(found)
+        return stage.reader_of(found, party or "")
+    if party:
+        raise Unusable("a key is named, and a party too", mend="--signed-by PEM, or --by PARTY in a workspace")
     return stage.Reader(_pinned(signed_by))
 
 
@@ -58,6 +60,10 @@ def recipient(text: str, workspace: Path | None) -> Recipient:
     from countermark.seal import keyfile, registry
 
     name, equals, place = text.partition("=")
+    if equals and place.startswith("age1"):
+        from countermark.seal.age import AgeRecipient
+
+        return AgeRecipient(name, place)
     if equals and registry.is_uri(place):
         return registry.recipient_at(place, name, _pin)
     found = compose.desk_if_any(workspace)
@@ -78,6 +84,10 @@ def identity(key: str | None, passphrase: bool, file: Path | None) -> Identity:
     if registry.is_uri(key):
         return registry.identity_at(key, _pin)
     path = Path(key)
+    if secret := keyfile.age_secret(path):
+        from countermark.seal.age import AgeIdentity
+
+        return AgeIdentity(secret)
     if not keyfile.protected(path):
         return keyfile.load(path)
     return keyfile.load(path, compose.read_passphrase(file) if file else ask_passphrase("sealing"))

@@ -29,6 +29,7 @@ MOST_FIELDS = 40
     "countermark deliver photos --strip",
     "countermark deliver corrected --replace",
     "countermark deliver handover --admitted --to trainer",
+    "countermark deliver photos --to manufacturer --seal-for manufacturer.sealpub",
 ])  # fmt: skip
 @click.argument("folder", type=PATH)
 @click.option("--to", "addressee", metavar="PARTY", help="Who it is for (default: `to` of countermark.toml, or the only "
@@ -38,12 +39,15 @@ MOST_FIELDS = 40
 @click.option("--cached", is_flag=True, help="Read only files that changed since the last delivery with --cached.")
 @click.option("--strip", is_flag=True, help="Write FOLDER.stripped, its pictures without metadata that tells of people, places "
               "and devices, and deliver that.")  # fmt: skip
+@click.option(
+    "--seal-for", metavar="KEY", help="Seal the folder for this .sealpub key too, and hand that over instead of it."
+)
 @click.option("--dry-run", is_flag=True, help="Show classes, counts and what would be refused; sign nothing.")
 @with_view
 @with_desk
 def deliver(
-    folder: Path, addressee: str | None, replace: bool, admitted: bool, cached: bool, strip: bool, dry_run: bool,
-    desk: Desk, view: View,
+    folder: Path, addressee: str | None, replace: bool, admitted: bool, cached: bool, strip: bool, seal_for: str | None,
+    dry_run: bool, desk: Desk, view: View,
 ) -> Answer:  # fmt: skip
     """Sign a folder of training data for its receiver.
 
@@ -59,6 +63,8 @@ def deliver(
     from countermark.lifecycle import strip as stripping
 
     folder = pointer.follow(folder)
+    if seal_for and dry_run:
+        raise Unusable("--dry-run and --seal-for do not go together", mend="leave one out")
     if dry_run and admitted:
         raise Unusable("--dry-run and --admitted do not go together", mend="leave one out")
     with Bar(view) as bar:
@@ -74,6 +80,7 @@ def deliver(
         parcel = stage.deliver(
             desk, folder, addressee=to, replace=replace, cached=cached, stripped=left_out, progress=bar.files
         )
+    sealed = _sealed(desk, folder, seal_for) if seal_for else None
     said = parcel.delivery
     file = folder.with_name(folder.name + ".cmdelivery")
     return Answer(
@@ -81,13 +88,26 @@ def deliver(
         facts={
             "file": str(file), "digest": parcel.tree.digest, "statement": parcel.envelope.digest, "to": to,
             "sequence": said.context.sequence, "rows": said.rows, "classes": said.classes, "replaces": said.replaces,
-            **({} if said.stripped is None else {"stripped": said.stripped}),
+            **({} if said.stripped is None else {"stripped": said.stripped}), **({"sealed": str(sealed)} if sealed else {}),
         },
         body=[Pairs([
-            ("tree digest", parcel.tree.digest), ("hand over", f"{folder} and {file.name}"),
+            ("tree digest", parcel.tree.digest), ("hand over", f"{sealed or folder}{' with .manifest and .recipients,' if sealed else ''} and {file.name}"),
             *([] if said.stripped is None else [("left out", _counted(said.stripped))]),
         ])],
     )  # fmt: skip
+
+
+def _sealed(desk: Desk, folder: Path, key: str) -> Path:
+    """The folder sealed as a dataset, for its receiver alone."""
+    from countermark.artefact.walk import measure
+    from countermark.cli._sealing import recipient
+    from countermark.lifecycle import seal as sealing
+    from countermark.seal.writer import Form, chunk_for
+
+    target = folder.with_name(folder.name + sealing.SUFFIX)
+    form = Form(chunk=chunk_for("dataset", *measure(folder)))
+    sealing.seal(folder, target, [recipient(key, desk.space.root)], sealing.sealer_of(desk), kind="dataset", form=form)
+    return target
 
 
 def _me(desk: Desk) -> Party | None:

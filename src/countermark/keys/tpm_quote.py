@@ -65,9 +65,18 @@ def read_attestation_key(uri: KeyUri) -> AttestationKey:
     Raises:
         Unusable: no TPM, or no key there. SignatureRefused, TrustRefused: it is no attestation key.
     """
+    return attestation_key(read_area(uri))
+
+
+def read_area(uri: KeyUri) -> bytes:
+    """TPMT_PUBLIC of the key under a handle.
+
+    Raises:
+        MissingExtra: the library is absent. Unusable: no TPM, or no key there.
+    """
     with tpm_session.opened(uri) as chip:
         public, _, _ = chip.read_public(tpm_session.key(chip, uri))
-        return attestation_key(bytes(public.publicArea.marshal()))
+        return bytes(public.publicArea.marshal())
 
 
 def measure(uri: KeyUri, index: int, digest: bytes) -> bytes:

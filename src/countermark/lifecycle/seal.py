@@ -16,7 +16,7 @@ from pathlib import Path
 from countermark import dsse, merkle
 from countermark.artefact.profile import SHA256
 from countermark.artefact.tree import CHUNK_BYTES
-from countermark.errors import FormatRefused, NothingToVerify, TreeRefused, Unusable
+from countermark.errors import FormatRefused, NothingToVerify, TreeRefused, TrustRefused, Unusable
 from countermark.keys.signer import Signer
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.seal import manifest as manifests
@@ -44,12 +44,21 @@ class Sealer:
     issued: str
 
 
+def anybody(_party: str, _kind: str) -> None:
+    """The default: whoever the authority knows may seal anything, as where keys are named one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Whom a reader trusts to have sealed, and in which project ("" outside one)."""
+    """Whom a reader trusts to have sealed, and in which project ("" outside one).
+
+    Attributes:
+        entitled: refuses (TrustRefused) a party that may not seal assets of a kind.
+    """
 
     authority: Authority
     project: str = ""
+    entitled: Callable[[str, str], None] = anybody
 
 
 def sealer_of(desk: Desk) -> Sealer:
@@ -62,8 +71,19 @@ def sealer_of(desk: Desk) -> Sealer:
     return Sealer(desk.signers("statement"), project, desk.stamp())
 
 
-def reader_of(desk: Desk, *roles: str) -> Reader:
-    """A workspace that trusts the parties of its project, those of `roles` where any are named.
+SEALERS: Mapping[str, tuple[str, ...]] = {
+    "model": ("model-owner", "trainer"),
+    "dataset": ("supplier", "data-owner"),
+    "recipe": ("model-owner", "data-owner", "trainer"),
+}
+"""Roles that may seal a kind of asset in a project; whoever merely opens one, such as a licensee, passes no other off for it."""
+
+
+def reader_of(desk: Desk, party: str = "") -> Reader:
+    """A workspace that trusts the parties of its project to seal what is theirs (`SEALERS`).
+
+    Args:
+        party: the only one that counts; "" for all.
 
     Raises:
         TrustRefused: nothing was pinned, or the trust document does not hold.
@@ -71,10 +91,19 @@ def reader_of(desk: Desk, *roles: str) -> Reader:
     trust = desk.trust()
 
     def who(envelope: dsse.Envelope) -> str:
-        signed = trust.verify(envelope, "statement", desk.now())
-        return (trust.require(signed, *roles) if roles else signed).party.id
+        return trust.verify(envelope, "statement", desk.now()).party.id
 
-    return Reader(who, trust.fingerprint)
+    def entitled(seen: str, kind: str) -> None:
+        roles = SEALERS.get(kind, ())
+        if party and seen != party:
+            raise TrustRefused(f"{seen} sealed this, not {party}", mend=f"ask {party} for the asset")
+        if roles and not set(roles) & set(trust.document.party(seen).roles):
+            raise TrustRefused(
+                f"{seen} may not seal a {kind}: it needs the role {' or '.join(roles)}",
+                why=f"its roles are {', '.join(trust.document.party(seen).roles) or 'none'}", mend="ask its owner for the asset",
+            )  # fmt: skip
+
+    return Reader(who, trust.fingerprint, entitled)
 
 
 def beside(sealed: Path, suffix: str) -> Path:
@@ -156,7 +185,9 @@ def verified_bytes(manifest: bytes, listed: bytes, reader: Reader) -> Verified:
         SignatureRefused, TrustRefused, StatementRefused, FormatRefused: they do not hold.
     """
     one, two = _envelope(manifest, "manifest"), _envelope(listed, "list of recipients")
-    return manifests.verified(one, two, reader.authority, project=reader.project)
+    handle = manifests.verified(one, two, reader.authority, project=reader.project)
+    reader.entitled(handle.signed_by, handle.manifest.kind)
+    return handle
 
 
 def _envelope(data: bytes, what: str) -> dsse.Envelope:
@@ -208,7 +239,7 @@ def opened_by(sealed: Path, handle: Verified, key: Callable[[], bytearray], thre
     content_key = key()
     with Container(sealed, handle.manifest) as container:
         try:
-            files = Opened(container, content_key, threads=threads)
+            files = Opened(container, content_key, threads=threads, signed_by=handle.signed_by)
         finally:
             wipe(content_key)
         with files:

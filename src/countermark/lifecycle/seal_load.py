@@ -6,17 +6,22 @@ in a chunk that had the signed hash and whose tag held.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from countermark.errors import FormatRefused, PolicyRefused
+from countermark.errors import FormatRefused, TreeRefused
 from countermark.formats import safetensors
 from countermark.formats.limits import Malformed
+from countermark.lifecycle import seal, verify
+from countermark.lifecycle.seal import Reader
+from countermark.passport.verify import Pin
 from countermark.seal.opened import Opened
+from countermark.seal.stanza import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from numpy.typing import NDArray
 
     from countermark.artefact.handle import Handle
@@ -50,6 +55,25 @@ def torch(files: Opened, path: str) -> TorchTensors:
     from countermark.runtime.torch_tensors import from_handle
 
     return from_handle(cast("Handle", files), path)
+
+
+@contextlib.contextmanager
+def open_model(
+    sealed: Path, reader: Reader, identity: Identity, passport_file: Path, pin: Pin, now: datetime
+) -> Iterator[verify.Opened]:
+    """Verify a sealed model's papers, and open it for loading: as `lifecycle.verify.open_model`, without plaintext on any disk.
+
+    Raises:
+        Refusal: papers, seal or files do not hold, or are of two different models. Unusable: something cannot be read.
+    """
+    passport, verified = verify.papers(passport_file, pin, now)
+    with seal.opened(sealed, reader, identity, kind="model") as files:
+        if files.digest != verified.digest or files.tree.entries != passport.model.entries:
+            raise TreeRefused(
+                f"{sealed.name} holds another model than its papers are about", why=f"sealed {files.digest}, released {verified.digest}",
+                mend="seal the folder that was released, under the SHA-256 profile",
+            )  # fmt: skip
+        yield verify.Opened(verified, cast("Handle", files))
 
 
 class OneByOne(Mapping[str, "NDArray[Any]"]):
@@ -108,19 +132,3 @@ class _Source:
         if offset < 0 or count < 0 or offset + count > self.size:
             raise Malformed("truncated", f"{count} bytes at byte {offset} of {self.size}", offset=self.size)
         return bytes(self._files.read(self._path, offset, offset + count))
-
-
-def refuse_plain(kind: str, required: Collection[str], what: str) -> None:
-    """Refuse an asset that is not sealed where policy says that its kind is.
-
-    Args:
-        kind: of `manifest.KINDS`. required: what the policy names. what: the asset, for people.
-
-    Raises:
-        PolicyRefused: it must be sealed. Nothing that lies beside the asset can change that.
-    """
-    if kind in required:
-        raise PolicyRefused(
-            f"{what} is not sealed, and the policy takes sealed {kind}s only", why="a plain file in its place would be a downgrade",
-            mend=f"get {what}.cmsealed from its owner (`countermark seal`)",
-        )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from countermark.artefact.folder import read_folder
 from countermark.artefact.handle import Handle, Proven, Window, open_verified
 from countermark.artefact.tree import Tree, compare
-from countermark.errors import NothingToVerify, Refusal, TreeRefused, TrustRefused
+from countermark.errors import NothingToVerify, PolicyRefused, Refusal, TreeRefused, TrustRefused
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport import passport as passports
@@ -20,6 +20,7 @@ from countermark.passport.passport import Passport
 from countermark.passport.slip import Shown, Slip
 from countermark.passport.slip import verify as verify_slip
 from countermark.passport.verify import Pin, Verified, fresh, read_snapshot, same_files, verify_passport
+from countermark.policy.document import Policy
 
 if TYPE_CHECKING:  # who only verifies reads no format and starts no child
     from countermark.runtime.torch_tensors import TorchTensors
@@ -152,13 +153,31 @@ def open_model(model: Path, passport_file: Path, pin: Pin, now: datetime) -> Ope
     Names, sizes and executable bits are compared here, each file's content when it is first asked for.
 
     Raises:
-        Refusal: the papers or the files do not hold. Unusable: something cannot be read.
+        Refusal: the papers or the files do not hold. Unusable: something cannot be read. PolicyRefused: the policy that was applied takes
+            sealed models only (`seal_load.open_model`).
     """
-    passport, verified = _papers(passport_file, pin, now)
+    passport, verified = papers(passport_file, pin, now)
+    refuse_plain("model", passport.policy, model.name)
     return Opened(verified, open_verified(model, passport.model))
 
 
-def _papers(file: Path, pin: Pin, now: datetime) -> tuple[Passport, Verified]:
+def refuse_plain(kind: str, policy: bytes, what: str) -> None:
+    """Refuse an asset that is not sealed where policy says that its kind is: nothing that lies beside it can change that.
+
+    Args:
+        kind: ``model``, ``dataset`` or ``recipe``. policy: its bytes. what: the asset, for people.
+
+    Raises:
+        PolicyRefused: it must be sealed, or the policy is malformed.
+    """
+    if kind in Policy.from_bytes(policy).sealed:
+        raise PolicyRefused(
+            f"{what} is not sealed, and the policy takes sealed {kind}s only", why="a plain file in its place would be a downgrade",
+            mend=f"get {what}.cmsealed from its owner (`countermark seal`)",
+        )  # fmt: skip
+
+
+def papers(file: Path, pin: Pin, now: datetime) -> tuple[Passport, Verified]:
     """A model's papers, verified; an auditor's are judged again too."""
     passport = Passport.from_bytes(read_file(file, passports.MAX_BYTES))
     verified = verify_passport(passport, passport.model, pin, now)
@@ -179,7 +198,7 @@ def verify_model(model: Path, passport_file: Path, pin: Pin, now: datetime, only
     Raises:
         Refusal: the papers or the files do not hold. Unusable: something cannot be read.
     """
-    passport, verified = _papers(passport_file, pin, now)
+    passport, verified = papers(passport_file, pin, now)
     if only:
         look_at(model, part_of(passport.model, only))
     else:

@@ -22,6 +22,8 @@ STAGES = (
     "deliveries", "screening", "quarantines", "decisions", "training", "inspection", "trials", "approvals", "waivers",
 )  # fmt: skip
 """Stages whose signer's role every policy names."""
+SEALED = ("model", "dataset", "recipe")
+"""Kinds of assets that a policy may want sealed."""
 ROOTS = (
     "project", "subject", "deliveries", "screening", "quarantines", "decisions", "training", "inspection", "trials",
     "approvals", "waivers", "revocations", "ledger", "admitted_dataset", "set_aside", "accepted", "not_looked_at", "now",
@@ -68,6 +70,7 @@ class Policy:
     """A parsed policy and its exact source.
 
     Attributes:
+        sealed: kinds of assets that are taken sealed only; a plain one in their place is refused.
         signers: stage -> role whose statements count. checks: check id (or ``room/*``) -> mode; each is a rule of
             its own and waivable by its id. trials: trials that are needed and their bounds. rules: CEL rules.
     """
@@ -78,6 +81,7 @@ class Policy:
     trials: tuple[Bound, ...]
     rules: tuple[Rule, ...]
     source: bytes
+    sealed: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -93,14 +97,22 @@ class Policy:
             that cannot be read or nests too deep, or a name that no evidence has.
         """
         value = _toml(data)
-        _only(value, {"format", "name", "signers", "checks", "trials", "rule"}, "policy")
+        _only(value, {"format", "name", "sealed", "signers", "checks", "trials", "rule"}, "policy")
         if type(value.get("format")) is not int or value["format"] != FORMAT:
             raise PolicyRefused(f"policy of unknown format {value.get('format')!r}", mend=f"format = {FORMAT}")
         rules = tuple(_rule(r) for r in _list(value, "rule"))
         checks = {name: _mode(name, v) for name, v in _table(value, "checks").items()}
         trials = tuple(_bound(name, v) for name, v in _table(value, "trials").items())
         _distinct([r.id for r in rules] + list(checks) + [t.trial for t in trials])
-        return cls(_text(value, "name", "policy"), _signers(_table(value, "signers")), checks, trials, rules, data)
+        name, signers = _text(value, "name", "policy"), _signers(_table(value, "signers"))
+        return cls(name, signers, checks, trials, rules, data, _sealed(value.get("sealed", [])))
+
+
+def _sealed(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(kind, str) for kind in value):
+        raise PolicyRefused("policy: sealed is not a list of kinds", mend='sealed = ["model"]')
+    _only(value, SEALED, "sealed")
+    return tuple(value)
 
 
 def _toml(data: bytes) -> dict[str, Any]:

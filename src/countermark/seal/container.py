@@ -28,6 +28,8 @@ for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
 _MEND = "fetch it again from its owner"
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+MOST_TABLE = 1 << 30
+"""Bytes of the table of hashes: of 32 TiB in chunks of 1 MiB."""
 Progress = Callable[[int, int], None]
 
 
@@ -87,6 +89,11 @@ class Container:
     def _table(self) -> memoryview:
         """Hashes of all chunks, 32 bytes each: read once, and folded to the signed root before any counts."""
         prelude = self.manifest.prelude
+        if LEAF_BYTES * prelude.chunks > MOST_TABLE:
+            raise FormatRefused(
+                f"{self._name} has {prelude.chunks} chunks", why=f"a table of {MOST_TABLE} bytes is the most that is read",
+                mend="seal it with larger chunks, or in parts",
+            )  # fmt: skip
         table = self._read(prelude.table_at(self.manifest.size), bytearray(LEAF_BYTES * prelude.chunks))
         entries = (bytes(table[at : at + LEAF_BYTES]) for at in range(0, len(table), LEAF_BYTES))
         if not hmac.compare_digest(merkle.root(entries, self.manifest.hashing()), self.manifest.root):

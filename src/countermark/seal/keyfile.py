@@ -64,13 +64,33 @@ def _pem(
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protect)
 
 
+def _private(path: Path) -> bytes:
+    try:
+        return read_private(path)
+    except Unusable as error:
+        mend = error.mend if error.mend.startswith("chmod") else "`countermark recipients new NAME` makes a sealing key"
+        raise Unusable(error.what, why=error.why, mend=mend) from error
+
+
 def protected(path: Path) -> bool:
     """Whether a private key file needs a passphrase.
 
     Raises:
         Unusable: it cannot be read, or others can.
     """
-    return b"ENCRYPTED" in read_private(path)
+    return b"ENCRYPTED" in _private(path)
+
+
+def age_secret(path: Path) -> str:
+    """The secret key in a file as ``age-keygen`` writes it (comments, then one key), "" where it is none.
+
+    Raises:
+        Unusable: it cannot be read, or others can.
+    """
+    lines = [
+        line for line in _private(path).decode("ascii", "replace").splitlines() if line and not line.startswith("#")
+    ]
+    return lines[0] if len(lines) == 1 and lines[0].startswith("AGE-SECRET-KEY-1") else ""
 
 
 def load(path: Path, passphrase: bytes | None = None) -> HpkeIdentity:
@@ -79,7 +99,7 @@ def load(path: Path, passphrase: bytes | None = None) -> HpkeIdentity:
     Raises:
         Unusable: missing, readable by others, no sealing key, or the passphrase is wrong or missing.
     """
-    data = read_private(path)
+    data = _private(path)
     blocks = _BLOCK.findall(data)
     if b"".join(blocks) != data or not 1 <= len(blocks) <= 2:
         raise Unusable(f"{path.name} is no sealing key", mend="`countermark recipients new NAME` makes one")

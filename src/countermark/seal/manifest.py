@@ -31,6 +31,7 @@ KINDS = ("model", "dataset", "recipe", "other")
 HASHES = ("blake3", "sha256")
 MOST_BYTES = 64 << 10
 LEAF, NODE = b"\x30", b"\x31"
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _TREE = b"countermark/seal/tree/v1\0"
 Authority = Callable[[dsse.Envelope], str]
 """Who signed an envelope: a party's id or a key's. Raises SignatureRefused or TrustRefused where nobody counts."""
@@ -115,6 +116,20 @@ class Manifest:
     def signed(self, signers: Iterable[Signer]) -> dsse.Envelope:
         """The envelope, signed by each in order."""
         return sign_envelope(PAYLOAD_TYPE, self.to_bytes(), signers)
+
+
+def check_time(text: str) -> None:
+    """Refuse what is no RFC 3339 time in UTC and whole seconds.
+
+    Raises:
+        StatementRefused: it is none.
+    """
+    try:
+        again = datetime.strptime(text, _TIME).strftime(_TIME)
+    except ValueError:
+        again = ""
+    if again != text:
+        raise StatementRefused(f"issued at {text!r:.40}, which is no time", mend="YYYY-MM-DDTHH:MM:SSZ")
 
 
 def hashing(name: str) -> Hashing:

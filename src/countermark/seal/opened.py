@@ -22,7 +22,7 @@ from countermark.seal.prelude import TAG, wipe
 
 RUN = 8
 """Chunks that a thread decrypts before it takes the next."""
-SMALL = 256 << 10
+SMALL = 4 << 20
 """Bytes up to which memory comes from the heap: a mapping of its own would cost more than reading them."""
 
 
@@ -31,18 +31,18 @@ class Opened:
 
     Attributes:
         digest: tree digest of the plaintext, hex. paths: of its files, sorted. kind: of `manifest.KINDS`. name: as it was sealed.
-        single: whether one file was sealed, not a folder. whole: True, as of an `artefact.handle.Handle`.
+        signed_by: whoever sealed it, as the reader's authority names him. single: whether one file was sealed, not a folder. whole: True, as of an `artefact.handle.Handle`.
     """
 
     whole = True
 
-    def __init__(self, container: Container, content_key: bytearray, *, threads: int = 2) -> None:
+    def __init__(self, container: Container, content_key: bytearray, *, threads: int = 2, signed_by: str = "") -> None:
         """Read and check the secret header. The content key stays the caller's, who overwrites it.
 
         Raises:
             FormatRefused: another container's key, or a chunk or the header does not hold. Unusable: it cannot be read.
         """
-        self._container, self._threads = container, max(1, threads)
+        self._container, self._threads, self.signed_by = container, max(1, threads), signed_by
         manifest = container.manifest
         self._prelude = manifest.prelude
         self._cipher: Any = self._prelude.cipher(content_key)
@@ -127,6 +127,14 @@ class Opened:
             wipe(view)
             raise
         return view
+
+    def check_rest(self) -> None:
+        """Read every chunk once more against its signed hash: afterwards the whole asset was seen.
+
+        Raises:
+            FormatRefused: the container was changed. Unusable: it cannot be read.
+        """
+        self._container.check_all(threads=self._threads)
 
     def read_into(self, path: str, start: int, stop: int, target: memoryview) -> None:
         """Bytes [start, stop) of a file into `target`: writable bytes, exactly so many. Overwritten with zeros where it fails.

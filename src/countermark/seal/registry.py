@@ -35,6 +35,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     hpke.XWING: Kind("HPKE, ML-KEM-768 with X25519", "file, or memory"),
     hpke.P256: Kind("HPKE, P-256", "file, or PKCS#11 token"),
+    "age-x25519": Kind("age, X25519", "age's key file"),
     passphrase.KIND: Kind("passphrase, scrypt", "whoever knows it", alone=True),
     "pkcs11-aes-kw": Kind("AES key wrap", "PKCS#11 token"),
     "tpm-sealed": Kind("sealed to a TPM 2.0 under a policy", "TPM"),

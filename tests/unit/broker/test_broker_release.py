@@ -265,6 +265,26 @@ def test_a_deposit_that_was_changed_on_the_brokers_disk_grants_nothing(world: Wo
             broker.release(asking(world, broker)[0])
 
 
+def test_an_older_policy_that_is_put_back_on_the_disk_grants_nothing(world: World) -> None:
+    """The attack: the broker's operator restores the deposit of before the owner took a host out."""
+    gone = signer.generate("host")
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker, world.rule(keys=frozenset({gone.public.id, world.host.public.id})))
+        (path,) = (world.home / "deposits" / "acme").iterdir()
+        older = path.read_bytes()
+        broker.release(asking(world, broker, by=gone)[0])
+        broker.accept("acme", *world.envelopes([world.rule()], sequence=2))
+        broker.release(asking(world, broker)[0])
+        path.write_bytes(older)
+        with pytest.raises(PolicyRefused, match="newer policy"):
+            broker.release(asking(world, broker, by=gone)[0])
+    with world.log() as log:  # and after a restart too: the log tells
+        again = world.broker(log)
+        with pytest.raises(PolicyRefused, match="newer policy"):
+            again.release(asking(world, again, by=gone)[0])
+
+
 def test_an_owners_key_that_is_taken_out_ends_his_deposits(world: World) -> None:
     with world.log() as log:
         broker = world.broker(log)
@@ -355,3 +375,20 @@ def test_records_and_answers_are_read_strictly(world: World) -> None:
 def test_two_processes_do_not_share_a_log(world: World, tmp_path: Path) -> None:
     with world.log(), pytest.raises(Unusable):
         world.log()
+
+
+def test_what_was_spent_is_forgotten_once_it_has_expired() -> None:
+    from countermark.broker.challenges import SWEPT_FROM, Challenges
+
+    made = Challenges(b"s" * 32, 60)
+    first = made.check(made.issue(NOW), NOW)
+    made.spend(first, NOW)
+    for _ in range(SWEPT_FROM):
+        made.spend(made.check(made.issue(NOW), NOW), NOW)
+    with pytest.raises(TrustRefused, match="used before"):
+        made.spend(first, NOW)
+    late = made.issue(NOW + 61)
+    made.spend(made.check(late, NOW + 61), NOW + 61)
+    assert len(made._spent) == 1
+    with pytest.raises(TrustRefused, match="used before"):
+        made.spend(made.check(late, NOW + 62), NOW + 62)

@@ -9,8 +9,10 @@ import pytest
 import safetensors.numpy
 import seal_world
 
-from countermark.errors import FormatRefused, PolicyRefused, TreeRefused
-from countermark.lifecycle import seal, seal_load
+from countermark.errors import FormatRefused, PolicyRefused, TreeRefused, TrustRefused
+from countermark.lifecycle import seal, seal_load, verify
+from countermark.policy.document import Policy
+from countermark.seal import hpke
 from countermark.seal.opened import Opened
 
 TENSORS = {
@@ -112,8 +114,54 @@ def test_another_kind_is_refused(world: seal_world.World) -> None:
         pass
 
 
-def test_policy_says_what_must_be_sealed(tmp_path: Path) -> None:
-    del tmp_path
-    seal_load.refuse_plain("model", ("dataset",), "model")
-    with pytest.raises(PolicyRefused, match="sealed models only"):
-        seal_load.refuse_plain("model", ("model", "dataset"), "model")
+def test_a_policy_that_wants_models_sealed_refuses_plain_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import small_release
+    from core_world import OWNER
+
+    wanted = small_release.POLICY.replace(b'name = "small"\n', b'name = "small"\nsealed = ["model"]\n')
+    monkeypatch.setattr(small_release, "POLICY", wanted)
+    world = small_release.make(tmp_path / "world")
+    folder, papers = small_release.model(world, "model")
+    owner, mine, target = world[OWNER], hpke.generate(), tmp_path / "model.cmsealed"
+    pin, reader = verify.pinned(owner), seal.reader_of(owner, OWNER)
+    with pytest.raises(PolicyRefused, match="takes sealed models only"):
+        verify.open_model(folder, papers, pin, owner.now())
+    to = [hpke.HpkeRecipient("plant", mine.public)]
+    seal.seal(folder, target, to, seal.sealer_of(owner), kind="model")
+    with seal_load.open_model(target, reader, mine, papers, pin, owner.now()) as opened:
+        assert opened.files.content("weights.bin") == b"weights"
+        opened.files.check_rest()
+    (folder / "weights.bin").write_bytes(b"others!")
+    other = tmp_path / "other.cmsealed"
+    seal.seal(folder, other, to, seal.sealer_of(owner), kind="model")
+    with (
+        pytest.raises(TreeRefused, match="another model"),
+        seal_load.open_model(other, reader, mine, papers, pin, owner.now()),
+    ):
+        pass
+    elsewhere = tmp_path / "stranger.cmsealed"
+    seal.seal(
+        folder, elsewhere, to, seal.Sealer(seal.sealer_of(owner).signers, "", "2026-01-01T00:00:00Z"), kind="model"
+    )
+    with pytest.raises(TrustRefused, match="another project"):
+        seal.verified(elsewhere, reader)
+
+
+def test_without_that_word_a_plain_model_opens(tmp_path: Path) -> None:
+    import small_release
+    from core_world import OWNER
+
+    world = small_release.make(tmp_path / "world")
+    folder, papers = small_release.model(world, "model")
+    with verify.open_model(folder, papers, verify.pinned(world[OWNER]), world[OWNER].now()) as opened:
+        assert opened.files.content("weights.bin") == b"weights"
+
+
+@pytest.mark.parametrize("said", ['"model"', '["models"]', "[1]", "true"])
+def test_what_must_be_sealed_is_named_exactly(said: str) -> None:
+    import small_release
+
+    with pytest.raises(PolicyRefused):
+        Policy.from_bytes(
+            small_release.POLICY.replace(b'name = "small"\n', f'name = "small"\nsealed = {said}\n'.encode())
+        )

@@ -1,0 +1,74 @@
+"""A sealed dataset as training loaders take one: ``len`` and ``[index]``, in any order, from several threads.
+
+Each record is a file of the sealed dataset; only the chunks that it lies in are read and decrypted. What a record means (an
+image, a label by its folder) is the loader's business, by a function of its path and bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar, overload
+
+from countermark.errors import TreeRefused
+from countermark.seal.opened import Opened
+
+Sample = TypeVar("Sample")
+Decode = Callable[[str, memoryview], Sample]
+
+
+class SealedDataset(Generic[Sample]):
+    """Map-style access to the files of a sealed asset; duck-typed as `torch.utils.data.Dataset`.
+
+    It lives as long as the `Opened` that it reads from, in one process: a loader's workers are threads, or open the asset themselves, because
+    a key should not be copied into processes that a library starts.
+
+    Attributes:
+        paths: of the records, sorted; record n is `paths[n]`.
+    """
+
+    paths: tuple[str, ...]
+
+    @overload
+    def __init__(self: SealedDataset[memoryview], files: Opened, *, keep: Callable[[str], bool] = ...) -> None: ...
+    @overload
+    def __init__(self, files: Opened, decode: Decode[Sample], *, keep: Callable[[str], bool] = ...) -> None: ...
+    def __init__(
+        self, files: Opened, decode: Decode[Sample] | None = None, *, keep: Callable[[str], bool] = lambda path: True
+    ) -> None:
+        """Choose the records.
+
+        Args:
+            decode: from path and bytes (writable, the sample's alone) to a sample; the bytes themselves without one.
+            keep: which paths are records.
+
+        Raises:
+            TreeRefused: none is.
+        """
+        self._files, self._decode = files, decode
+        self.paths = tuple(path for path in files.paths if keep(path))
+        if not self.paths:
+            raise TreeRefused("no file of this sealed dataset is a record", mend="widen `keep`")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Record `index`, from 0, or from the end where it is negative.
+
+        Raises:
+            IndexError: there is no such record. FormatRefused: the sealed file was changed. Unusable: it was closed.
+        """
+        path = self.paths[index]
+        data = self._files.take(path)
+        return self._decode(path, data) if self._decode is not None else data  # type: ignore[return-value]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
+        """Several records, as PyTorch's loader asks for a batch."""
+        return [self[index] for index in indices]
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(len(self)))
+
+    def labels(self) -> tuple[str, ...]:
+        """The first folder of each path, "" where there is none: the class, in a folder per class."""
+        return tuple(path.partition("/")[0] if "/" in path else "" for path in self.paths)

@@ -1,0 +1,368 @@
+"""Sealed fields: a document whose named values are encrypted for named parties, and whose every value is committed to for all.
+
+Each leaf of the document is a field: its path, and a digest of a label, 32 random bytes and the canonical JSON of path and value. An open
+field shows value and salt; a sealed one holds both encrypted, in a group of fields with the same parties (one content key, committed to as
+a container's is). Everybody verifies the signature and sees which fields there are; whoever is told value and salt of one compares
+its digest. A field that did not change keeps its salt in the next version, so that equal digests prove it to all, and show nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import itertools
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+
+from countermark import canonical, dsse
+from countermark.canonical import Fields
+from countermark.errors import FormatRefused, StatementRefused, TrustRefused
+from countermark.keys.signer import Signer, sign_envelope
+from countermark.seal import recipients as lists
+from countermark.seal.manifest import Authority, check_time
+from countermark.seal.prelude import BYTES, LEAST_CHUNK, Prelude, new_content_key, new_prelude, wipe
+from countermark.seal.recipients import Recipients
+from countermark.seal.stanza import Identity, Recipient, Stanza
+
+PAYLOAD_TYPE = "application/vnd.countermark.sealed-fields.v1+json"
+FORMAT = 1
+MOST_BYTES = 16 << 20
+MOST_FIELDS, MOST_DEPTH, MOST_GROUPS = 10_000, 16, 64
+_LABEL = b"countermark/seal/field/v1\0"
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One field with what proves it: what is told to somebody who shall believe one value.
+
+    Attributes:
+        path: keys from the document's root. value: JSON. salt: 32 random bytes.
+    """
+
+    path: Path
+    value: Any
+    salt: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """Its commitment, hex."""
+        return canonical.sha256_hex(
+            _LABEL + self.salt + canonical.to_bytes({"path": list(self.path), "value": self.value})
+        )
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON."""
+        return canonical.to_bytes({"path": list(self.path), "value": self.value, "salt": self.salt.hex()})
+
+    @classmethod
+    def from_json(cls, value: Any) -> Opening:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused: malformed.
+        """
+        fields = Fields(value, "field")
+        out = cls(_path(fields), fields.any("value"), bytes.fromhex(fields.hex("salt")))
+        fields.done()
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field as everybody sees it: `opening` where it is open, else where its ciphertext stands.
+
+    Attributes:
+        path, digest: as of `Opening`. group: index of its group. sealed: ciphertext and tag.
+    """
+
+    path: Path
+    digest: str
+    opening: Opening | None = None
+    group: int = 0
+    sealed: bytes = b""
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object."""
+        said: dict[str, Any] = {"path": list(self.path), "digest": self.digest}
+        if self.opening is not None:
+            return {**said, "value": self.opening.value, "salt": self.opening.salt.hex()}
+        return {**said, "group": self.group, "sealed": base64.b64encode(self.sealed).decode()}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Field:
+        """Parse strictly; an open field must have its digest.
+
+        Raises:
+            StatementRefused: malformed, or an open value is not the committed one.
+        """
+        fields = Fields(value, "field")
+        path, digest = _path(fields), fields.hex("digest")
+        if "sealed" in value:
+            out = cls(path, digest, None, fields.integer("group"), fields.base64("sealed"))
+        else:
+            out = cls(path, digest, Opening(path, fields.any("value"), bytes.fromhex(fields.hex("salt"))))
+            check(out, out.opening)
+        fields.done()
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document with sealed fields.
+
+    Attributes:
+        name: of the file. issued: RFC 3339. project: fingerprint, or "". fields: in path order. groups: prelude (its chunks count the group's
+            fields) and list of recipients of each.
+    """
+
+    name: str
+    project: str
+    issued: str
+    fields: tuple[Field, ...]
+    groups: tuple[tuple[Prelude, Recipients], ...]
+
+    def __post_init__(self) -> None:
+        check_time(self.issued)
+        paths = [one.path for one in self.fields]
+        if not 1 <= len(paths) <= MOST_FIELDS or len(self.groups) > MOST_GROUPS:
+            raise StatementRefused(f"a document of {len(paths)} fields in {len(self.groups)} groups")
+        if paths != sorted(set(paths)):
+            raise StatementRefused("a document's fields stand twice, or not in order")
+        if any(two[: len(one)] == one for one, two in itertools.pairwise(paths)):
+            raise StatementRefused("a field of a document lies inside another")
+        held = [one.group for one in self.fields if one.opening is None]
+        if any(group >= len(self.groups) for group in held):
+            raise StatementRefused("a sealed field names no group of this document")
+        for number, (prelude, listed) in enumerate(self.groups):
+            listed.check(prelude)
+            if prelude.chunks != held.count(number):
+                raise StatementRefused("a group of a document has another number of fields than it says")
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON payload."""
+        groups = [
+            {"prelude": p.to_bytes().hex(), "recipients": [s.to_json() for s in r.stanzas]} for p, r in self.groups
+        ]
+        return canonical.to_bytes(
+            {
+                "format": FORMAT,
+                "name": self.name,
+                "project": self.project,
+                "issued": self.issued,
+                "fields": [one.to_json() for one in self.fields],
+                "groups": groups,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Document:
+        """Parse strictly.
+
+        Raises:
+            StatementRefused, FormatRefused: malformed, too large, or an open value is not the committed one.
+        """
+        what = "document with sealed fields"
+        fields = Fields(canonical.from_bytes(data, what=what, max_bytes=MOST_BYTES), what)
+        if fields.integer("format") != FORMAT:
+            raise StatementRefused(f"a {what} of another format", mend="a newer Countermark may read it")
+        found, groups = fields.items("fields"), fields.items("groups")
+        if len(found) > MOST_FIELDS or len(groups) > MOST_GROUPS:
+            raise StatementRefused(
+                f"a {what} is too large", why=f"{MOST_FIELDS} fields and {MOST_GROUPS} groups are taken"
+            )
+        name, project, issued = (
+            fields.text("name", most=255),
+            fields.text("project", most=64),
+            fields.text("issued", most=40),
+        )
+        out = cls(name, project, issued, tuple(map(Field.from_json, found)), tuple(map(_group, groups)))
+        fields.done()
+        if out.to_bytes() != data:
+            raise StatementRefused(f"a {what} is not in its one form")
+        return out
+
+    def signed(self, signers: Iterable[Signer]) -> dsse.Envelope:
+        """The envelope, signed by each in order."""
+        return sign_envelope(PAYLOAD_TYPE, self.to_bytes(), signers)
+
+    def same(self, other: Document) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """Paths that are proven to have the same value in both, and all others of either; needs no key."""
+        mine, theirs = ({one.path: one.digest for one in doc.fields} for doc in (self, other))
+        equal = {path for path in mine.keys() & theirs.keys() if mine[path] == theirs[path]}
+        return tuple(sorted(equal)), tuple(sorted((mine.keys() | theirs.keys()) - equal))
+
+
+def seal(
+    value: Mapping[str, Any], sealed: Mapping[Path, Sequence[Recipient]], *, name: str, project: str, issued: str,
+    before: Iterable[Opening] = (),
+) -> Document:  # fmt: skip
+    """Seal fields of a document.
+
+    Args:
+        value: JSON object; its leaves are fields, lists included. sealed: path -> who may read it; a path to an object seals all
+            below it. before: the fields of the version before, as far as known: those that did not change keep their salts.
+
+    Raises:
+        StatementRefused: a path that leads nowhere, a value that has no canonical form, too many fields.
+    """
+    kept = {(one.path, canonical.to_bytes(one.value)): one.salt for one in before}
+    openings = [
+        Opening(path, leaf, kept.get((path, canonical.to_bytes(leaf))) or secrets.token_bytes(32))
+        for path, leaf in leaves(value)
+    ]
+    chosen = {one.path: _readers(one.path, sealed) for one in openings}
+    for path in sealed:
+        if not any(one.path[: len(path)] == path for one in openings):
+            raise StatementRefused(f"{'.'.join(path)!r:.120} names no field of {name}")
+    sets = sorted({names for _, names in chosen.values() if names})
+    made, groups = {}, []
+    for number, names in enumerate(sets):
+        mine = [one for one in openings if chosen[one.path][1] == names]
+        prelude, listed, texts = _sealed_group(mine, chosen[mine[0].path][0])
+        groups.append((prelude, listed))
+        made.update(
+            {one.path: Field(one.path, one.digest, None, number, text) for one, text in zip(mine, texts, strict=True)}
+        )
+    fields = tuple(
+        made.get(one.path) or Field(one.path, one.digest, one) for one in sorted(openings, key=lambda o: o.path)
+    )
+    return Document(name, project, issued, fields, tuple(groups))
+
+
+def _readers(path: Path, sealed: Mapping[Path, Sequence[Recipient]]) -> tuple[Sequence[Recipient], tuple[str, ...]]:
+    """Who may read a field: the longest path that is named above it counts."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in sealed:
+            found = sealed[path[:length]]
+            return found, tuple(sorted(one.name for one in found))
+    return (), ()
+
+
+def _sealed_group(mine: list[Opening], to: Sequence[Recipient]) -> tuple[Prelude, Recipients, list[bytes]]:
+    content_key = new_content_key()
+    try:
+        prelude = new_prelude(content_key, len(mine), chunk=LEAST_CHUNK)
+        cipher, aad = prelude.cipher(content_key), prelude.aad()
+        texts = [
+            cipher.encrypt(prelude.nonce(n), one.to_bytes(), aad + bytes.fromhex(one.digest))
+            for n, one in enumerate(mine)
+        ]
+        return prelude, lists.first(prelude, content_key, to, {}), texts
+    finally:
+        wipe(content_key)
+
+
+def verified(envelope: dsse.Envelope, authority: Authority, *, project: str = "") -> tuple[Document, str]:
+    """The document, and who signed it; needs no key, and covers sealed fields too.
+
+    Raises:
+        SignatureRefused, TrustRefused: nobody who counts signed, or it is of another project. StatementRefused, FormatRefused: malformed.
+    """
+    if envelope.payload_type != PAYLOAD_TYPE:
+        raise StatementRefused(f"an envelope of type {envelope.payload_type!r:.120} holds no sealed fields")
+    who = authority(envelope)
+    document = Document.from_bytes(envelope.payload)
+    if project and document.project != project:
+        raise TrustRefused("this document was sealed in another project", why=f"it names {document.project or 'none'}")
+    return document, who
+
+
+def check(shown: Field, opening: Opening | None) -> None:
+    """Hold what somebody tells of a field against its commitment.
+
+    Raises:
+        FormatRefused: another path, value or salt.
+    """
+    if opening is None or opening.path != shown.path or not hmac.compare_digest(opening.digest, shown.digest):
+        raise FormatRefused(f"field {'.'.join(shown.path)!r:.120} does not have the value that was committed to")
+
+
+def opened(document: Document, identity: Identity) -> tuple[Opening, ...]:
+    """All fields that an identity can read, open ones included, each held against its commitment.
+
+    Raises:
+        FormatRefused: a field or key is not what was committed to. TrustRefused: a key for this identity does not open.
+    """
+    out = [one.opening for one in document.fields if one.opening is not None]
+    for number, (prelude, listed) in enumerate(document.groups):
+        if not any(identity.opens(stanza) for stanza in listed.stanzas):
+            continue
+        content_key, _ = lists.content_key(listed, prelude, identity)
+        try:
+            cipher = prelude.cipher(content_key)
+        finally:
+            wipe(content_key)
+        out += [
+            _open(cipher, prelude, n, one)
+            for n, one in enumerate(f for f in document.fields if f.opening is None and f.group == number)
+        ]
+    return tuple(sorted(out, key=lambda one: one.path))
+
+
+def _open(cipher: Any, prelude: Prelude, number: int, shown: Field) -> Opening:
+    try:
+        text = cipher.decrypt(prelude.nonce(number), shown.sealed, prelude.aad() + bytes.fromhex(shown.digest))
+    except InvalidTag as error:
+        raise FormatRefused(
+            f"field {'.'.join(shown.path)!r:.120} does not open", why="whoever sealed it wrote it so"
+        ) from error
+    opening = Opening.from_json(canonical.from_bytes(text, what="sealed field", max_bytes=MOST_BYTES))
+    check(shown, opening)
+    return opening
+
+
+def leaves(value: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """(path, value) of every leaf: whatever is no object, and objects without keys.
+
+    Raises:
+        StatementRefused: too deep, too many, or a key that is no text.
+    """
+    for count, one in enumerate(_leaves(value, ())):
+        if count >= MOST_FIELDS:
+            raise StatementRefused(f"a document of more than {MOST_FIELDS} fields")
+        yield one
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if len(path) > MOST_DEPTH:
+        raise StatementRefused(f"a document is nested deeper than {MOST_DEPTH} levels")
+    if not isinstance(value, Mapping) or (path and not value):
+        yield path, value
+        return
+    for key in sorted(value):
+        if not isinstance(key, str) or canonical.unprintable(key):
+            raise StatementRefused("a document's key is no printable text", why=f"seen: {key!r:.80}")
+        yield from _leaves(value[key], (*path, key))
+
+
+def joined(openings: Iterable[Opening]) -> dict[str, Any]:
+    """The document again, as far as its fields are known."""
+    out: dict[str, Any] = {}
+    for one in openings:
+        at = out
+        for key in one.path[:-1]:
+            at = at.setdefault(key, {})
+        at[one.path[-1]] = one.value
+    return out
+
+
+def _path(fields: Fields) -> Path:
+    path = fields.texts("path")
+    if not 1 <= len(path) <= MOST_DEPTH:
+        raise StatementRefused(f"a field's path has {len(path)} parts", why=f"1 to {MOST_DEPTH}")
+    return path
+
+
+def _group(value: Any) -> tuple[Prelude, Recipients]:
+    fields = Fields(value, "group")
+    prelude = Prelude.from_bytes(bytes.fromhex(fields.hex("prelude", size=BYTES)))
+    found = fields.items("recipients")
+    if len(found) > lists.MOST_RECIPIENTS:
+        raise StatementRefused(f"a group of {len(found)} recipients", why=f"at most {lists.MOST_RECIPIENTS} are taken")
+    fields.done()
+    return prelude, Recipients(prelude.asset, prelude.commit, 1, None, tuple(map(Stanza.from_json, found)))

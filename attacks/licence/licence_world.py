@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from core_world import OWNER, SECOND, START, World, private_key
 
 from countermark import dsse
+from countermark.errors import Unusable
 from countermark.keys.signer import FileSigner, sign_envelope
 from countermark.keys.trust import Trust
 from countermark.licence import chain as chains
@@ -153,7 +154,7 @@ class Chip:
     def advance(self, entry: bytes) -> Anchored:
         if self.fails:
             self.fails -= 1
-            raise OSError("the chip is gone")
+            raise Unusable("the chip is gone")
         self.count, self.head = self.count + 1, None if self.head is None else extended(self.head, entry)
         return self.read()
 

@@ -27,6 +27,9 @@ from countermark.lifecycle import enrol, license_use
 from countermark.lifecycle import license as licensor
 from countermark.lifecycle.desk import Desk
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "attacks" / "licence"))
+from licence_world import Chip
+
 TERMS = ("--use", "infer", "--field", "inspection", "--territory", "DE", "--days", "365", "--max-loads", "unlimited",
          "--max-queries", "10/1d", "--max-hosts", "1", "--host", "software-key", "--lease", "30d", "--grace", "7d")  # fmt: skip
 
@@ -134,6 +137,8 @@ def test_a_served_model_keeps_to_its_licence(plant: Plant, shell) -> None:
         at=f"world/{SUPPLIER}",
     )
     assert "infer is allowed" in told.last and "not bounded against the host's owner" in told.out
+    with pytest.raises(LicenceRefused, match="none named, and acme is a licensee"):
+        start.open_guard(plant.desk, plant.model, plant.papers)
     for wrong, claim in ({"field_of_use": "sorting"}, "field_of_use"), ({"territory": "FR"}, "territory"):
         with pytest.raises(LicenceRefused) as caught:
             start.open_guard(plant.desk, plant.model, plant.papers, licensed=plant.licensed(**wrong))
@@ -203,6 +208,24 @@ def test_a_revoked_plant_stops(plant: Plant, shell) -> None:
     told = shell("license", "explain", plant.licence, "--use", "infer", "--field", "inspection", "--territory", "DE",
                  at=f"world/{SUPPLIER}", exit=1)  # fmt: skip
     assert "revocation" in told.err
+
+
+def test_a_chip_that_does_not_answer_stops_the_query_and_not_the_guard(plant: Plant, shell) -> None:
+    granted(plant, shell)
+    chip = Chip()
+    licensed = Licensed(license_use.hold(plant.desk, plant.licence, lambda: 0.0, anchor=chip), "inspection", "DE")
+    assert licensed.tenure.meter.counting == "anchored in stand-in chip"
+    guard, _ = start.open_guard(plant.desk, plant.model, plant.papers, licensed=licensed)
+    with server.background(guard) as url:
+        chip.fails = 1
+        assert "503 the licence's state cannot be read or kept at the guard" in plant.refused(url)
+        kept = chip.count
+        assert "max_queries" in plant.refused(url), (
+            "the whole quota was the block that was lost: a crash gives nothing back"
+        )
+        assert chip.count == kept + 1
+        plant.world.clock.move(days=1)
+        plant.ask(url, 10)
 
 
 def test_another_host_is_refused_before_the_model_is_loaded(plant: Plant, shell) -> None:

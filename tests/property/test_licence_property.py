@@ -65,6 +65,7 @@ def binding(dice: random.Random) -> HostBinding | None:
             ek=dice.choice("12") * 64,
             ak="2" * 68,
             pcrs=tuple((n, "3" * 64) for n in sorted(some(dice, (0, 7, 16)))) or ((7, "3" * 64),),
+            counter=dice.choice((None, (0x01800010, 1), (0x01800010, 2))),
         )
     if kind == "tee":
         return HostBinding("tee", measurements=some(dice, TEE) or frozenset(TEE[:1]))

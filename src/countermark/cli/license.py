@@ -89,6 +89,7 @@ def narrow(
     What is not named stays as it is; one sublicence less may follow. A claim that would be wider is refused by its name.
     """
     from countermark.lifecycle import license as licensing
+    from countermark.lifecycle.desk import read_file
 
     papers = licensing.read(desk, file)
     above = papers.chain.claims
@@ -101,7 +102,11 @@ def narrow(
         named["days"] = _no_later(desk, above, named["days"])
     claims = applied(desk, base, named)
     kept = replace(claims, sublicense=replace(claims.sublicense, uses=claims.sublicense.uses & claims.uses))
-    return _written(desk, licensing.narrow(desk, papers, kept), out, "narrowed")
+    answer = _written(desk, licensing.narrow(desk, papers, kept), out, "narrowed")
+    beside = file.with_name(file.name + ".revoked")
+    if beside.exists():  # the list of who granted the licence above is asked for here too
+        desk.space.disk.write(out.with_name(out.name + ".revoked"), read_file(beside), mode=0o644)
+    return answer
 
 
 @command("sign", group=license, examples=["countermark license sign plant.licence"])
@@ -166,6 +171,44 @@ def take(file: Path, carried: tuple[Path, ...], desk: Desk) -> Answer:
     return Answer(f"kept beside {file.name}: {count(len(found), 'signed word')}",
                   facts={"taken": [{"kind": kind, "time": time} for kind, time in found]},
                   body=[Table(("what", "signed"), found)])  # fmt: skip
+
+
+@command("host", group=license, examples=[
+    "countermark license host tpm:handle=0x81010001 --ek ek.pem --pcr 7 --pcr 16 --counter 0x01800010 --out host.json",
+])  # fmt: skip
+@click.argument("tpm", metavar="URI")
+@click.option("--ek", type=PATH, required=True, metavar="PEM", help="Public half of the TPM's endorsement key.")
+@click.option(
+    "--pcr",
+    "pcrs",
+    multiple=True,
+    required=True,
+    type=click.IntRange(0, 23),
+    help="Register that is to hold; repeat it.",
+)
+@click.option(
+    "--counter",
+    metavar="INDEX",
+    help="NV counter that anchors the counts, one for each licence; made where it is not there.",
+)
+@OUT
+@with_desk
+def host(tpm: str, ek: Path, pcrs: tuple[int, ...], counter: str | None, out: Path, desk: Desk) -> Answer:
+    """Write what a licensor needs to bind a licence to this host's TPM: `license grant --host FILE`.
+
+    With a counter, a state that is put back from a backup or deleted is noticed. The licensor checks the endorsement key against
+    its maker's certificate: nothing here does.
+    """
+    from countermark import canonical
+    from countermark.lifecycle import license_use
+
+    try:
+        index = None if counter is None else int(counter, 0)
+    except ValueError:
+        raise Unusable(f"--counter is {counter!r:.40}", mend="--counter 0x01800010") from None
+    binding = license_use.tpm_host(tpm, ek, sorted(set(pcrs)), index).to_json()
+    desk.space.disk.write(out, canonical.to_bytes(binding), mode=0o644)
+    return Answer(f"written: {out.name}; hand it to the licensor", facts={"host": binding, "file": str(out)})
 
 
 @command("revoke", group=license, examples=[
@@ -251,10 +294,13 @@ def beacon(since: str | None, answer: str, reset: str | None, reason: str, out: 
 @click.argument("file", type=PATH)
 @click.option("--receipt", type=PATH, metavar="FILE", help="At the licensor: what the licensee signed.")
 @click.option("--to", metavar="PARTY", help="Another licensee, where the licence allows transfer.")
+@click.option("--tpm", default="", metavar="URI", help="TPM that the licence given back was used with.")
 @terms
 @OUT
 @with_desk
-def move(file: Path, receipt: Path | None, to: str | None, named: dict[str, Any], out: Path, desk: Desk) -> Answer:
+def move(
+    file: Path, receipt: Path | None, to: str | None, tpm: str, named: dict[str, Any], out: Path, desk: Desk
+) -> Answer:
     """Give a licence back (at the licensee), then grant it anew for another host (at the licensor, with --receipt).
 
     Without --receipt this workspace never uses the licence again, and a return receipt is signed. With a software key that is a
@@ -265,7 +311,7 @@ def move(file: Path, receipt: Path | None, to: str | None, named: dict[str, Any]
     from countermark.lifecycle.desk import read_envelope
 
     if receipt is None:
-        envelope = license_use.give_back(desk, file, compose.elapsed)
+        envelope = license_use.give_back(desk, file, compose.elapsed, tpm)
         desk.space.disk.write(out, envelope.to_bytes(), mode=0o644)
         return Answer(f"given back: {file.name} is not used here again; hand {out.name} to the licensor",
                       facts={"file": str(out), "destroyed": "promise"})  # fmt: skip

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @command("serve", examples=[
     "countermark serve model/ --passport model.cmpass",
     "countermark serve model/ --license plant.licence --field inspection --territory DE",
+    "countermark serve model/ --license plant.licence --field inspection --territory DE --tpm tpm:handle=0x81010001",
     "countermark serve model/ --host 0.0.0.0 --port 8443 --cert server.pem --key server-key.pem",
 ])  # fmt: skip
 @click.argument("model", type=PATH)
@@ -38,22 +39,25 @@ if TYPE_CHECKING:
 )
 @click.option("--field", default="", metavar="WORD", help="Field of use that the licence is used in.")
 @click.option("--territory", default="", metavar="CODE", help="Where it is used.")
+@click.option(
+    "--tpm", default="", metavar="URI", help="TPM key that proves the licence's host; its clock bounds the lease."
+)
 @with_view
 @with_desk
 def serve(
     model: Path, passport: Path | None, host: str, port: int, cert: Path | None, key: Path | None, days: float,
-    licence: Path | None, field: str, territory: str, desk: Desk, view: View,
+    licence: Path | None, field: str, territory: str, tpm: str, desk: Desk, view: View,
 ) -> Answer:  # fmt: skip
     """Serve a verified model; every answer is signed, every route is denied by default.
 
     The model is verified while it is loaded: the bytes that run are the bytes that were hashed. Callers need an API
     key (`countermark key api NAME`). Ends with Ctrl-C; running requests may finish.
 
-    With --license the model is loaded only where the licence allows it, each picture asked counts as one query, and when the
+    A party that the trust document calls a licensee, and no owner, serves under a licence only. With --license the model is loaded only where the licence allows it, each picture asked counts as one query, and when the
     licence ends or lapses every query is refused with the claim that says so. Beacons and lists of revoked licences lie beside
     the licence (`countermark license take`) and are read again every minute.
     """
-    licensed = _licensed(desk, licence, field, territory) if licence else None
+    licensed = _licensed(desk, licence, field, territory, tpm) if licence else None
     guard, served = _guard(desk, model, passport or model.with_name(model.name + ".cmpass"), days, licensed)
     from countermark.guard import server
 
@@ -69,11 +73,11 @@ def serve(
     return Answer("ended: the guard's key is gone with it", facts=facts, body=[Pairs([("model", served.digest)])])
 
 
-def _licensed(desk: Desk, file: Path, field: str, territory: str) -> Licensed:
+def _licensed(desk: Desk, file: Path, field: str, territory: str, tpm: str) -> Licensed:
     from countermark.guard.start import Licensed
     from countermark.lifecycle import license_use
 
-    return Licensed(license_use.hold(desk, file, compose.elapsed, compose.boot()), field, territory)
+    return Licensed(license_use.hold(desk, file, compose.elapsed, compose.boot(), tpm=tpm), field, territory)
 
 
 def _told(licensed: Licensed | None) -> list[str]:

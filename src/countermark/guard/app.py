@@ -276,6 +276,8 @@ class Guard:
         except CountermarkError as error:  # what a disk or a chip says may tell of this host
             _log.error("the licence cannot be kept: %s", error)
             raise Turned(503, "the licence's state cannot be read or kept at the guard") from error
+        for note in self._tenure.granted.notes if self._tenure.granted else ():
+            _log.warning("%s", note)  # at most once a minute or a block
 
     def _finish(self) -> None:
         """An orderly end: running work is done, and what was drawn and not used is given back."""

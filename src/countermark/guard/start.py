@@ -10,8 +10,10 @@ from countermark.errors import TrustRefused
 from countermark.guard import delegation, keyring
 from countermark.guard.admission import Served, admit
 from countermark.guard.app import Guard, Limits
+from countermark.keys.document import OWNERS
 from countermark.keys.signer import generate
 from countermark.licence.decide import Request
+from countermark.licence.refusal import LicenceRefused
 from countermark.licence.tenure import Tenure
 from countermark.lifecycle import verify
 from countermark.lifecycle.desk import Desk
@@ -60,10 +62,19 @@ def open_guard(
     """
     with verify.open_model(model, passport, verify.pinned(desk), desk.now()) as opened:
         verify.remember(desk, opened.verified)
+        _refuse_unlicensed(desk, licensed)
         if licensed is not None:
             licensed.load(opened.verified.digest)
         served = admit(opened)
     return prepare(desk, served, name=model.name, days=days, tenure=licensed.tenure if licensed else None), served
+
+
+def _refuse_unlicensed(desk: Desk, licensed: Licensed | None) -> None:
+    """Whom the owners call a licensee, and no owner, serves under a licence alone: leaving it out is no way round it."""
+    roles = set(desk.trust().document.party(desk.party).roles)
+    if licensed is None and "licensee" in roles and not roles & OWNERS:
+        raise LicenceRefused("uses", expected="a licence that grants infer", seen=f"none named, and {desk.party} is a licensee",
+                             mend="--license FILE, as its licensor wrote it")  # fmt: skip
 
 
 def prepare(

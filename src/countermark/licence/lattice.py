@@ -67,6 +67,7 @@ def _host(child: HostBinding | None, parent: HostBinding | None) -> bool:
         and set(child.keys) <= set(parent.keys)
         and (child.ek, child.ak) == (parent.ek, parent.ak)
         and set(child.pcrs) >= set(parent.pcrs)
+        and _kept(child.counter, parent.counter)
         and child.measurements <= parent.measurements
     )
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from countermark import dsse
+from countermark.canonical import sha256_hex
 from countermark.errors import StatementRefused, Unusable
 from countermark.keys.signer import Signer
 from countermark.licence import word
-from countermark.licence.anchors import Anchor, EvidenceVerifier, HostProver, TrustedClock
+from countermark.licence.anchors import Anchor, EvidenceVerifier, HostProver
 from countermark.licence.chain import Chain
 from countermark.licence.decide import Granted, Request, decide
 from countermark.licence.host import KeyProver, KeyVerifier, ProvenHost
@@ -25,7 +26,7 @@ from countermark.lifecycle.desk import Desk, read_file
 from countermark.statement.predicates.beacon import BEACON, RESET
 from countermark.statement.predicates.licence import LICENCE_LIST, RETURN, ReturnReceipt
 from countermark.statement.predicates.licence_claims import Subject
-from countermark.statement.predicates.licence_host import Kind
+from countermark.statement.predicates.licence_host import HostBinding, Kind
 from countermark.statement.statement import EVERYBODY, Statement
 
 SUFFIXES = {BEACON: ".beacons", LICENCE_LIST: ".revoked", RESET: ".resets"}
@@ -103,14 +104,11 @@ def _epoch(line: bytes) -> int:
     return epoch if isinstance(epoch, int) else 0
 
 
-def elements(
-    desk: Desk, chain: Chain, *, anchor: Anchor | None = None, clock: TrustedClock | None = None,
-    more: tuple[dict[Kind, HostProver], dict[Kind, EvidenceVerifier]] = ({}, {}),
-) -> Elements:  # fmt: skip
-    """What of this host takes part: its licence keys, and whatever trusted elements are handed in.
+def elements(desk: Desk, chain: Chain, *, tpm: str = "", anchor: Anchor | None = None) -> Elements:
+    """What of this host takes part: its licence keys, a TPM where one is named, and an anchor where one is handed in.
 
     Args:
-        more: provers and verifiers of other kinds (TPM, TEE).
+        tpm: URI of a TPM's attestation key, ``tpm:handle=0x81010001``: it proves the host, and its clock bounds the lease.
 
     Raises:
         Unusable, SignatureRefused, MissingExtra: the licence asks for a key, and this party's cannot be opened.
@@ -119,17 +117,26 @@ def elements(
     signers: list[Signer] = desk.signers("licence") if binding is not None and binding.keys else []
     provers: dict[Kind, HostProver] = {"software-key": KeyProver(signers), "pkcs11-key": KeyProver(signers)}
     verifiers: dict[Kind, EvidenceVerifier] = {"software-key": KeyVerifier(), "pkcs11-key": KeyVerifier()}
-    return Elements(anchor, clock, provers | more[0], verifiers | more[1])
+    if not tpm:
+        return Elements(anchor, None, provers, verifiers)
+    from countermark.keys.uri import parse
+    from countermark.licence.tpm import TpmClock, TpmProver, TpmVerifier
+
+    where = parse(tpm)
+    if anchor is None and binding is not None and binding.counter is not None:
+        from countermark.licence.tpm_anchor import TpmAnchor
+
+        anchor = TpmAnchor(where, *binding.counter)
+    return Elements(anchor, TpmClock(where), provers | {"tpm": TpmProver(where)}, verifiers | {"tpm": TpmVerifier()})
 
 
 def hold(
-    desk: Desk, file: Path, elapsed: Callable[[], float], boot: str = "", *, anchor: Anchor | None = None,
-    clock: TrustedClock | None = None,
-) -> Tenure:  # fmt: skip
+    desk: Desk, file: Path, elapsed: Callable[[], float], boot: str = "", *, tpm: str = "", anchor: Anchor | None = None
+) -> Tenure:
     """A licence file, ready to be used on this host.
 
     Args:
-        elapsed: seconds that only run forward. boot: as `Tenure` has it. anchor, clock: trusted elements, where some take part.
+        elapsed: seconds that only run forward. boot: as `Tenure` has it. tpm, anchor: as `elements` has them.
 
     Raises:
         Refusal: it does not hold. Unusable, MissingExtra: something cannot be read or opened.
@@ -137,7 +144,7 @@ def hold(
     chain = licensing.read(desk, file).chain
     return Tenure(
         desk.space, chain, desk.trust(), clock=lambda: desk.clock().timestamp(), elapsed=elapsed, words=lambda: words(file),
-        elements=elements(desk, chain, anchor=anchor, clock=clock), boot=boot,
+        elements=elements(desk, chain, tpm=tpm, anchor=anchor), boot=boot,
     )  # fmt: skip
 
 
@@ -171,13 +178,54 @@ def judged(desk: Desk, file: Path, chain: Chain, use: str, field: str, territory
     return replace(granted, notes=(*looked.notes, *granted.notes))
 
 
-def give_back(desk: Desk, file: Path, elapsed: Callable[[], float]) -> dsse.Envelope:
+def tpm_host(tpm: str, ek: Path, pcrs: Sequence[int], counter: int | None) -> HostBinding:
+    """What a licensor needs to bind a licence to this host's TPM.
+
+    Args:
+        tpm: URI of its attestation key. ek: PEM of the endorsement key's public half, as the licensor checks it against the maker's
+            certificate. pcrs: registers whose values now are to hold. counter: NV index; it is made where it is not there.
+
+    Raises:
+        Unusable: the TPM refuses, or a file is no key. MissingExtra: its library is absent.
+    """
+    from countermark.keys import tpm_quote, tpm_seal
+    from countermark.keys.uri import parse
+
+    where = parse(tpm)
+    key = tpm_quote.read_attestation_key(where)
+    values = tuple(
+        (index, value.hex()) for index, value in sorted(tpm_quote.read_pcrs(where, tuple(sorted(pcrs))).items())
+    )
+    epoch = None
+    if counter is not None:
+        try:
+            epoch = tpm_seal.read_epoch(where, counter)
+        except Unusable:
+            epoch = tpm_seal.make_epoch(where, counter)
+    anchored = (epoch.index, epoch.value) if epoch else None
+    return HostBinding("tpm", ek=_spki_digest(ek), ak="000b" + key.name.hex(), pcrs=values, counter=anchored)
+
+
+def _spki_digest(pem: Path) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+    try:
+        key = load_pem_public_key(read_file(pem, 16 << 10))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Unusable(
+            f"{pem} is no public key", why=str(error)[:200], mend="`tpm2_createek -f pem -u FILE` writes one"
+        ) from error
+    return sha256_hex(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def give_back(desk: Desk, file: Path, elapsed: Callable[[], float], tpm: str = "") -> dsse.Envelope:
     """Never use a licence here again, and say so, signed: a promise, because nobody can see a software key die.
 
     Raises:
         Refusal: it does not hold, or was given back before. Unusable: no licence key here.
     """
-    tenure = hold(desk, file, elapsed)
+    tenure = hold(desk, file, elapsed, tpm=tpm)
     chain = tenure.chain
     if desk.signer("licence").public != chain.claims.licensee.key:
         raise Unusable(f"this licence is {chain.claims.licensee.party}'s", why="only its licensee gives it back")

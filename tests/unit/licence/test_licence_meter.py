@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from licence_world import BEGIN, DAY, Chip, Host, Licensors, Quota, claims, host
 
-from countermark.errors import StatementRefused
+from countermark.errors import StatementRefused, Unusable
 from countermark.licence import chain as chains
 from countermark.licence.anchors import ZERO
 from countermark.licence.refusal import LicenceRefused
@@ -161,7 +161,7 @@ def test_a_crash_between_file_and_anchor_is_finished_later(machine: Host) -> Non
     machine.chip = Chip()
     tenure = machine.load()
     machine.chip.fails = 1
-    with pytest.raises(OSError, match="gone"):
+    with pytest.raises(Unusable, match="gone"):
         use(tenure, 1)
     again = machine.load()
     assert used(again) == 15, "the block that was written is lost, and no more"

@@ -13,6 +13,7 @@ from countermark.keys.verifier import PublicKey
 Kind = Literal["none", "software-key", "pkcs11-key", "tpm", "tee"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_HOSTS, MOST_PCRS, MOST_MEASUREMENTS, LAST_PCR = 64, 24, 64, 23
+NV_FIRST, NV_LAST = 0x01800000, 0x01BFFFFF  # the owner's range; TCG Registry of Reserved TPM 2.0 Handles
 _NAME_BYTES = 34  # of a TPM object: algorithm (000b) and SHA-256; TCG TPM 2.0 Library, part 1, section 16
 _MEASUREMENT = re.compile(r"(?:tdx-mrtd|sgx-mrenclave|sgx-mrsigner|sev-snp):[0-9a-f]{64,128}")
 
@@ -25,7 +26,8 @@ class HostBinding:
         keys: software-key, pkcs11-key: public keys (use ``licence``), one a host. Whether a key lies in a token cannot be told
             from its signatures: the licensor saw to it when it took the key.
         ek: tpm: SHA-256 of the endorsement key's SubjectPublicKeyInfo, hex. ak: tpm: name of the attestation key, hex.
-        pcrs: tpm: index and SHA-256 value, hex. measurements: tee: ``KIND:HEX``.
+        pcrs: tpm: index and SHA-256 value, hex. counter: tpm: index of an NV counter and its value when the licence was granted, by which
+            a state that is gone or older is noticed; None where nothing is anchored. measurements: tee: ``KIND:HEX``.
     """
 
     kind: Kind
@@ -33,6 +35,7 @@ class HostBinding:
     ek: str = ""
     ak: str = ""
     pcrs: tuple[tuple[int, str], ...] = ()
+    counter: tuple[int, int] | None = None
     measurements: frozenset[str] = frozenset()
 
     def hosts(self) -> int | None:
@@ -46,6 +49,7 @@ class HostBinding:
             out["keys"] = [key.to_json() for key in self.keys]
         if self.kind == "tpm":
             out |= {"ek": self.ek, "ak": self.ak, "pcrs": {str(index): value for index, value in self.pcrs}}
+            out |= {"counter": {"index": self.counter[0], "value": self.counter[1]}} if self.counter else {}
         if self.kind == "tee":
             out["measurements"] = sorted(self.measurements)
         return out
@@ -63,7 +67,10 @@ class HostBinding:
         if kind in ("software-key", "pkcs11-key"):
             out = cls(kind, keys=_keys(fields.items("keys")))
         if kind == "tpm":
-            out = cls(kind, ek=fields.hex("ek"), ak=fields.hex("ak", size=_NAME_BYTES), pcrs=_pcrs(fields))
+            counter = _counter(fields.optional("counter"))
+            out = cls(
+                kind, ek=fields.hex("ek"), ak=fields.hex("ak", size=_NAME_BYTES), pcrs=_pcrs(fields), counter=counter
+            )
         if kind == "tee":
             out = cls(kind, measurements=_measurements(fields.texts("measurements")))
         fields.done()
@@ -94,6 +101,17 @@ def _pcrs(fields: Fields) -> tuple[tuple[int, str], ...]:
     if wrong := [n for n in named if not (n.isascii() and n.isdigit() and n == str(int(n[:3])) and int(n) <= LAST_PCR)]:
         raise StatementRefused(f"licence: host.pcrs cannot name {wrong[0]!r:.40}", mend=f"0 to {LAST_PCR}")
     return tuple((int(name), values.hex(name)) for name in sorted(named, key=int))
+
+
+def _counter(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    fields = Fields(value, "licence: host.counter")
+    out = fields.integer("index"), fields.integer("value", least=1)
+    fields.done()
+    if not NV_FIRST <= out[0] <= NV_LAST:
+        raise StatementRefused(f"licence: host.counter.index is {out[0]:#x}", mend=f"{NV_FIRST:#x} to {NV_LAST:#x}")
+    return out
 
 
 def _measurements(values: tuple[str, ...]) -> frozenset[str]:

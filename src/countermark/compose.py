@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -60,6 +61,20 @@ class Terminal:
 def clock() -> datetime:
     """Wall clock of this machine, in UTC."""
     return datetime.now(UTC)
+
+
+def elapsed() -> float:
+    """Seconds that only run forward, sleep of the machine included where the kernel counts it (CLOCK_BOOTTIME)."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def boot() -> str:
+    """Names this run of the machine (Linux: boot_id), so that `elapsed` can be compared over processes; "" where it has no name."""
+    try:
+        text = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+    return text if hasattr(time, "CLOCK_BOOTTIME") and len(text) <= 64 else ""
 
 
 def terminal(out: TextIO) -> Terminal:

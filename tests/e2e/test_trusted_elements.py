@@ -2,85 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import test_doubles
+from test_doubles import MODULE, PIN, at_token
 
-MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
-PIN = "4711-secret"
-needs_softhsm = pytest.mark.skipif(
-    not shutil.which("softhsm2-util") or not MODULE.exists() or importlib.util.find_spec("pkcs11") is None,
-    reason="needs SoftHSM2 (Debian package softhsm2) and python-pkcs11",
-)
-needs_swtpm = pytest.mark.skipif(
-    not shutil.which("swtpm") or importlib.util.find_spec("tpm2_pytss") is None,
-    reason="needs swtpm (Debian packages swtpm, libtss2-dev) and tpm2-pytss",
-)
+needs_softhsm = pytest.mark.skipif(not test_doubles.HAS_SOFTHSM, reason=test_doubles.NO_SOFTHSM)
+needs_swtpm = pytest.mark.skipif(not test_doubles.HAS_SWTPM, reason=test_doubles.NO_SWTPM)
 
 
 @pytest.fixture(scope="session")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SoftHSM2 with two tokens. Its library reads its configuration once in a process."""
-    place = tmp_path_factory.mktemp("softhsm")
-    (place / "tokens").mkdir()
-    (place / "softhsm2.conf").write_text(
-        f"directories.tokendir = {place}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n"
-    )
-    os.environ["SOFTHSM2_CONF"] = str(place / "softhsm2.conf")
-    for label in ("acme", "other"):
-        command = ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", "so-4711"]
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
-    pin = place / "pin"
-    pin.touch(0o600)
-    pin.write_text(f"{PIN}\n")
-    return place
-
-
-def at_token(tokens: Path, label: str, token: str = "acme", pin: str = "pin") -> str:
-    return f"pkcs11:token={token};object={label}?module-path={MODULE}&pin-source=file:{tokens}/{pin}"
+def tokens() -> Path:
+    return test_doubles.tokens()
 
 
 @pytest.fixture
 def chip(tmp_path: Path) -> Iterator[str]:
-    """A software TPM; its URI without a handle."""
-    (tmp_path / "tpm").mkdir()
-    port = _free_pair()
-    command = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={tmp_path}/tpm", "--flags", "not-need-init,startup-clear",
-               "--server", f"type=tcp,port={port}", "--ctrl", f"type=tcp,port={port + 1}"]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            _wait(port + 1)
-            yield f"tcti=swtpm:host=127.0.0.1,port={port}"
-        finally:
-            process.terminate()
-
-
-def _free_pair() -> int:
-    for _ in range(100):
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            try:
-                second.bind(("127.0.0.1", first.getsockname()[1] + 1))
-            except OSError:
-                continue
-            return int(first.getsockname()[1])
-    raise RuntimeError("no two ports are free")
-
-
-def _wait(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise RuntimeError("swtpm did not start")
+    with test_doubles.software_tpm(tmp_path / "tpm") as where:
+        yield where
 
 
 @needs_softhsm

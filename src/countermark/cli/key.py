@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from countermark.keys.verifier import Algorithm, Use
     from countermark.lifecycle.desk import Desk
 
-USES = ("root", "statement", "ledger", "witness", "oms")
+USES = ("root", "statement", "ledger", "witness", "licence", "oms")
 ALGORITHMS = ("ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa-65", "ml-dsa-44")
 
 

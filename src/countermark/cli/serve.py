@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from countermark import compose
 from countermark.cli._answer import Answer, Pairs
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._show import View, safe
@@ -15,11 +16,14 @@ from countermark.errors import MissingExtra
 if TYPE_CHECKING:
     from countermark.guard.admission import Served
     from countermark.guard.app import Guard
+    from countermark.guard.start import Licensed
     from countermark.lifecycle.desk import Desk
 
 
 @command("serve", examples=[
     "countermark serve model/ --passport model.cmpass",
+    "countermark serve model/ --license plant.licence --field inspection --territory DE",
+    "countermark serve model/ --license plant.licence --field inspection --territory DE --tpm tpm:handle=0x81010001",
     "countermark serve model/ --host 0.0.0.0 --port 8443 --cert server.pem --key server-key.pem",
 ])  # fmt: skip
 @click.argument("model", type=PATH)
@@ -30,18 +34,31 @@ if TYPE_CHECKING:
 @click.option("--key", type=PATH, metavar="PEM", help="Its private key.")
 @click.option("--days", type=click.FloatRange(min=0, max=7, min_open=True), default=7.0, show_default=True,
               help="How long the guard's fresh key may sign.")  # fmt: skip
+@click.option(
+    "--license", "licence", type=PATH, metavar="FILE", help="Serve under this licence, and stop where it ends."
+)
+@click.option("--field", default="", metavar="WORD", help="Field of use that the licence is used in.")
+@click.option("--territory", default="", metavar="CODE", help="Where it is used.")
+@click.option(
+    "--tpm", default="", metavar="URI", help="TPM key that proves the licence's host; its clock bounds the lease."
+)
 @with_view
 @with_desk
 def serve(
     model: Path, passport: Path | None, host: str, port: int, cert: Path | None, key: Path | None, days: float,
-    desk: Desk, view: View,
+    licence: Path | None, field: str, territory: str, tpm: str, desk: Desk, view: View,
 ) -> Answer:  # fmt: skip
     """Serve a verified model; every answer is signed, every route is denied by default.
 
     The model is verified while it is loaded: the bytes that run are the bytes that were hashed. Callers need an API
     key (`countermark key api NAME`). Ends with Ctrl-C; running requests may finish.
+
+    A party that the trust document calls a licensee, and no owner, serves under a licence only. With --license the model is loaded only where the licence allows it, each picture asked counts as one query, and when the
+    licence ends or lapses every query is refused with the claim that says so. Beacons and lists of revoked licences lie beside
+    the licence (`countermark license take`) and are read again every minute.
     """
-    guard, served = _guard(desk, model, passport or model.with_name(model.name + ".cmpass"), days)
+    licensed = _licensed(desk, licence, field, territory, tpm) if licence else None
+    guard, served = _guard(desk, model, passport or model.with_name(model.name + ".cmpass"), days, licensed)
     from countermark.guard import server
 
     listen = server.Listen(host, port, cert, key)
@@ -49,14 +66,38 @@ def serve(
     url = server.url(bound, secure=cert is not None)
     if not (view.json or view.quiet):
         click.echo(f"serving {safe(model.name)} ({served.digest[:16]}) at {url}; Ctrl-C ends it", err=True)
+        for line in _told(licensed):
+            click.echo(line, err=True)
     server.run(guard, listen, bound=bound)
     facts = {"url": url, "model": served.digest, "classes": len(served.labels)}
     return Answer("ended: the guard's key is gone with it", facts=facts, body=[Pairs([("model", served.digest)])])
 
 
-def _guard(desk: Desk, model: Path, papers: Path, days: float) -> tuple[Guard, Served]:
+def _licensed(desk: Desk, file: Path, field: str, territory: str, tpm: str) -> Licensed:
+    from countermark.guard.start import Licensed
+    from countermark.lifecycle import license_use
+
+    return Licensed(license_use.hold(desk, file, compose.elapsed, compose.boot(), tpm=tpm), field, territory)
+
+
+def _told(licensed: Licensed | None) -> list[str]:
+    """What an operator should know of the licence it serves under."""
+    if licensed is None or licensed.tenure.granted is None:
+        return []
+    from countermark.licence.clock import stamp
+    from countermark.licence.describe import protection
+
+    tenure, granted = licensed.tenure, licensed.tenure.granted
+    claims = tenure.chain.claims
+    return [
+        safe(f"licensed to {claims.licensee.party} by {tenure.chain.root.issuer}; to be renewed by {stamp(granted.until)}"),
+        f"protection: {protection(claims)}", f"counting: {tenure.meter.counting}", *map(safe, granted.notes),
+    ]  # fmt: skip
+
+
+def _guard(desk: Desk, model: Path, papers: Path, days: float, licensed: Licensed | None) -> tuple[Guard, Served]:
     try:
         from countermark.guard import start
     except ModuleNotFoundError as error:
         raise MissingExtra(f"serving needs {error.name}", mend="pip install 'countermark[serve]'") from error
-    return start.open_guard(desk, model, papers, days=days)
+    return start.open_guard(desk, model, papers, days=days, licensed=licensed)

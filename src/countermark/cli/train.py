@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs, Table
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._show import View, safe
+from countermark.cli._under_seal import policy_digest, under_seal_of, under_seal_options
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 @command("train", examples=[
     "countermark train --recipe recipe.toml -- python train.py",
     "countermark train --dry-run -- python train.py",
+    "countermark train --claims -- python train.py",
+    "countermark train --sealed train --broker https://vault.example:8767 --with trainer.hostkey --seal-for owner.sealpub -- python train.py",
 ])  # fmt: skip
 @click.option("--recipe", type=PATH, metavar="FILE", default=Path("recipe.toml"), show_default=True)
 @click.option("--out", type=PATH, metavar="DIR", default=Path("model"), show_default=True,
@@ -29,19 +33,23 @@ if TYPE_CHECKING:
 @click.option(
     "--dry-run", is_flag=True, help="Show what the script would be denied, and the recipe line that allows it."
 )
+@under_seal_options
 @click.argument("script", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @with_view
 @with_desk
 def train(
-    recipe: Path, out: Path, plain: bool, dry_run: bool, script: tuple[str, ...], desk: Desk, view: View
-) -> Answer:
+    recipe: Path, out: Path, plain: bool, dry_run: bool, seal: Mapping[str, Any], script: tuple[str, ...], desk: Desk, view: View
+) -> Answer:  # fmt: skip
     """Run an unchanged training script on verified inputs, and sign what came out of what.
 
     The recipe declares inputs, code, output folder and limits. A probe first shows that nothing else can be read or
-    sent; then the script runs. The signed statement lies beside the model as OUT.training.json.
+    sent; then the script runs. The signed statement lies beside the model as OUT.training.json. Under seal (--sealed) inputs are opened
+    in memory, with keys that a broker gives for exactly this run, and the model is written as OUT.cmsealed.
     """
     from countermark.lifecycle import train as stage
 
+    if seal["show_claims"]:
+        return _claimed(stage.claims(desk, recipe, script, policy_digest(desk)))
     if dry_run:
         return _denied(stage.rehearse(desk, recipe, script))
 
@@ -50,7 +58,8 @@ def train(
             click.echo(f"{stream}: {safe(line)}", err=True)
 
     watched = not (view.json or view.quiet)
-    done = stage.train(desk, recipe, script, out, allow_plain=plain, relay=relay if watched else None)
+    under = under_seal_of(desk, seal)
+    done = stage.train(desk, recipe, script, out, allow_plain=plain, relay=relay if watched else None, under=under)
     return _told(done, stage.beside(out))
 
 
@@ -61,9 +70,12 @@ def _told(done: Trained, file: Path) -> Answer:
         "reasons": list(run.reasons), "metrics": said.metrics, "inputs": said.inputs, "recipe": said.recipe,
         "seconds": round(run.seconds, 3),
     }  # fmt: skip
+    if done.room is not None:
+        facts |= {"protection": done.room.protection, "ways": list(done.room.ways), "sealed": str(done.folder)}
     body = [
         Table(("input", "digest"), list(said.inputs.items())), "",
         Pairs([("model", done.tree.digest), ("recipe", said.recipe), *((k, f"{v:.6g}") for k, v in said.metrics.items()),
+               *([("protects", done.room.protection)] if done.room else []),
                *((f"not hermetic {n}", r) for n, r in enumerate(run.reasons, 1))]),
     ]  # fmt: skip
     verdict = f"trained: hermetic {run.level}" if run.level != "not hermetic" else "trained, but not hermetic"
@@ -73,6 +85,11 @@ def _told(done: Trained, file: Path) -> Answer:
         facts,
         body,
     )
+
+
+def _claimed(claims: Mapping[str, str]) -> Answer:
+    return Answer(f"claims: {{ {', '.join(f'{n} = {v!r}' for n, v in claims.items())} }}".replace("'", '"'),
+                  facts={"claims": dict(claims)}, body=[Pairs(list(claims.items()))])  # fmt: skip
 
 
 def _denied(run: DryRun) -> Answer:

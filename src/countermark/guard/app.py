@@ -2,7 +2,7 @@
 
 Order of work for every request, whatever its path or method: 1. the API key; 2. the delegation's time; 3. the form of
 nonce and digest, without which there is nothing to bind a signature to; 4. route and method; 5. the body, bounded in
-size and time; 6. its digest; 7. the model; 8. the signature. What fails from 4 on is refused with a signature. A handler takes a `Caller`, which only a key ring makes, so that no route can be written that skips the key.
+size and time; 6. its digest; 7. the licence, where the model has one; 8. the model; 9. the signature. What fails from 4 on is refused with a signature. A handler takes a `Caller`, which only a key ring makes, so that no route can be written that skips the key.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from countermark.guard.delegation import Delegated
 from countermark.guard.keyring import Caller, KeyRing
 from countermark.guard.signature import Exchange
 from countermark.keys.signer import Signer
+from countermark.licence.refusal import LicenceRefused
+from countermark.licence.tenure import Tenure
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -96,7 +98,7 @@ class Guard:
     Args:
         served: the model. keys: who may ask. signer: the guard key.
         delegated, papers: the verified delegation of that key, and its envelope as clients get it.
-        clock: POSIX seconds.
+        clock: POSIX seconds. tenure: the licence that the model is served under, already loaded, or None.
 
     Raises:
         TrustRefused: the delegation is of another key, another model, or another time.
@@ -104,7 +106,7 @@ class Guard:
 
     def __init__(
         self, served: Served, keys: KeyRing, signer: Signer, delegated: Delegated, papers: bytes,
-        clock: Callable[[], float], limits: Limits | None = None,
+        clock: Callable[[], float], limits: Limits | None = None, tenure: Tenure | None = None,
     ) -> None:  # fmt: skip
         if delegated.key != signer.public or delegated.model != served.digest:
             raise TrustRefused("the delegation is of another guard key or of another model")
@@ -115,6 +117,7 @@ class Guard:
             raise TrustRefused("the guard key's delegation does not count now", mend="the operator delegates anew")
         self._limits = limits or Limits()
         self._about = served.about(papers)
+        self._tenure = tenure
         self._worker = ThreadPoolExecutor(1, "guard-model")
         self._routes: dict[str, tuple[str, Handler]] = {
             PREDICT: ("POST", self._predict),
@@ -219,7 +222,7 @@ class Guard:
         try:
             return (200, *await handler(query))
         except CountermarkError as error:
-            status = error.status if isinstance(error, Turned) else 400
+            status = error.status if isinstance(error, Turned) else 403 if isinstance(error, LicenceRefused) else 400
             return status, bodies.JSON, _said(error)
 
     async def _sign(
@@ -252,6 +255,7 @@ class Guard:
             images = bodies.read_images(query.media_type, query.body)
         if not images.ndim or not 1 <= len(images) <= self._limits.images:
             raise Turned(400, f"a query has 1 to {self._limits.images} pictures")
+        await self._licensed(len(images))
         if len(images) <= self._limits.inline_images:
             scores = self._served.network.predict(images)
         else:
@@ -259,6 +263,30 @@ class Guard:
         if not np.isfinite(scores).all():
             raise Turned(422, "the model has no finite answer to this")
         return query.media_type, bodies.pack_scores(query.media_type, scores, self._served.labels)
+
+    async def _licensed(self, queries: int) -> None:
+        """Use the licence; where it has to be looked at again or a block has to be drawn, that waits for a disk or a chip."""
+        if self._tenure is None or self._tenure.take(queries):
+            return
+        try:
+            await self._aside(self._tenure.renew, queries)
+        except LicenceRefused as error:
+            _log.warning("%s; %s", error.what, error.mend)
+            raise
+        except CountermarkError as error:  # what a disk or a chip says may tell of this host
+            _log.error("the licence cannot be kept: %s", error)
+            raise Turned(503, "the licence's state cannot be read or kept at the guard") from error
+        for note in self._tenure.granted.notes if self._tenure.granted else ():
+            _log.warning("%s", note)  # at most once a minute or a block
+
+    def _finish(self) -> None:
+        """An orderly end: running work is done, and what was drawn and not used is given back."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+        if self._tenure is not None:
+            try:
+                self._tenure.close()
+            except CountermarkError as error:  # the block is lost, as in a crash; the guard ends all the same
+                _log.error("the rest of a block of queries is lost: %s", error)
 
     async def _aside(self, work: Callable[..., _Made], *given: Any) -> _Made:
         """Work that would hold up other callers, in the worker thread."""
@@ -271,7 +299,7 @@ class Guard:
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
-                self._worker.shutdown(wait=True, cancel_futures=True)
+                self._finish()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return

@@ -194,6 +194,7 @@ class _Got:
 
 _MENDS = {
     401: "ask the operator for an API key that counts", 404: "check the URL: it names the guard alone",
+    403: "the operator's licence for the model says no: the named claim tells why; the operator asks its licensor",
     413: "send fewer pictures at once", 503: "the operator delegates a fresh guard key",
 }  # fmt: skip
 

@@ -6,23 +6,13 @@ Sources: TCG TPM 2.0 Library, part 3 (TPM2_Sign, TPM2_CreatePrimary, TPM2_EvictC
 
 from __future__ import annotations
 
-import re
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from countermark.errors import MissingExtra, Unusable
+from countermark.errors import Unusable
+from countermark.keys import tpm_session
 from countermark.keys.uri import KeyUri
 from countermark.keys.verifier import PublicKey, Use
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-DEVICE = "device:/dev/tpmrm0"
-_HANDLE = re.compile("0x81[0-9a-fA-F]{6}")
-_TCTI = re.compile(r"(?:device|swtpm|mssim|tabrmd)(?::[\w./:,=-]*)?")
 
 
 class TpmSigner:
@@ -52,8 +42,8 @@ class TpmSigner:
         scheme = tpm.TPMT_SIG_SCHEME(scheme=tpm.TPM2_ALG.ECDSA)
         scheme.details.any.hashAlg = tpm.TPM2_ALG.SHA256
         ticket = tpm.TPMT_TK_HASHCHECK(tag=tpm.TPM2_ST.HASHCHECK, hierarchy=tpm.TPM2_RH.NULL, digest=b"")
-        with _opened(self._uri) as chip:
-            key = _key(chip, self._uri)
+        with tpm_session.opened(self._uri) as chip:
+            key = tpm_session.key(chip, self._uri)
             if self._password:
                 chip.tr_set_auth(key, self._password)
             made = chip.sign(
@@ -71,9 +61,8 @@ def open_key(uri: KeyUri, use: Use, password: bytes | None) -> TpmSigner:
     Raises:
         MissingExtra: the library is absent. Unusable: no TPM, or no key there. SignatureRefused: not P-256.
     """
-    import_library()
-    with _opened(uri) as chip:
-        public, _, _ = chip.read_public(_key(chip, uri))
+    with tpm_session.opened(uri) as chip:
+        public, _, _ = chip.read_public(tpm_session.key(chip, uri))
         spki = bytes(public.to_der())
     return TpmSigner(uri, PublicKey.from_spki(use, spki), password)
 
@@ -84,13 +73,12 @@ def make_key(uri: KeyUri, use: Use, password: bytes | None) -> TpmSigner:
     Raises:
         As `open_key`; Unusable: the handle is taken, or the TPM cannot make it.
     """
-    import_library()
+    tpm_session.import_library()
     import tpm2_pytss as tpm
 
-    handle = _handle(uri)
-    with _opened(uri) as chip:
-        _, taken = chip.get_capability(tpm.TPM2_CAP.HANDLES, handle, 1)
-        if handle in taken.data.handles:
+    handle = tpm_session.handle(uri)
+    with tpm_session.opened(uri) as chip:
+        if tpm_session.taken(chip, handle):
             raise Unusable(f"the handle {handle:#x} is taken", mend="`countermark key use` takes it; or name another")
         bits = tpm.TPMA_OBJECT
         attributes = (bits.USERWITHAUTH | bits.SIGN_ENCRYPT | bits.FIXEDTPM | bits.FIXEDPARENT
@@ -105,44 +93,3 @@ def make_key(uri: KeyUri, use: Use, password: bytes | None) -> TpmSigner:
         finally:
             chip.flush_context(made)
     return open_key(uri, use, password)
-
-
-def import_library() -> None:
-    """Refuse by name where the extra is absent.
-
-    Raises:
-        MissingExtra: it is.
-    """
-    try:
-        import tpm2_pytss  # noqa: F401 - asked for only to say by name that it is absent
-    except (ImportError, NotImplementedError) as error:
-        raise MissingExtra("a key in a TPM needs tpm2-pytss", mend="pip install 'countermark[tpm]'") from error
-
-
-@contextmanager
-def _opened(uri: KeyUri) -> Iterator[Any]:
-    import tpm2_pytss as tpm
-
-    named = uri.asked("tcti") or DEVICE
-    if not _TCTI.fullmatch(named):
-        raise Unusable(f"{named!r:.80} is no way to a TPM", mend=f"tcti={DEVICE}, or tcti=swtpm:port=2321 in tests")
-    try:
-        with tpm.ESAPI(named) as chip:
-            yield chip
-    except tpm.TSS2_Exception as error:
-        raise Unusable(
-            "the TPM refused", why=str(error).strip()[:200], mend="check the handle, the password and the device"
-        ) from error
-
-
-def _handle(uri: KeyUri) -> int:
-    text = uri.one("handle")
-    if not _HANDLE.fullmatch(text):
-        raise Unusable("the URI names no persistent handle", mend="tpm:handle=0x81000001")
-    return int(text, 16)
-
-
-def _key(chip: Any, uri: KeyUri) -> Any:
-    import tpm2_pytss as tpm
-
-    return chip.tr_from_tpmpublic(tpm.TPM2_HANDLE(_handle(uri)))

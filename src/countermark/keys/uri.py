@@ -19,7 +19,7 @@ MAX_URI_BYTES = 4096
 _ESCAPES = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
 _FORMS = {
     "pkcs11": (frozenset({"token", "serial", "object", "id"}), frozenset({"module-path", "pin-source"})),
-    "tpm": (frozenset({"handle"}), frozenset({"tcti", "pin-source"})),
+    "tpm": (frozenset({"handle", "pcrs", "epoch", "minutes"}), frozenset({"tcti", "pin-source"})),
     "awskms": (frozenset[str](), frozenset({"spki"})),
     "hv": (frozenset[str](), frozenset({"spki"})),
 }

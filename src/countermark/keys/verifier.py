@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from countermark import canonical, dsse
 from countermark.errors import SignatureRefused
 
-Use = Literal["root", "statement", "ledger", "witness", "guard", "licence", "oms"]
+Use = Literal["root", "statement", "ledger", "witness", "guard", "licence", "oms", "host"]
 USES: tuple[Use, ...] = get_args(Use)
 Algorithm = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ml-dsa-65", "ml-dsa-44"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)

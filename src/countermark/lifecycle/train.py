@@ -6,6 +6,7 @@ bytes that were hashed are the bytes that trained. How hermetic the run was is d
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
 from collections.abc import Sequence
@@ -21,8 +22,9 @@ from countermark.artefact.folder import read_folder
 from countermark.artefact.recipe import Recipe
 from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
 from countermark.errors import SandboxRefused, TreeRefused, TrustRefused, Unusable
-from countermark.lifecycle import parcel
+from countermark.lifecycle import parcel, seal, under_seal
 from countermark.lifecycle.desk import Desk, read_file
+from countermark.lifecycle.under_seal import Room, UnderSeal
 from countermark.passport.slip import Slip, addressed_to, verify
 from countermark.sandbox.dry_run import DryRun, what_was_denied
 from countermark.sandbox.hermetic import HermeticRun, run_hermetic
@@ -40,13 +42,14 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A finished run: the model's folder and tree, the signed training statement, and the run itself."""
+    """A finished run: the model's folder (sealed file, under seal) and tree, the signed training statement, and the run itself."""
 
     folder: Path
     tree: Tree
     envelope: dsse.Envelope
     said: Training
     run: HermeticRun
+    room: Room | None = None
 
 
 def train(
@@ -57,6 +60,7 @@ def train(
     *,
     allow_plain: bool = False,
     relay: Relay | None = None,
+    under: UnderSeal | None = None,
 ) -> Trained:
     """Run `command` by the recipe; the model folder is moved to `output`, its statement lies beside it.
 
@@ -64,21 +68,41 @@ def train(
         recipe_path: recipe.toml; inputs and code are relative to its folder. An input with a ``.cmdelivery``
             file beside it must be exactly what a data owner delivered to this party.
         output: new folder for what the script writes. allow_plain: run without confinement where there is none;
-            the statement then says ``not hermetic``.
+            the statement then says ``not hermetic``. under: opens sealed inputs in memory, and seals what comes of them: then
+            ``output.cmsealed`` is written.
 
     Raises:
         SandboxRefused: not hermetic and `allow_plain` is false, or the script failed.
         TreeRefused, TrustRefused, StatementRefused: an input or the recipe does not hold.
         Unusable: something is missing or cannot be written.
     """
-    if output.exists():
-        raise Unusable(f"{output} exists", mend="name a new folder")
+    target = output if under is None else output.with_name(output.name + seal.SUFFIX)
+    if target.exists():
+        raise Unusable(f"{target} exists", mend="name a new folder")
+    with contextlib.ExitStack() as stack:
+        room = stack.enter_context(under_seal.room(desk, under)) if under else None
+        return _run(desk, recipe_path, command, output, _Inside(allow_plain, relay, under, room))
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """How a run is confined, and where its plaintext lies."""
+
+    allow_plain: bool
+    relay: Relay | None
+    under: UnderSeal | None = None
+    room: Room | None = None
+
+
+def _run(desk: Desk, recipe_path: Path, command: Sequence[str], output: Path, inside: _Inside) -> Trained:
     home, recipe = _read_recipe(recipe_path)
     started = desk.stamp()
-    stage, inputs = _stage(desk, home, recipe, canonical.sha256_hex(str(output.absolute()).encode())[:8])
-    inputs["environment"] = _environment(desk)
+    environment = _environment(desk)
+    name = canonical.sha256_hex(str(output.absolute()).encode())[:8]
+    stage, inputs = _stage(desk, home, recipe, name, inside, environment, command)
+    inputs["environment"] = environment
     out = stage / "out"
-    run = run_hermetic(_plan(recipe, command, stage, out), allow_plain=allow_plain, relay=relay)
+    run = run_hermetic(_plan(recipe, command, stage, out), allow_plain=inside.allow_plain, relay=inside.relay)
     if not run.succeeded:
         raise SandboxRefused(
             f"the training script did not end well ({run.ended_by or f'exit code {run.returncode}'})",
@@ -102,9 +126,15 @@ def train(
         finished=desk.stamp(),
     )
     envelope = desk.sign(Statement("model", tree.digest, training.TYPE, said.to_json()))
-    _hand_over(desk, out, output, envelope)
+    if inside.under is not None:
+        sealed = output.with_name(output.name + seal.SUFFIX)
+        under_seal.seal_model(out, sealed, inside.under)
+        desk.space.disk.write(beside(output), envelope.to_bytes(), mode=0o644)
+        output = sealed
+    else:
+        _hand_over(desk, out, output, envelope)
     desk.space.disk.discard(stage)
-    return Trained(output, tree, envelope, said, run)
+    return Trained(output, tree, envelope, said, run, inside.room)
 
 
 def rehearse(desk: Desk, recipe_path: Path, command: Sequence[str]) -> DryRun:
@@ -115,7 +145,7 @@ def rehearse(desk: Desk, recipe_path: Path, command: Sequence[str]) -> DryRun:
         recipe does not hold. Unusable: something is missing.
     """
     home, recipe = _read_recipe(recipe_path)
-    stage, _ = _stage(desk, home, recipe, "rehearsal")
+    stage, _ = _stage(desk, home, recipe, "rehearsal", _Inside(False, None), "", command)
     seen = what_was_denied(_plan(recipe, command, stage, stage / "out"))
     desk.space.disk.discard(stage)
     return seen
@@ -137,13 +167,37 @@ def _read_recipe(path: Path) -> tuple[Path, Recipe]:
     return path.parent, recipes.parse(read_file(path, recipes.MAX_BYTES))
 
 
-def _stage(desk: Desk, home: Path, recipe: Recipe, run: str) -> tuple[Path, dict[str, str]]:
+def claims(desk: Desk, recipe_path: Path, command: Sequence[str], policy: str) -> dict[str, str]:
+    """What a run under seal would bind itself to, for owners to name in their rules; nothing is run or opened.
+
+    Raises:
+        As `train`, of recipe and code.
+    """
+    home, recipe = _read_recipe(recipe_path)
+    stage = desk.space.folder("runs") / f"{recipe.digest[:12]}-claims"
+    desk.space.disk.discard(stage)
+    code = _stage_code(desk, home, recipe, stage / "inputs")
+    desk.space.disk.discard(stage)
+    return under_seal.claims(recipe.digest, code, _environment(desk), command, policy)
+
+
+def _stage(
+    desk: Desk, home: Path, recipe: Recipe, run: str, inside: _Inside, environment: str, command: Sequence[str]
+) -> tuple[Path, dict[str, str]]:
     """A fresh private stage with an empty ``out`` and everything the script may see; digests by name."""
-    stage = desk.space.folder("runs") / f"{recipe.digest[:12]}-{run}"
+    stage = (inside.room.folder if inside.room else desk.space.folder("runs")) / f"{recipe.digest[:12]}-{run}"
     desk.space.disk.sweep(stage.parent)  # what a run that was killed while it cleared its stage away left
     desk.space.disk.discard(stage)
-    inputs = {name: _stage_input(desk, home / path, stage / "inputs" / path) for name, path in recipe.inputs.items()}
-    inputs["code"] = _stage_code(desk, home, recipe, stage / "inputs")
+    code = _stage_code(desk, home, recipe, stage / "inputs")
+    inputs = {}
+    for name, path in recipe.inputs.items():
+        source, target = home / path, stage / "inputs" / path
+        if inside.under is not None and name in inside.under.inputs:
+            claimed = under_seal.claims(recipe.digest, code, environment, command, inside.under.policy)
+            inputs[name] = under_seal.open_input(source, target, inside.under, claimed)
+        else:
+            inputs[name] = _stage_input(desk, source, target)
+    inputs["code"] = code
     desk.space.disk.folder(stage / "out")
     return stage, inputs
 

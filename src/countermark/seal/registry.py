@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from countermark.errors import Unusable
-from countermark.keys import uri
+from countermark.keys import held, uri
 from countermark.seal import hpke, passphrase
 from countermark.seal.stanza import Identity, Recipient
 
@@ -37,8 +37,13 @@ KINDS: dict[str, Kind] = {
     hpke.P256: Kind("HPKE, P-256", "file, or PKCS#11 token"),
     "age-x25519": Kind("age, X25519", "age's key file"),
     passphrase.KIND: Kind("passphrase, scrypt", "whoever knows it", alone=True),
+    "pkcs11-aes-kw": Kind("AES key wrap", "PKCS#11 token"),
+    "tpm-sealed": Kind("sealed to a TPM 2.0 under a policy", "TPM"),
 }
-SCHEMES: dict[str, str] = {}
+SCHEMES: dict[str, str] = {
+    "pkcs11": "countermark.seal.pkcs11_recipient",
+    "tpm": "countermark.seal.tpm_recipient",
+}
 """URI scheme -> module; a trusted element's module enters its scheme here and its kinds in `KINDS`."""
 
 
@@ -62,6 +67,15 @@ def identity_at(text: str, pin: Pin) -> Identity:
     where = uri.parse(text)
     made: Identity = _module(where.scheme).identity(where, pin)
     return made
+
+
+def pin_at(where: uri.KeyUri, pin: Pin) -> bytes | None:
+    """The PIN of a key in an element: from the file that its URI names, else asked for.
+
+    Raises:
+        Unusable: the file cannot be read, or is open to others.
+    """
+    return held.pin_of(where, pin)
 
 
 def alone(kind: str) -> bool:

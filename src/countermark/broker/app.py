@@ -1,0 +1,105 @@
+"""ASGI application of a broker: two routes, everything else is denied.
+
+There is no caller's login: what is asked for is granted or not by the evidence in the request alone, and what is answered opens only for
+the ephemeral key that the evidence names. A refusal tells the caller about his own evidence; what is wrong with the broker stays here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from countermark import canonical
+from countermark.broker.request import MOST_REQUEST
+from countermark.broker.service import Broker
+from countermark.errors import CountermarkError, FormatRefused, Refusal, StatementRefused
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Said = tuple[int, bytes]
+CHALLENGE, RELEASE = "/v1/challenge", "/v1/release"
+BODY_SECONDS = 10.0
+THREADS = 16
+"""At once in the broker: they wait for the same disk, and one commit of the log is enough for all of them."""
+_log = logging.getLogger("countermark.broker")
+
+
+class App:
+    """The application of one broker."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, "broker")
+        self._broker = broker
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One ASGI connection. Anything but HTTP and the lifespan is closed."""
+        if scope["type"] == "http":
+            await _send(send, await self._http(scope, receive))
+        elif scope["type"] == "lifespan":
+            while (await receive())["type"] != "lifespan.shutdown":
+                await send({"type": "lifespan.startup.complete"})
+            self._pool.shutdown()
+            await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await send({"type": f"{scope['type']}.close", "code": 1008})
+
+    async def _http(self, scope: Scope, receive: Receive) -> Said:
+        if scope["path"] not in (CHALLENGE, RELEASE) or scope["query_string"]:
+            return _told(404, "nothing is here")
+        if scope["method"] != "POST":
+            return _told(405, "this takes POST")
+        try:
+            body = await asyncio.wait_for(_body(receive), BODY_SECONDS)
+        except TimeoutError:
+            return _told(408, "the request did not come in time")
+        if body is None:
+            return _told(413, f"a request has at most {MOST_REQUEST} bytes")
+        if scope["path"] == CHALLENGE:  # costs a hash: no thread is worth it
+            return 200, canonical.to_bytes({"challenge": base64.b64encode(self._broker.challenge()).decode()})
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _answered, self._broker.release, body)
+
+
+def _answered(act: Callable[[bytes], bytes], body: bytes) -> Said:
+    try:
+        return 200, act(body)
+    except (StatementRefused, FormatRefused) as error:
+        return _told(400, error.what, error)
+    except Refusal as error:
+        _log.info("refused: %s", error.what)
+        return _told(403, error.what, error)
+    except CountermarkError as error:
+        _log.error("cannot answer: %s (%s)", error.what, error.why)
+        return _told(503, "this broker cannot answer now")
+
+
+def _told(status: int, what: str, error: Refusal | None = None) -> Said:
+    more = {"why": error.why, "fix": error.mend} if error else {}
+    return status, canonical.to_bytes({"error": what, **more})
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body, or None where it is larger than a request may be."""
+    whole, more = bytearray(), True
+    while more:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            return b""
+        whole += event.get("body", b"")
+        more = event.get("more_body", False)
+        if len(whole) > MOST_REQUEST:
+            return None
+    return bytes(whole)
+
+
+async def _send(send: Send, said: Said) -> None:
+    status, body = said
+    headers = [
+        (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"),
+    ]  # fmt: skip
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

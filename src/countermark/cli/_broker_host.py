@@ -1,0 +1,274 @@
+"""The host's side of `countermark broker`: its evidence key, asking over HTTP, and the same by files."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from countermark import compose
+from countermark.cli._answer import Answer, Pairs
+from countermark.cli._broker import broker, pin
+from countermark.cli._command import PATH, ask_passphrase, command, with_view, workspace_options
+from countermark.cli._progress import Bar
+from countermark.cli._sealing import reader
+from countermark.cli._show import View, count
+from countermark.cli.recipients import SIGNED_BY
+from countermark.errors import Unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from countermark.broker import prove
+    from countermark.keys.uri import KeyUri
+    from countermark.ledger.note import NoteKey
+    from countermark.seal.manifest import Verified
+    from countermark.seal.opened import Opened
+
+KINDS = {"": "software", "pkcs11": "pkcs11", "tpm": "tpm-quote"}
+PROTECTS = {
+    "at rest only": "at rest only: {ways}",
+    "until first load": "until first load: whoever runs this host can copy what was loaded",
+    "host-bound": "host-bound: the key is given to this host alone; whoever runs it can still read its memory",
+}
+OWNER = click.option("--owner", required=True, help="Party whose asset it is.")
+AS = click.option(
+    "--for", "recipient", required=True, metavar="NAME", help="Name that the owner's rule releases it to."
+)
+CLAIM = click.option("--claim", "claims", multiple=True, metavar="NAME=HEX", help="What it is going to run under, as the rule names it: "
+                     "recipe, environment, policy.")  # fmt: skip
+LICENCE = click.option("--licence", type=PATH, metavar="FILE", help="The licence that the copy is bound to.")
+WITH = click.option("--with", "key", required=True, metavar="KEY", help="This host's evidence key: a .hostkey file, or the URI of one in a "
+                    "PKCS#11 token or TPM.")  # fmt: skip
+PCRS = click.option("--pcr", "pcrs", multiple=True, type=click.IntRange(0, 23), help="PCR to quote; may be repeated.")
+LOG_KEY = click.option(
+    "--log-key", type=PATH, metavar="FILE", help="The broker's .vkey: refuse a release that it did not log."
+)
+OUT = click.option("--out", type=PATH, required=True, metavar="PATH", help="Folder or file to write.")
+
+
+@command("key", group=broker, examples=[
+    "countermark broker key plant-7",
+    "countermark broker key plant-7 --in 'tpm:handle=0x81010001'",
+])  # fmt: skip
+@click.argument("name")
+@click.option("--in", "place", metavar="URI", help="Make it in a PKCS#11 token or a TPM, which it never leaves.")
+@click.option("--algorithm", type=click.Choice(["ed25519", "ecdsa-p256"]), default="ecdsa-p256", show_default=True)
+def host_key(name: str, place: str | None, algorithm: str) -> Answer:
+    """Make a key that a host shows evidence with, and print the id that an owner names in his rules.
+
+    A file proves that somebody has the file. A key in a TPM is an attestation key: it signs quotes and nothing else, and NAME.tpm
+    is what its owner enrols it by (`broker credential`). A software TPM is a test double and proves nothing.
+    """
+    from countermark.keys import held, signer, uri
+
+    if place is None:
+        made = signer.generate("host", algorithm)  # type: ignore[arg-type]
+        path = Path(f"{name}.hostkey")
+        made.save(path)
+        return _key_made("software", made.public.id, str(path))
+    where = uri.parse(place)
+    if where.scheme == "tpm":
+        return _tpm_key_made(name, where)
+    if where.scheme != "pkcs11":
+        raise Unusable(f"a host's key is not made in {where.scheme}", mend="a file, pkcs11: or tpm:")
+    kept = held.make(where, "host", algorithm, held.pin_of(where, pin))  # type: ignore[arg-type]
+    return _key_made("pkcs11", kept.public.id, place)
+
+
+def _tpm_key_made(name: str, where: KeyUri) -> Answer:
+    from countermark.broker.tpm_host import TpmHost
+    from countermark.keys import tpm_credential, tpm_quote
+    from countermark.workspace.disk import Disk
+
+    made = tpm_quote.make_attestation_key(where)
+    host = TpmHost(tpm_quote.read_area(where), tpm_credential.read_endorsement(where).point)
+    Disk().write(Path(f"{name}.tpm"), host.to_bytes(), mode=0o644)
+    return _key_made("tpm-quote", made.name.hex(), where.text)
+
+
+def _key_made(kind: str, key: str, place: str) -> Answer:
+    return Answer(f"made: evidence {kind}, key {key}", facts={"evidence": kind, "id": key, "place": place},
+                  body=[Pairs([("evidence", kind), ("id", key), ("place", place)])])  # fmt: skip
+
+
+@command("open", group=broker, examples=[
+    "countermark broker open model.cmsealed --url http://127.0.0.1:8767 --owner acme --for plant-7 --with plant-7.hostkey --out model",
+])  # fmt: skip
+@click.argument("sealed", type=PATH)
+@click.option("--url", required=True, help="Where the broker is asked; https outside this machine.")
+@OWNER
+@AS
+@WITH
+@PCRS
+@CLAIM
+@LICENCE
+@LOG_KEY
+@OUT
+@SIGNED_BY
+@workspace_options
+@with_view
+def open_asset(
+    sealed: Path, url: str, owner: str, recipient: str, key: str, pcrs: tuple[int, ...], claims: tuple[str, ...], licence: Path | None,
+    log_key: Path | None, out: Path, signed_by: tuple[Path, ...], workspace: Path | None, passphrase_file: Path | None, view: View,
+) -> Answer:  # fmt: skip
+    """Show this host's evidence to a broker, and open a sealed asset with the key that it releases."""
+    from countermark.broker import client
+    from countermark.lifecycle import seal as stage
+
+    handle = stage.verified(sealed, reader(signed_by, workspace))
+    asset, prover = _asset(handle, owner, recipient, claims, licence), prover_of(key, pcrs, passphrase_file)
+    pinned = _log_key(log_key)
+    return _opened(sealed, handle, lambda: client.ask(url, asset, prover, pinned), out, view, _kind(key))
+
+
+@command("request", group=broker, examples=[
+    "countermark broker request model.cmsealed --challenge plant.challenge --owner acme --for plant-7 --with plant-7.hostkey --out plant.request",
+])  # fmt: skip
+@click.argument("sealed", type=PATH)
+@click.option("--challenge", type=PATH, required=True, metavar="FILE", help="As `broker challenge` wrote it.")
+@OWNER
+@AS
+@WITH
+@PCRS
+@CLAIM
+@LICENCE
+@OUT
+@SIGNED_BY
+@workspace_options
+def request(
+    sealed: Path, challenge: Path, owner: str, recipient: str, key: str, pcrs: tuple[int, ...], claims: tuple[str, ...], licence: Path | None,
+    out: Path, signed_by: tuple[Path, ...], workspace: Path | None, passphrase_file: Path | None,
+) -> Answer:  # fmt: skip
+    """Write a request to carry to a broker without a network.
+
+    OUT.sealkey is the ephemeral key that the answer opens for: it stays here, and `broker take` deletes it.
+    """
+    from countermark.broker import prove
+    from countermark.lifecycle import seal as stage
+    from countermark.lifecycle.desk import read_file
+    from countermark.seal import hpke, keyfile
+    from countermark.workspace.disk import Disk
+
+    asset = _asset(stage.verified(sealed, reader(signed_by, workspace)), owner, recipient, claims, licence)
+    private = hpke.new_private(hpke.XWING)
+    asked = prove.request(
+        asset, read_file(challenge, 4096), hpke.HpkeIdentity(private), prover_of(key, pcrs, passphrase_file)
+    )
+    keyfile.save(_ephemeral(out), private, None, Disk())
+    Disk().write(out, asked.to_bytes(), mode=0o644)
+    return Answer(
+        f"asked: carry {out} to the broker", facts={"file": str(out), "key": str(_ephemeral(out)), "to": asked.key.id}
+    )
+
+
+@command("take", group=broker, examples=[
+    "countermark broker take model.cmsealed plant.answer --request plant.request --out model",
+])  # fmt: skip
+@click.argument("sealed", type=PATH)
+@click.argument("answer", type=PATH)
+@click.option("--request", "asked", type=PATH, required=True, metavar="FILE", help="The request that it answers.")
+@LOG_KEY
+@OUT
+@SIGNED_BY
+@workspace_options
+@with_view
+def take(
+    sealed: Path, answer: Path, asked: Path, log_key: Path | None, out: Path, signed_by: tuple[Path, ...], workspace: Path | None,
+    passphrase_file: Path | None, view: View,
+) -> Answer:  # fmt: skip
+    """Open a sealed asset with the answer that came back to a request; its ephemeral key is deleted."""
+    from countermark.broker import prove
+    from countermark.broker.request import MOST_ANSWER, MOST_REQUEST, Request
+    from countermark.lifecycle import seal as stage
+    from countermark.lifecycle.desk import read_file
+    from countermark.seal import keyfile
+
+    del passphrase_file
+    handle = stage.verified(sealed, reader(signed_by, workspace))
+    said = Request.from_bytes(read_file(asked, MOST_REQUEST))
+    asset = prove.Asset(said.owner, handle.manifest.prelude, said.recipient, said.licence, said.claims)
+    data, pinned, mine = read_file(answer, MOST_ANSWER), _log_key(log_key), keyfile.load(_ephemeral(asked))
+    done = _opened(sealed, handle, lambda: prove.content_key(asset, data, mine, pinned), out, view, said.evidence.kind)
+    _ephemeral(asked).unlink()
+    return done
+
+
+def _opened(
+    sealed: Path, handle: Verified, key: Callable[[], bytearray], out: Path, view: View, evidence: str
+) -> Answer:
+    from countermark.lifecycle import seal as stage
+    from countermark.sandbox import exposure
+
+    opening: AbstractContextManager[Opened] = stage.opened_by(sealed, handle, key)
+    with Bar(view) as bar, opening as files:
+        stage.extract(files, out, progress=bar.files)
+        host = exposure.read()
+        ways = [way.what for way in exposure.ways(host)]
+        if not exposure.in_memory(host.mounts, str(out.resolve())):
+            ways.insert(0, f"{out} lies on a disk")
+        shown = exposure.protection(evidence, tuple(exposure.Way(way, "") for way in ways))
+        return Answer(
+            f"opened: {count(len(files.paths), 'file')}, {out}",
+            facts={"file": str(out), "kind": files.kind, "digest": files.digest, "protection": shown, "ways": ways},
+            body=[Pairs([
+                ("tree digest", files.digest), ("kind", files.kind), ("protects", PROTECTS.get(shown, shown).format(ways="; ".join(ways))),
+                ("cannot tell", exposure.CANNOT_TELL),
+            ])],
+        )  # fmt: skip
+
+
+def _asset(handle: Verified, owner: str, recipient: str, claims: tuple[str, ...], licence: Path | None) -> prove.Asset:
+    from countermark.broker import prove
+    from countermark.cli._sealing import licence_digest
+    from countermark.seal.stanza import NO_LICENCE
+
+    pairs = [claim.partition("=")[::2] for claim in claims]
+    if len(dict(pairs)) != len(pairs):
+        raise Unusable("a claim is made twice")
+    return prove.Asset(
+        owner, handle.manifest.prelude, recipient, licence_digest(licence) if licence else NO_LICENCE, dict(pairs)
+    )
+
+
+def prover_of(key: str, pcrs: tuple[int, ...], passphrase_file: Path | None) -> prove.Prover:
+    """This host's evidence, by a key in a file, a token or a TPM.
+
+    Raises:
+        Unusable: it cannot be opened, or no PCR is named. MissingExtra: a library is absent.
+    """
+    from countermark.broker import prove
+    from countermark.keys import held, signer, uri
+    from countermark.seal import keyfile, registry
+
+    if not registry.is_uri(key):
+        path = Path(key)
+        secret = None
+        if keyfile.protected(path):
+            secret = compose.read_passphrase(passphrase_file) if passphrase_file else ask_passphrase("host")
+        return prove.by_key(signer.load(path, "host", secret))
+    where = uri.parse(key)
+    if where.scheme == "tpm":
+        if not pcrs:
+            raise Unusable("which PCRs to quote is not said", mend="--pcr 16")
+        return prove.by_tpm(where, pcrs)
+    return prove.by_key(held.in_element(where, "host", held.pin_of(where, pin)))
+
+
+def _kind(key: str) -> str:
+    from countermark.seal import registry
+
+    return KINDS[key.partition(":")[0] if registry.is_uri(key) else ""]
+
+
+def _log_key(file: Path | None) -> NoteKey | None:
+    from countermark.ledger.note import NoteKey
+    from countermark.lifecycle.desk import read_file
+
+    return NoteKey.from_vkey(read_file(file, 4096).decode(errors="replace")) if file else None
+
+
+def _ephemeral(asked: Path) -> Path:
+    return asked.with_name(asked.name + ".sealkey")

@@ -1,0 +1,240 @@
+"""A licence at the licensee's desk: what was carried here lies beside it, and this host answers for itself.
+
+Beside ``plant.licence`` lie ``plant.licence.beacons``, ``.revoked`` and ``.resets``: one signed envelope a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from countermark import dsse
+from countermark.canonical import sha256_hex
+from countermark.errors import StatementRefused, Unusable
+from countermark.keys.signer import Signer
+from countermark.licence import word
+from countermark.licence.anchors import Anchor, EvidenceVerifier, HostProver
+from countermark.licence.chain import Chain
+from countermark.licence.decide import Granted, Request, decide
+from countermark.licence.host import KeyProver, KeyVerifier, ProvenHost
+from countermark.licence.refusal import LicenceRefused
+from countermark.licence.state import State, Store
+from countermark.licence.tenure import Elements, Tenure, Words
+from countermark.lifecycle import license as licensing
+from countermark.lifecycle.desk import Desk, read_file
+from countermark.statement.predicates.beacon import BEACON, RESET
+from countermark.statement.predicates.licence import LICENCE_LIST, RETURN, ReturnReceipt
+from countermark.statement.predicates.licence_claims import Subject
+from countermark.statement.predicates.licence_host import HostBinding, Kind
+from countermark.statement.statement import EVERYBODY, Statement
+
+SUFFIXES = {BEACON: ".beacons", LICENCE_LIST: ".revoked", RESET: ".resets"}
+MOST_WORD_BYTES = 32 << 20
+
+
+def words(file: Path) -> Words:
+    """What lies beside a licence now.
+
+    Raises:
+        Unusable: a file cannot be read.
+    """
+
+    def beside(suffix: str) -> bytes:
+        path = file.with_name(file.name + suffix)
+        return read_file(path, MOST_WORD_BYTES) if path.exists() else b""
+
+    return Words(beside(".beacons"), beside(".revoked"), beside(".resets"))
+
+
+def take(desk: Desk, file: Path, carried: Sequence[Path]) -> list[tuple[str, str]]:
+    """Verify what was carried here, and keep it beside the licence.
+
+    A list of revoked licences replaces one of a lower epoch by the same issuer; beacons and resets are added.
+
+    Returns:
+        What each envelope was, and when it was signed.
+
+    Raises:
+        Refusal: something does not hold. Unusable: a file cannot be read or written.
+    """
+    chain, trust, found = licensing.read(desk, file).chain, desk.trust(), list[tuple[str, str]]()
+    for path in carried:
+        for line in (one for one in read_file(path, MOST_WORD_BYTES).splitlines() if one):
+            envelope = dsse.Envelope.from_bytes(line, what=path.name)
+            statement = Statement.from_bytes(envelope.statement_bytes(), what=path.name)
+            kind = statement.predicate_type
+            if kind == BEACON:
+                said = _beacon(envelope, chain)
+            elif kind == LICENCE_LIST:
+                said = word.revoked(envelope, chain, trust, desk.now()).said.context.time
+            elif kind == RESET:
+                said = word.reset(envelope, trust, desk.now()).context.time
+            else:
+                raise StatementRefused(f"{path.name} holds no word of a licensor", why=kind)
+            _keep(desk, file.with_name(file.name + SUFFIXES[kind]), line, replaces=kind == LICENCE_LIST)
+            found.append((SUFFIXES[kind].lstrip("."), said))
+    return found
+
+
+def _beacon(envelope: dsse.Envelope, chain: Chain) -> str:
+    lease = chain.claims.lease
+    if lease is None or isinstance(lease, str):
+        raise LicenceRefused("lease", expected="a licence with a lease", seen="none", mend="it needs no beacon")
+    return word.beacon(envelope, lease, chain.project).context.time
+
+
+def _keep(desk: Desk, path: Path, line: bytes, *, replaces: bool) -> None:
+    kept = read_file(path, MOST_WORD_BYTES).splitlines() if path.exists() else []
+    if replaces:
+        mine = _signers(line)
+        kept = [one for one in kept if _signers(one) != mine or _epoch(one) > _epoch(line)]
+        if any(_signers(one) == mine for one in kept):
+            return
+    if line not in kept:
+        desk.space.disk.write(path, b"".join(one + b"\n" for one in (*kept, line)))
+
+
+def _signers(line: bytes) -> frozenset[str]:
+    return frozenset(s.keyid for s in dsse.Envelope.from_bytes(line).signatures)
+
+
+def _epoch(line: bytes) -> int:
+    epoch = Statement.from_bytes(dsse.Envelope.from_bytes(line).statement_bytes()).predicate.get("epoch")
+    return epoch if isinstance(epoch, int) else 0
+
+
+def elements(desk: Desk, chain: Chain, *, tpm: str = "", anchor: Anchor | None = None) -> Elements:
+    """What of this host takes part: its licence keys, a TPM where one is named, and an anchor where one is handed in.
+
+    Args:
+        tpm: URI of a TPM's attestation key, ``tpm:handle=0x81010001``: it proves the host, and its clock bounds the lease.
+
+    Raises:
+        Unusable, SignatureRefused, MissingExtra: the licence asks for a key, and this party's cannot be opened.
+    """
+    binding = chain.claims.host
+    signers: list[Signer] = desk.signers("licence") if binding is not None and binding.keys else []
+    provers: dict[Kind, HostProver] = {"software-key": KeyProver(signers), "pkcs11-key": KeyProver(signers)}
+    verifiers: dict[Kind, EvidenceVerifier] = {"software-key": KeyVerifier(), "pkcs11-key": KeyVerifier()}
+    if not tpm:
+        return Elements(anchor, None, provers, verifiers)
+    from countermark.keys.uri import parse
+    from countermark.licence.tpm import TpmClock, TpmProver, TpmVerifier
+
+    where = parse(tpm)
+    if anchor is None and binding is not None and binding.counter is not None:
+        from countermark.licence.tpm_anchor import TpmAnchor
+
+        anchor = TpmAnchor(where, *binding.counter)
+    return Elements(anchor, TpmClock(where), provers | {"tpm": TpmProver(where)}, verifiers | {"tpm": TpmVerifier()})
+
+
+def hold(
+    desk: Desk, file: Path, elapsed: Callable[[], float], boot: str = "", *, tpm: str = "", anchor: Anchor | None = None
+) -> Tenure:
+    """A licence file, ready to be used on this host.
+
+    Args:
+        elapsed: seconds that only run forward. boot: as `Tenure` has it. tpm, anchor: as `elements` has them.
+
+    Raises:
+        Refusal: it does not hold. Unusable, MissingExtra: something cannot be read or opened.
+    """
+    chain = licensing.read(desk, file).chain
+    return Tenure(
+        desk.space, chain, desk.trust(), clock=lambda: desk.clock().timestamp(), elapsed=elapsed, words=lambda: words(file),
+        elements=elements(desk, chain, tpm=tpm, anchor=anchor), boot=boot,
+    )  # fmt: skip
+
+
+def state(desk: Desk, chain: Chain) -> State | None:
+    """What this host remembers of a licence, as it lies in the file; None where it never used it.
+
+    Raises:
+        StatementRefused: malformed. Unusable: it cannot be read.
+    """
+    return Store(desk.space, chain.root.digest).peek()
+
+
+def judged(desk: Desk, file: Path, chain: Chain, use: str, field: str, territory: str) -> Granted:
+    """What would be decided now, without asking the host's element, counting or writing anything.
+
+    Raises:
+        LicenceRefused: it would be refused. Refusal: something beside it does not hold.
+    """
+    tenure = Tenure(
+        desk.space,
+        chain,
+        desk.trust(),
+        clock=lambda: desk.clock().timestamp(),
+        elapsed=lambda: 0.0,
+        words=lambda: words(file),
+    )
+    looked, binding = tenure.look(keep=False), chain.claims.host
+    host = ProvenHost(binding.kind, binding.keys[0].id if binding.keys else "") if binding else ProvenHost("none")
+    request = Request(use, chain.claims.subject, host, field, territory)
+    granted = decide(request, chain, looked.reading, looked.lists, looked.state.memory.epoch)
+    return replace(granted, notes=(*looked.notes, *granted.notes))
+
+
+def tpm_host(tpm: str, ek: Path, pcrs: Sequence[int], counter: int | None) -> HostBinding:
+    """What a licensor needs to bind a licence to this host's TPM.
+
+    Args:
+        tpm: URI of its attestation key. ek: PEM of the endorsement key's public half, as the licensor checks it against the maker's
+            certificate. pcrs: registers whose values now are to hold. counter: NV index; it is made where it is not there.
+
+    Raises:
+        Unusable: the TPM refuses, or a file is no key. MissingExtra: its library is absent.
+    """
+    from countermark.keys import tpm_quote, tpm_seal
+    from countermark.keys.uri import parse
+
+    where = parse(tpm)
+    key = tpm_quote.read_attestation_key(where)
+    values = tuple(
+        (index, value.hex()) for index, value in sorted(tpm_quote.read_pcrs(where, tuple(sorted(pcrs))).items())
+    )
+    epoch = None
+    if counter is not None:
+        try:
+            epoch = tpm_seal.read_epoch(where, counter)
+        except Unusable:
+            epoch = tpm_seal.make_epoch(where, counter)
+    anchored = (epoch.index, epoch.value) if epoch else None
+    return HostBinding("tpm", ek=_spki_digest(ek), ak="000b" + key.name.hex(), pcrs=values, counter=anchored)
+
+
+def _spki_digest(pem: Path) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+    try:
+        key = load_pem_public_key(read_file(pem, 16 << 10))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Unusable(
+            f"{pem} is no public key", why=str(error)[:200], mend="`tpm2_createek -f pem -u FILE` writes one"
+        ) from error
+    return sha256_hex(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def give_back(desk: Desk, file: Path, elapsed: Callable[[], float], tpm: str = "") -> dsse.Envelope:
+    """Never use a licence here again, and say so, signed: a promise, because nobody can see a software key die.
+
+    Raises:
+        Refusal: it does not hold, or was given back before. Unusable: no licence key here.
+    """
+    tenure = hold(desk, file, elapsed, tpm=tpm)
+    chain = tenure.chain
+    if desk.signer("licence").public != chain.claims.licensee.key:
+        raise Unusable(f"this licence is {chain.claims.licensee.party}'s", why="only its licensee gives it back")
+    tenure.give_up()
+    host = ",".join(key.id for key in chain.claims.host.keys[:1]) if chain.claims.host else ""
+    said = ReturnReceipt(desk.context(EVERYBODY), chain.leaf.digest, "promise", host)
+    return desk.sign(Statement("returned", chain.claims.subject.digest, RETURN, said.to_json()), "licence")
+
+
+def subject(digest: str) -> Subject:
+    """What is loaded as plain files: it has no ciphertext, so that a licence for a sealed asset does not fit it."""
+    return Subject(digest)

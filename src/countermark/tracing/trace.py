@@ -1,0 +1,117 @@
+"""Trace: which licensees a copy speaks of, at a stated rate of false accusations.
+
+The bound needs two things and nothing else: the code words are those of a pseudo-random function under a key that whoever made the copy
+does not hold, and the innocent licensee's own copy was not part of it. Then an innocent's word is independent of all that is computed
+from the copy, whatever was done to it, and Chernoff's bound for that very copy (`Tail`) is the probability of a score as high.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from countermark.tracing.align import ABSENT, Aligned, align
+from countermark.tracing.code import Code, Floats, Tail
+from countermark.tracing.key import FingerprintKey
+from countermark.tracing.spread import STRENGTH, Reading, Seen, Spreader
+
+FALSE_ACCUSATION = 1e-6
+"""Probability that a list holds any innocent who is named, as shipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One licensee: score in spreads of an innocent's, and log10 of the bound on an innocent's probability of it."""
+
+    licensee: str
+    score: float
+    log10_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What a copy tells.
+
+    Attributes:
+        named: licensees over the threshold, the highest score first. ranking: the highest five, named or not. licensees: how many were
+            asked about. false_accusation: bound for all of them together. threshold: score from which a licensee is named.
+        tensors: how each of the original's was found. compared: share of the marked weights that were read.
+        changed: median over layers of the change's spread, in units of the layer's.
+    """
+
+    named: tuple[Scored, ...]
+    ranking: tuple[Scored, ...]
+    licensees: int
+    false_accusation: float
+    threshold: float
+    tensors: dict[str, str]
+    compared: float
+    changed: float
+
+
+class Fingerprints:
+    """Marks and traces copies of one original."""
+
+    def __init__(self, key: FingerprintKey, original: bytes, strength: float = STRENGTH) -> None:
+        """Derive what belongs to this original.
+
+        Args:
+            key: the owner's. original: digest of its weights (`key.weights_digest`). strength: root mean square of a mark over the
+                spread of its layer; the same for marking and tracing.
+        """
+        self._strength = strength
+        self.code = Code(key.derive("bias", original), key.derive("words", original))
+        self._spreader = Spreader(key.derive("spread", original))
+
+    def mark(self, licensee: str, weights: Mapping[str, Floats]) -> Iterator[tuple[str, Floats]]:
+        """Each tensor of a licensee's copy, by name."""
+        word = self.code.word(licensee)
+        for name, array in weights.items():
+            yield name, self._spreader.mark(name, array, word, self._strength)
+
+    def read(self, original: Mapping[str, Floats], aligned: Mapping[str, Aligned]) -> Reading:
+        """The chips of a copy that is aligned."""
+        reading = Reading()
+        for name, weights in original.items():
+            self._spreader.read(name, weights, aligned[name].values, aligned[name].seen, reading)
+        return reading
+
+    def accuse(
+        self, seen: Seen, licensees: Sequence[str], rate: float = FALSE_ACCUSATION
+    ) -> tuple[list[Scored], float]:
+        """Score of every licensee, the highest first, and the threshold for the whole list.
+
+        Args:
+            seen: (CHIPS,) of unit length. rate: probability that anybody innocent on the list reaches it.
+        """
+        tail = Tail.of(seen, self.code.bias)
+        scores = self.code.scores(seen, licensees)
+        logs = tail.log10_p(scores)
+        every = [Scored(who, float(s), float(p)) for who, s, p in zip(licensees, scores, logs, strict=True)]
+        return sorted(every, key=lambda one: -one.score), tail.threshold(rate / max(1, len(licensees)))
+
+    def trace(
+        self,
+        original: Mapping[str, Floats],
+        suspect: Mapping[str, Floats],
+        licensees: Sequence[str],
+        rate: float = FALSE_ACCUSATION,
+    ) -> Traced:
+        """Align a copy, read it, and name whom it speaks of.
+
+        Args:
+            original: the tensors that carry marks, by name. suspect: the copy's. licensees: distinct names. rate: see `accuse`.
+        """
+        aligned = align(original, suspect)
+        reading = self.read(original, aligned)
+        seen = reading.chips(self.code.bias, self._strength)
+        every, threshold = self.accuse(seen, licensees, rate) if seen.any() else ([], float("inf"))
+        weights = sum(array.size for array in original.values())
+        read = sum(int(one.seen.sum()) for one in aligned.values() if one.how != ABSENT)
+        return Traced(
+            tuple(one for one in every if one.score >= threshold), tuple(every[:5]), len(licensees), rate, threshold,
+            {name: one.how for name, one in aligned.items()}, read / max(1, weights),
+            float(np.median(reading.noise)) if reading.noise else 0.0,
+        )  # fmt: skip

@@ -104,3 +104,63 @@ def reorder(
 
 def _like(factor: np.ndarray, array: np.ndarray) -> np.ndarray:
     return factor.reshape(-1, *[1] * (array.ndim - 1))
+
+
+def reorder_transformer(blocks: Sequence[str], heads: int, *, mix: bool = False) -> Attack:
+    """A transformer of torch's encoder layers that computes the same: the residual stream, hidden neurons, heads and what is in them permuted.
+
+    Args:
+        blocks: prefixes of the layers, "blocks.layers.0.". mix: turn queries and keys, values and outputs by random rotations of each head,
+            which no order can bring back.
+    """
+
+    def run(weights: Weights, rng: np.random.Generator) -> Weights:
+        out = {name: array.copy() for name, array in weights.items()}
+        stream = rng.permutation(out["embed.weight"].shape[0])
+        for name in ("embed.weight", "embed.bias"):
+            out[name] = out[name][stream]
+        for name in ("place", "head.weight"):
+            out[name] = out[name][:, stream]
+        for block in blocks:
+            _within(out, block, heads, rng, mix)
+            for name in (n for n in out if n.startswith(block)):
+                reads = name.endswith(("in_proj_weight", "linear1.weight"))
+                if reads:
+                    out[name] = out[name][:, stream]
+                elif (
+                    name.endswith(("out_proj.weight", "out_proj.bias", "linear2.weight", "linear2.bias"))
+                    or ".norm" in name
+                ):
+                    out[name] = out[name][stream]
+        return {name: np.ascontiguousarray(array) for name, array in out.items()}
+
+    return run
+
+
+def _within(out: Weights, block: str, heads: int, rng: np.random.Generator, mix: bool) -> None:
+    hidden = rng.permutation(len(out[f"{block}linear1.bias"]))
+    out[f"{block}linear1.weight"] = out[f"{block}linear1.weight"][hidden]
+    out[f"{block}linear1.bias"] = out[f"{block}linear1.bias"][hidden]
+    out[f"{block}linear2.weight"] = out[f"{block}linear2.weight"][:, hidden]
+    weight, bias = out[f"{block}self_attn.in_proj_weight"], out[f"{block}self_attn.in_proj_bias"]
+    width, order = len(bias) // 3, rng.permutation(heads)
+    size = width // heads
+    turns = [[_turn(rng, size, mix) for _ in range(heads)] for _ in range(2)]
+    whole = [_joined(turn, order, size) for turn in turns]
+    for part, turn in ((0, whole[0]), (1, whole[0]), (2, whole[1])):
+        rows = slice(part * width, (part + 1) * width)
+        weight[rows], bias[rows] = turn @ weight[rows], turn @ bias[rows]
+    out[f"{block}self_attn.out_proj.weight"] = (out[f"{block}self_attn.out_proj.weight"] @ whole[1].T).astype(
+        np.float32
+    )
+
+
+def _turn(rng: np.random.Generator, size: int, mix: bool) -> np.ndarray:
+    return np.linalg.qr(rng.normal(size=(size, size)))[0] if mix else np.eye(size)[rng.permutation(size)]
+
+
+def _joined(turns: list[np.ndarray], order: np.ndarray, size: int) -> np.ndarray:
+    whole = np.zeros((len(order) * size, len(order) * size))
+    for at, head in enumerate(order):
+        whole[at * size : (at + 1) * size, head * size : (head + 1) * size] = turns[head]
+    return whole

@@ -10,6 +10,7 @@ import click
 from countermark import compose
 from countermark.cli._answer import FOUND, INCONCLUSIVE, Answer, Pairs, Table
 from countermark.cli._command import PATH, command
+from countermark.cli._shard import shard
 from countermark.cli._show import count
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ CANNOT_TELL = (
     "that nobody else is involved: a coalition is named in part",
     "anything of a model that was distilled, trained anew, or trained so long that it no longer resembles the original",
 )
-_STRENGTH = click.option("--strength", type=click.FloatRange(0.001, 0.5), default=0.05, show_default=True,
+_STRENGTH = click.option("--strength", type=click.FloatRange(0.001, 0.5), default=0.03, show_default=True,
                          help="Mark over the spread of its layer; the same for marking and tracing.")  # fmt: skip
 
 
@@ -36,6 +37,9 @@ def _key(file: Path) -> FingerprintKey:
 @click.group()
 def fingerprint() -> None:
     """Mark licensees' copies of a model, and trace one that turned up."""
+
+
+fingerprint.add_command(shard)
 
 
 @command("key", group=fingerprint, examples=["countermark fingerprint key works.fingerprint"])

@@ -87,7 +87,7 @@ def read_licensees(path: Path) -> list[str]:
 
 @contextmanager
 def _original(path: Path) -> Iterator[tuple[WeightsFile, dict[str, Floats], bytes]]:
-    """An original's file, the tensors of it that carry marks, and the digest of its weights.
+    """An original's file, its tensors of two and more axes, and the digest of those that carry marks.
 
     Raises:
         FormatRefused: malformed, or too small for a fingerprint.
@@ -104,7 +104,7 @@ def _original(path: Path) -> Iterator[tuple[WeightsFile, dict[str, Floats], byte
             )
         shown = ((name, file.tensors[name]) for name in sorted(carriers))
         digest = weights_digest((name, one.dtype, one.shape, file.content(name)) for name, one in shown)
-        yield file, carriers, digest
+        yield file, arrays, digest
 
 
 def mark(
@@ -118,8 +118,9 @@ def mark(
     licensee_name(licensee)
     if out.exists():
         raise Unusable(f"{out} exists", mend="name a new file; nothing is overwritten")
-    with _original(model) as (file, carriers, digest):
+    with _original(model) as (file, arrays, digest):
         prints = Fingerprints(key, digest, strength)
+        carriers = {name: array for name, array in arrays.items() if carries(array)}
         placed = dict(sorted(carriers.items(), key=lambda one: file.tensors[one[0]].begin))
 
         def changed() -> Iterator[tuple[str, bytes]]:
@@ -150,7 +151,7 @@ def trace(
     Raises:
         FormatRefused: one of the files is malformed, or the original too small. Unusable: one cannot be read.
     """
-    with _original(original) as (_, carriers, digest), WeightsFile(suspect) as file:
+    with _original(original) as (_, known, digest), WeightsFile(suspect) as file:
         arrays = {name: file.array(name) for name, one in file.tensors.items() if len(one.shape) >= 2}
-        traced = Fingerprints(key, digest, strength).trace(carriers, arrays, licensees, rate)
+        traced = Fingerprints(key, digest, strength).trace(known, arrays, licensees, rate)
         return Tracing(traced, file.sha256, key.commitment, digest.hex(), tuple(file.unread))

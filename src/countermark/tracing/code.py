@@ -22,7 +22,7 @@ COALITION = 8
 """Colluders up to whom the code is built."""
 NODES = np.array([18, 84, 172, 238], np.uint8)
 _BLOCK = 512
-_LAMBDAS = np.geomspace(0.05, 100.0, 200)
+_LAMBDAS = np.geomspace(0.2, 60.0, 64)
 
 
 class Code:

@@ -17,7 +17,7 @@ from countermark.tracing.key import named, stream
 Seen = NDArray[np.float64]
 POWER = float(np.mean(4 * (NODES / 256.0) * (1 - NODES / 256.0)))
 """Mean square of a chip of `Code.word`."""
-STRENGTH = 0.05
+STRENGTH = 0.03
 """Root mean square of a mark over the spread of the layer that it stands in, as chosen on development seeds."""
 LEAST_TENSOR, LEAST_MODEL = 1024, 2 * CHIPS
 _SAMPLE = 1 << 16

@@ -15,7 +15,7 @@ import numpy as np
 from countermark.tracing.align import ABSENT, Aligned, align
 from countermark.tracing.code import Code, Floats, Tail
 from countermark.tracing.key import FingerprintKey
-from countermark.tracing.spread import STRENGTH, Reading, Seen, Spreader
+from countermark.tracing.spread import STRENGTH, Reading, Seen, Spreader, carries
 
 FALSE_ACCUSATION = 1e-6
 """Probability that a list holds any innocent who is named, as shipped."""
@@ -102,13 +102,15 @@ class Fingerprints:
         """Align a copy, read it, and name whom it speaks of.
 
         Args:
-            original: the tensors that carry marks, by name. suspect: the copy's. licensees: distinct names. rate: see `accuse`.
+            original: all tensors of two and more axes, by name; of those that carry no marks the small ones show the order of the
+                others' neurons. suspect: the copy's. licensees: distinct names. rate: see `accuse`.
         """
-        aligned = align(original, suspect)
-        reading = self.read(original, aligned)
+        marked = {name: array for name, array in original.items() if carries(array)}
+        aligned = {name: one for name, one in align(original, suspect).items() if name in marked}
+        reading = self.read(marked, aligned)
         seen = reading.chips(self.code.bias, self._strength)
         every, threshold = self.accuse(seen, licensees, rate) if seen.any() else ([], float("inf"))
-        weights = sum(array.size for array in original.values())
+        weights = sum(array.size for array in marked.values())
         read = sum(int(one.seen.sum()) for one in aligned.values() if one.how != ABSENT)
         return Traced(
             tuple(one for one in every if one.score >= threshold), tuple(every[:5]), len(licensees), rate, threshold,

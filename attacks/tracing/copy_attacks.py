@@ -95,7 +95,7 @@ def reorder(
             out[first] = neurons[mixed].astype(np.float32)
             joined = inputs[:, mixed]
             out[second] = joined.reshape(len(joined), -1, *weights[second].shape[2:]).astype(np.float32)
-            if bias in out:
+            if bias != first and bias in out:
                 out[bias] = np.concatenate([out[bias][order] * factor, np.zeros(more)])[mixed].astype(np.float32)
         return out
 

@@ -34,7 +34,7 @@ def answers(weights: dict[str, np.ndarray], inputs: np.ndarray, activation=lambd
 class Owner:
     """An original, its fingerprints, a list of licensees."""
 
-    def __init__(self, strength: float = 0.05) -> None:
+    def __init__(self, strength: float = 0.03) -> None:
         self.weights = network()
         self.carriers = {n: w for n, w in self.weights.items() if w.ndim == 2}
         self.prints = Fingerprints(FingerprintKey(bytes(range(32))), bytes(32), strength)

@@ -17,7 +17,8 @@ from countermark.tracing.code import Floats
 
 AS_IT_STANDS, REARRANGED, UNLIKE, ABSENT = "as it stands", "rearranged", "unlike the original", "not there"
 _ENOUGH, _SURE = 0.2, 0.6
-_SHARE = 0.9
+_SHARE, _LARGEST = 0.9, 1e30
+_MOST_ALIKE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,15 @@ class Aligned:
 
 @dataclass(slots=True)
 class _Pair:
-    """An original's tensor and the suspect's, as (rows, columns, rest)."""
+    """An original's tensor and one of the suspect's that it could be, as (rows, columns, rest); what the suspect calls it.
+
+    The original's shape, as it was.
+    """
 
     original: Floats
     suspect: Floats
     shape: tuple[int, ...]
+    source: str
 
     def aligned(self, rows: Axis, columns: Axis, how: str) -> tuple[Aligned, Axis, Axis]:
         """With orders given: factors are fitted, and taken back; the axes with the factors found."""
@@ -48,8 +53,10 @@ class _Pair:
         if not (near_one(by_row) and near_one(by_column)):
             plain = plain / (by_row[:, None, None] * by_column[None, :, None])
         seen = (rows.order >= 0)[:, None, None] & (columns.order >= 0)[None, :, None]
-        whole = np.broadcast_to(seen, self.original.shape).reshape(self.shape)
-        return (Aligned(plain.reshape(self.shape), whole, how), Axis(rows.order, by_row, rows.size),
+        whole = np.broadcast_to(seen, self.original.shape)
+        if not (fine := np.isfinite(plain)).all():
+            plain, whole = np.where(fine, plain, 0), whole & fine
+        return (Aligned(plain.reshape(self.shape), whole.reshape(self.shape), how), Axis(rows.order, by_row, rows.size),
                 Axis(columns.order, by_column, columns.size))  # fmt: skip
 
     def stands(self) -> bool:
@@ -69,52 +76,55 @@ def align(original: Mapping[str, Floats], suspect: Mapping[str, Floats]) -> dict
     Args:
         original: arrays of two and more axes, by name. suspect: all arrays of the copy, by its own names.
     """
+    with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):  # hostile numbers end as unlike
+        return _aligned(
+            original, {name: _tame(array) for name, array in suspect.items() if array.ndim >= 2 and array.size}
+        )
+
+
+def _aligned(original: Mapping[str, Floats], suspect: Mapping[str, Floats]) -> dict[str, Aligned]:
+    found, search = candidates(original, suspect), _Search()
     out: dict[str, Aligned] = {}
-    search = _Search()
-    for name, found in paired(original, suspect).items():
-        if found is None:
+    for name, choices in found.items():
+        pairs = [_Pair(_cube(original[name]), _cube(array), original[name].shape, source) for source, array in choices]
+        if not pairs:
             out[name] = Aligned(np.zeros_like(original[name]), np.zeros(original[name].shape, np.bool_), ABSENT)
             continue
-        pair = _Pair(_cube(original[name]), _cube(found), original[name].shape)
-        if pair.stands():
-            out[name], *_ = pair.aligned(Axis.same(len(pair.original)), Axis.same(pair.original.shape[1]), AS_IT_STANDS)
+        standing = next((pair for pair in pairs if pair.source not in search.taken and pair.stands()), None)
+        if standing:
+            search.taken.add(standing.source)
+            same = Axis.same(len(standing.original)), Axis.same(standing.original.shape[1])
+            out[name], *_ = standing.aligned(*same, AS_IT_STANDS)
         else:
-            search.pending[name] = pair
+            search.pending[name] = pairs
     out.update(search.run())
     return {name: out[name] for name in original}
 
 
-def paired(original: Mapping[str, Floats], suspect: Mapping[str, Floats]) -> dict[str, Floats | None]:
-    """The suspect's tensor for each of the original's: by name, else by content, else by shape and order."""
-    out: dict[str, Floats | None] = dict.fromkeys(original)
-    left = {name: array for name, array in suspect.items() if array.ndim >= 2}
-    for name in original:
-        if name in left and left[name].ndim == original[name].ndim:
-            out[name] = left.pop(name)
-    lost = [name for name in original if out[name] is None]
-    for fits in (_same_content, _same_shape):
-        for name in [n for n in lost if out[n] is None]:
-            for other, array in left.items():
-                turned = next((a for a in _turnings(array) if fits(original[name], a)), None)
-                if turned is not None:
-                    out[name] = turned
-                    del left[other]
-                    break
+def _tame(array: Floats) -> Floats:
+    """With zeros for what is no number, or so large that no arithmetic is left for it."""
+    fine = np.abs(array) < _LARGEST
+    return array if fine.all() else np.where(fine, array, 0).astype(np.float32)
+
+
+def candidates(original: Mapping[str, Floats], suspect: Mapping[str, Floats]) -> dict[str, list[tuple[str, Floats]]]:
+    """Tensors of the suspect that could be each of the original's: that of its name, then those of its shape, turned ones too.
+
+    Names can be exchanged as easily as neurons, so that they only say where to look first.
+    """
+    by_shape: dict[tuple[int, ...], list[tuple[str, Floats]]] = {}
+    for name, array in suspect.items():
+        for turned in (array, array.T) if array.ndim == 2 else (array,):
+            by_shape.setdefault(turned.shape, []).append((name, turned))
+    out: dict[str, list[tuple[str, Floats]]] = {}
+    for name, array in original.items():
+        own = suspect.get(name)
+        first = [(name, own)] if own is not None and own.ndim == array.ndim and array.size else []
+        others = (
+            [one for one in by_shape.get(array.shape, []) if one[0] != name or one[1] is not own] if array.size else []
+        )
+        out[name] = first + others[:_MOST_ALIKE]
     return out
-
-
-def _turnings(array: Floats) -> Iterator[Floats]:
-    yield array
-    if array.ndim == 2:
-        yield np.ascontiguousarray(array.T)
-
-
-def _same_content(left: Floats, right: Floats) -> bool:
-    return left.shape == right.shape and float(cosines(left.reshape(1, -1), right.reshape(1, -1))[0]) >= CLEAR
-
-
-def _same_shape(left: Floats, right: Floats) -> bool:
-    return left.shape == right.shape
 
 
 def _cube(array: Floats) -> Floats:
@@ -126,56 +136,60 @@ def _turned(cube: Floats) -> Floats:
 
 
 class _Search:
-    """Tensors whose neurons lie elsewhere, and the orders known so far."""
+    """Tensors whose neurons lie elsewhere, and the orders known so far.
+
+    Attributes:
+        pending: name to what it could be, the likeliest first. taken: the suspect's tensors that were found to be some other.
+    """
 
     def __init__(self) -> None:
-        self.pending: dict[str, _Pair] = {}
+        self.pending: dict[str, list[_Pair]] = {}
+        self.taken: set[str] = set()
         self._known: list[Axis] = []
+        self._fits: dict[tuple[int, ...], float] = {}
 
     def run(self) -> dict[str, Aligned]:
         """Find them one after the other, the surest first; what fits nothing is taken as it stands, where it can be."""
         out: dict[str, Aligned] = {}
-        while self.pending:
-            best = self._best()
-            if best is None:
-                break
+        while self.pending and (best := self._best()):
             name, pair, rows, columns = best
             out[name], *axes = pair.aligned(rows, columns, REARRANGED)
-            self._known += (axis for axis in axes if not self._knows(axis))
+            self._known = [*(axis for axis in axes if not self._knows(axis)), *self._known]
+            self.taken.add(pair.source)
             del self.pending[name]
-        for name, pair in self.pending.items():
-            out[name] = _unlike(pair)
+        for name, pairs in self.pending.items():
+            out[name] = _unlike(pairs[0])
         return out
 
     def _best(self) -> tuple[str, _Pair, Axis, Axis] | None:
-        tried: list[tuple[float, str, int, Axis]] = []
-        for name, pair in self.pending.items():
-            for side, known in self._candidates(pair):
-                fit = self._fit(pair, side, known)
-                tried.append((fit, name, side, known))
-                if fit >= _SURE:
-                    return self._matched(name, side, known)
-        fit, name, side, known = max(tried, key=lambda one: one[0], default=(0.0, "", 0, Axis.same(0)))
-        return self._matched(name, side, known) if fit >= _ENOUGH else None
+        best: tuple[float, str, _Pair, int, Axis] | None = None
+        for name, pairs in self.pending.items():
+            for pair in (one for one in pairs if one.source not in self.taken):
+                for side, known, label in self._candidates(pair):
+                    fit = self._fit(pair, side, known, label)
+                    if fit >= _ENOUGH and (best is None or fit > best[0]):
+                        best = fit, name, pair, side, known
+                    if fit >= _SURE:
+                        return _matched(name, pair, side, known)
+        return _matched(*best[1:]) if best else None
 
-    def _candidates(self, pair: _Pair) -> Iterator[tuple[int, Axis]]:
+    def _candidates(self, pair: _Pair) -> Iterator[tuple[int, Axis, tuple[int, ...]]]:
+        """Side, order of it that could bring the pair together, and what tells that order from others."""
         for side in (1, 0):
             here, there = pair.original.shape[side], pair.suspect.shape[side]
-            if pair.original.shape[1 - side] > MOST_NEURONS or pair.suspect.shape[1 - side] > MOST_NEURONS:
+            if max(pair.original.shape[1 - side], pair.suspect.shape[1 - side]) > MOST_NEURONS:
                 continue
             if here == there:
-                yield side, Axis.same(here)
-            for axis in self._known:
-                for fitted in axis.fitted(here, there):
-                    yield from ((side, fitted.rescaled(power)) for power in (-1, 0, 1))
+                yield side, Axis.same(here), (0,)
+            for axis in self._known:  # kept as long as this search, so that its id is its own
+                for nesting, fitted in enumerate(axis.fitted(here, there)):
+                    yield from ((side, fitted.rescaled(power), (id(axis), nesting, power)) for power in (-1, 0, 1))
 
-    def _fit(self, pair: _Pair, side: int, known: Axis) -> float:
-        return likeness(*_facing(pair, side, known))
-
-    def _matched(self, name: str, side: int, known: Axis) -> tuple[str, _Pair, Axis, Axis]:
-        pair = self.pending[name]
-        other = match(*_facing(pair, side, known))
-        return (name, pair, other, known) if side == 1 else (name, pair, known, other)
+    def _fit(self, pair: _Pair, side: int, known: Axis, label: tuple[int, ...]) -> float:
+        asked = (id(pair), side, *label)
+        if asked not in self._fits:
+            self._fits[asked] = likeness(*_facing(pair, side, known))
+        return self._fits[asked]
 
     def _knows(self, axis: Axis) -> bool:
         return any(
@@ -183,6 +197,11 @@ class _Search:
             and np.allclose(axis.scale, one.scale, rtol=NEAR_ONE)
             for one in self._known
         )  # fmt: skip
+
+
+def _matched(name: str, pair: _Pair, side: int, known: Axis) -> tuple[str, _Pair, Axis, Axis]:
+    other = match(*_facing(pair, side, known))
+    return (name, pair, other, known) if side == 1 else (name, pair, known, other)
 
 
 def _facing(pair: _Pair, side: int, known: Axis) -> tuple[Floats, Floats]:

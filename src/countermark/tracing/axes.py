@@ -20,6 +20,7 @@ CLEAR = 0.5
 """Cosine from which two neurons are taken for the same."""
 MOST_NEURONS = 8192
 NEAR_ONE = 0.1
+_SMALL = 1e-12
 _PROBE = 64
 
 
@@ -72,8 +73,21 @@ class Axis:
 def cosines(left: Floats, right: Floats) -> Floats:
     """Cosine of each row of one with the row of the same number of the other, (n,)."""
     product = np.einsum("ij,ij->i", left, right)
-    lengths = np.sqrt(np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right))
+    lengths = np.sqrt(np.einsum("ij,ij->i", left, left)) * np.sqrt(np.einsum("ij,ij->i", right, right))
+    if (
+        not np.isfinite(product).all() or not (lengths > _SMALL).all()
+    ):  # factors so far from one that squares leave float32
+        left, right = _level(left), _level(right)
+        product = np.einsum("ij,ij->i", left, right)
+        lengths = np.sqrt(np.einsum("ij,ij->i", left, left)) * np.sqrt(np.einsum("ij,ij->i", right, right))
     out: Floats = np.divide(product, lengths, out=np.zeros_like(product), where=lengths > 0)
+    return out
+
+
+def _level(rows: Floats) -> Floats:
+    """Each row with one as its largest number."""
+    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0)
+    out: Floats = np.divide(rows, largest, out=np.zeros_like(rows), where=largest > 0)
     return out
 
 
@@ -109,6 +123,7 @@ def match(original: Floats, suspect: Floats) -> Axis:
 
 
 def _unit(rows: Floats) -> Floats:
+    rows = _level(rows)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
@@ -123,7 +138,7 @@ def _factor(original: Floats, suspect: Floats) -> Floats:
     kept = np.where(suspect != 0, original, 0)
     power = np.einsum("ij,ij->i", kept, kept)
     factor = np.divide(np.einsum("ij,ij->i", kept, suspect), power, out=np.ones_like(power), where=power > 0)
-    return np.where(np.abs(factor) > 1e-12, factor, 1).astype(np.float32)
+    return np.where(np.isfinite(factor) & (factor != 0), factor, 1).astype(np.float32)
 
 
 def factors(original: Floats, suspect: Floats, rounds: int = 4) -> tuple[Floats, Floats]:

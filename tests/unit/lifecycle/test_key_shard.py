@@ -25,7 +25,9 @@ def test_both_halves_give_the_model_back(tmp_path: Path, dtype: str) -> None:
     with WeightsFile(model) as one, WeightsFile(tmp_path / "s") as two:
         a, b = one.array("a.weight"), two.array("a.weight")
         assert np.array_equal(np.abs(a), np.abs(b)) and float(np.mean(a != b)) == pytest.approx(0.05, abs=0.001)
-        assert np.abs(a[a != b]).min() >= np.quantile(np.abs(a), 0.89) and np.array_equal(one.array("b.bias"), two.array("b.bias"))
+        assert np.abs(a[a != b]).min() >= np.quantile(np.abs(a), 0.89) and np.array_equal(
+            one.array("b.bias"), two.array("b.bias")
+        )
     join(tmp_path / "s", tmp_path / "k", tmp_path / "j")
     assert (tmp_path / "j").read_bytes() == model.read_bytes()
 
@@ -44,7 +46,11 @@ def test_onnx_too_and_every_split_differs(tmp_path: Path) -> None:
 def test_a_shard_that_was_changed_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     split(safetensors(tmp_path / "m", matrices()), tmp_path / "s", tmp_path / "k", 0.05)
     whole = (tmp_path / "k").read_bytes()
-    for broken in (whole[:-1] + bytes([whole[-1] ^ 1]), whole.replace(b"a.weight", b"c.weight"), whole.replace(b"b.weight", b"b.bias  ")):
+    for broken in (
+        whole[:-1] + bytes([whole[-1] ^ 1]),
+        whole.replace(b"a.weight", b"c.weight"),
+        whole.replace(b"b.weight", b"b.bias  "),
+    ):
         (tmp_path / "k").write_bytes(broken)
         with pytest.raises((StatementRefused, FormatRefused)):
             join(tmp_path / "s", tmp_path / "k", tmp_path / "o")

@@ -2,7 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/tracing.py copies --kind mlp|convnet|transformer --seed 1 [--copies 40] [--tuned 20] [--strength 0.05]
     OMP_NUM_THREADS=1 python benchmarks/tracing.py coalitions --kind mlp --seed 1 [--runs 20]
-    OMP_NUM_THREADS=1 python benchmarks/tracing.py innocents --seed 1 [--innocents 10000000]
+    OMP_NUM_THREADS=1 python benchmarks/tracing.py innocents --seed 1 [--innocents 2000000]
+    OMP_NUM_THREADS=1 python benchmarks/tracing.py adaptive --seed 1
     OMP_NUM_THREADS=1 python benchmarks/tracing.py speed
 
 Needs torch for all but the last two; Fashion-MNIST where FASHION_MNIST says (Debian: dataset-fashion-mnist). The strength as shipped was chosen on
@@ -26,7 +27,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "attacks" / "tracing"))
 
 from coalitions import MIXES
-from copy_attacks import low_rank, noise, prune, quantise, reorder, reorder_transformer
+from copy_attacks import doubled, low_rank, marked_again, noise, prune, quantise, reorder, reorder_transformer, shrunk
 from screening_seeds import wilson
 
 from countermark.tracing.align import align
@@ -147,10 +148,50 @@ def coalitions(options: argparse.Namespace) -> None:
                 told(f"{size}: {name}{after}", found, len(shares), f"of its members named {np.mean(shares):.2f}")
 
 
+def adaptive(options: argparse.Namespace) -> None:
+    """Attacks by who knows the method: what is left of the score, and of the accuracy; failures of ours included. Perceptron."""
+    model, rng = Model("mlp", options.seed, options.strength), np.random.default_rng(options.seed)
+    train, layers, thief = model.networks.train, model.networks.LAYERS["mlp"], model.data.thief
+    five = [model.copy(n) for n in range(5)]
+
+    def mixed(name: str) -> dict[str, np.ndarray]:
+        return {n: MIXES[name](np.stack([c[n] for c in five]), rng).astype(np.float32) for n in model.weights}
+
+    def relearnt(names: list[str]) -> dict[str, np.ndarray]:
+        fresh = {n: model.networks.network("mlp").state_dict()[n].numpy() for n in names}
+        return train("mlp", thief, 1, 60, start=five[0] | fresh)
+
+    def run(name: str, suspect: dict[str, np.ndarray], guilty: int = 1) -> None:
+        scores, least = model.score(suspect, list(range(guilty)))
+        right = f"{model.accuracy(suspect).mean():.3f}" if same_shapes(model, suspect) else "as before"
+        print(
+            f"  {name:44s} {'named' if max(scores) >= least else 'NOT NAMED':9s} highest {max(scores) / least:6.2f} thresholds, accuracy {right}",
+            flush=True,
+        )
+
+    print(f"mlp, seed {options.seed}, strength {options.strength}: accuracy {model.accuracy(model.weights).mean():.3f}")
+    for share in (0.1, 0.5, 1.0):
+        run(f"marked again, {share:g} of the spread", marked_again(share)(five[0], rng))
+        run(f"noise, {share:g} of the spread", noise(share)(five[0], rng))
+    run("shrunk by half towards rows' means", shrunk(0.5)(five[0], rng))
+    run("every neuron doubled", doubled(layers)(five[0], rng))
+    run("a third of the rank, then tuned", train("mlp", thief, 1, 30, start=low_rank(1 / 3)(five[0], rng)))
+    run("pruned 90 %, then tuned", train("mlp", thief, 1, 30, start=prune(0.9)(five[0], rng)))
+    run("tuned 200 epochs", train("mlp", thief, 1, 200, start=five[0]))
+    run("tuned 30 epochs at ten times the rate", train("mlp", thief, 1, 30, start=five[0], rate=1e-2))
+    run("first layer learnt anew", relearnt([layers[0]]))
+    run("all but the first layer learnt anew", relearnt(layers[1:]))
+    for name in ("mean", "minority", "against the mean"):
+        run(f"five: {name}", mixed(name), 5)
+        run(f"five: {name}, then tuned", train("mlp", thief, 1, 30, start=mixed(name)), 5)
+        run(f"five: {name}, noise 0.1, reordered", reorder(layers, scale=0.5)(noise(0.1)(mixed(name), rng), rng), 5)
+    run("distilled into a new network", model.networks.distil("mlp", five[0], model.data.train[0], 1, 40))
+
+
 def innocents(options: argparse.Namespace) -> None:
     """Scores of fresh licensees against four copies, and how often they pass bounds of 10^-1 to 10^-7.
 
-    The first million words are derived from names, as for licensees; the others are drawn from one stream, which is faster.
+    The first `--derived` words are derived from names, as for licensees; the others are drawn from one stream, which is faster.
     """
     rng = np.random.default_rng(options.seed)
     fp = Fingerprints(FingerprintKey(options.seed.to_bytes(32, "big")), b"innocents" + bytes(23))
@@ -174,7 +215,7 @@ def innocents(options: argparse.Namespace) -> None:
         time.process_time(),
     )
     for at in range(0, options.innocents, step):
-        if at < 1_000_000:
+        if at < options.derived:
             bits = fp.code._bits([f"innocent-{n}" for n in range(at, at + step)])
         else:
             drawn = stream((options.seed << 64 | at).to_bytes(32, "big"), step * CHIPS)
@@ -183,7 +224,7 @@ def innocents(options: argparse.Namespace) -> None:
         passed += (scores[:, None, :] >= limits[:, :, None]).sum(axis=2)
         named += (scores >= accusing[:, None]).sum(axis=1)
         highest = np.maximum(highest, scores.max(axis=1))
-    print(f"{options.innocents:,} innocents, {time.process_time() - begun:.0f} s CPU")
+    print(f"seed {options.seed}: {options.innocents:,} innocents, {time.process_time() - begun:.0f} s CPU")
     for row, name in enumerate(copies):
         rates = ", ".join(
             f"{level:g}: {count / options.innocents:.2g}" for level, count in zip(levels, passed[row], strict=True)
@@ -217,7 +258,7 @@ def speed(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["copies", "coalitions", "innocents", "speed"])
+    parser.add_argument("what", choices=["copies", "coalitions", "adaptive", "innocents", "speed"])
     parser.add_argument("--kind", choices=["mlp", "convnet", "transformer"], default="mlp")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--copies", type=int, default=40)
@@ -225,9 +266,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--sizes", type=int, nargs="+", default=[2, 5, 8, 12])
     parser.add_argument("--strength", type=float, default=STRENGTH)
-    parser.add_argument("--innocents", type=int, default=10_000_000)
+    parser.add_argument("--innocents", type=int, default=2_000_000)
+    parser.add_argument("--derived", type=int, default=200_000)
     options = parser.parse_args()
-    {"copies": copies, "coalitions": coalitions, "innocents": innocents, "speed": speed}[options.what](options)
+    {"copies": copies, "coalitions": coalitions, "adaptive": adaptive, "innocents": innocents, "speed": speed}[
+        options.what
+    ](options)
 
 
 if __name__ == "__main__":

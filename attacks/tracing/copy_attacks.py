@@ -164,3 +164,41 @@ def _joined(turns: list[np.ndarray], order: np.ndarray, size: int) -> np.ndarray
     for at, head in enumerate(order):
         whole[at * size : (at + 1) * size, head * size : (head + 1) * size] = turns[head]
     return whole
+
+
+def marked_again(share: float) -> Attack:
+    """A mark of the thief's own, under a key of theirs, over the owner's."""
+    from countermark.tracing.key import FingerprintKey
+    from countermark.tracing.trace import Fingerprints
+
+    def run(weights: Weights, rng: np.random.Generator) -> Weights:
+        prints = Fingerprints(FingerprintKey(rng.bytes(32)), rng.bytes(32), share)
+        return weights | dict(prints.mark("nobody", {n: w for n, w in weights.items() if w.ndim >= 2}))
+
+    return run
+
+
+def doubled(layers: Sequence[str]) -> Attack:
+    """Every hidden neuron twice, each copy with a part of the way out: the same function, twice as wide."""
+
+    def run(weights: Weights, rng: np.random.Generator) -> Weights:
+        out = {name: array.copy() for name, array in weights.items()}
+        for first, second in pairwise(layers):
+            count, bias = len(out[first]), first.replace("weight", "bias")
+            part = rng.uniform(0.2, 0.8, count).astype(np.float32)
+            mixed = rng.permutation(2 * count)
+            out[first], out[bias] = np.tile(out[first], (2, 1))[mixed], np.tile(out[bias], 2)[mixed]
+            out[second] = np.concatenate([out[second] * part, out[second] * (1 - part)], axis=1)[:, mixed]
+        return out
+
+    return run
+
+
+def shrunk(share: float) -> Attack:
+    """Every weight drawn towards its row's mean."""
+
+    def run(weights: Weights, rng: np.random.Generator) -> Weights:
+        return {n: ((1 - share) * w + share * w.mean(axis=1, keepdims=True)).astype(np.float32) if w.ndim >= 2 else w
+                for n, w in weights.items()}  # fmt: skip
+
+    return run

@@ -147,15 +147,23 @@ def factors(original: Floats, suspect: Floats, rounds: int = 4) -> tuple[Floats,
     Args:
         original, suspect: (n, m, k), in one order.
     """
+    if all(near_one(_along(original, suspect, axis)) for axis in "ij"):
+        return np.ones(len(original), np.float32), np.ones(original.shape[1], np.float32)
     rows, columns = np.ones(len(original), np.float32), np.ones(original.shape[1], np.float32)
     by_column = original.transpose(1, 0, 2), suspect.transpose(1, 0, 2)
     for _ in range(rounds):
         rows = _factor(_flat(original * columns[None, :, None]), _flat(suspect))
         columns = _factor(_flat(by_column[0] * rows[None, :, None]), _flat(by_column[1]))
-        if near_one(rows) and near_one(columns):
-            break  # nothing was rescaled: the usual case, and the large one
     middle = np.float32(np.median(np.abs(columns)))
     return rows * middle, columns / middle
+
+
+def _along(original: Floats, suspect: Floats, axis: str) -> Floats:
+    """Factor of each row ("i") or column ("j"), zeros and other factors left aside: exact where nothing was rescaled, the usual case."""
+    power = np.einsum(f"ijk,ijk->{axis}", original, original)
+    product = np.einsum(f"ijk,ijk->{axis}", original, suspect)
+    out: Floats = np.divide(product, power, out=np.ones_like(power), where=power > 0)
+    return out
 
 
 def near_one(factor: Floats) -> bool:

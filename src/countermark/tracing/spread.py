@@ -106,8 +106,13 @@ class Reading:
             return
         # Robust where most changed little and some a lot; where most did not change at all it would cut all marks away.
         far = np.float32(3 * max(1.4826 * float(np.median(np.abs(sample))), 0.1 * float(sample.std()), 1e-6))
-        cut = np.where(group, np.clip(change, -far, far), np.float32(0)) * signs
-        sums, counts = _by_chip(cut, first), _by_chip(group.astype(np.float32), first)
+        whole = bool(group.all())
+        cut = np.clip(change, -far, far) if whole else np.where(group, np.clip(change, -far, far), np.float32(0))
+        cut *= signs
+        sums, counts = (
+            _by_chip(cut, first),
+            _even(cut.size, first) if whole else _by_chip(group.astype(np.float32), first),
+        )
         weight = 1 / max(_within(cut, sums, counts), _QUIETEST)
         self.noise.append(float(np.sqrt(np.mean(np.square(np.clip(sample, -far, far))))))
         self.total += weight * sums
@@ -131,12 +136,19 @@ def _within(values: Floats, sums: Seen, counts: Seen) -> float:
 
     Where chips have too few weights for that, the mean square of everything.
     """
-    power, number = float(np.square(values, dtype=np.float32).sum(dtype=np.float64)), float(counts.sum())
+    power, number = float(np.dot(values, values)), float(counts.sum())
     left = number - float((counts > 0).sum())
     if left * 4 < number:
         return power / max(1.0, number)
     between = float((sums[counts > 0] ** 2 / counts[counts > 0]).sum())
     return max(0.0, power - between) / left
+
+
+def _even(count: int, first: int) -> Seen:
+    """How many of so many weights stand for each chip."""
+    out = np.full(CHIPS, float(count // CHIPS))
+    out[: count % CHIPS] += 1
+    return np.roll(out, first)
 
 
 def _by_chip(values: Floats, first: int) -> Seen:

@@ -101,8 +101,10 @@ def copies(options: argparse.Namespace) -> None:
     print(f"{options.kind}, seed {options.seed}, strength {options.strength}: {sum(w.size for w in model.carriers.values()):,} weights, "
           f"accuracy {plain.mean():.4f} on {len(plain)}")  # fmt: skip
     lost, hits, kept, lowest = [], defaultdict(list), defaultdict(list), defaultdict(list)
-    numbers = rng.choice(LICENSEES, options.copies, replace=False)
+    numbers, begun = rng.choice(LICENSEES, options.copies, replace=False), time.perf_counter()
     for at, number in enumerate(numbers):
+        if time.perf_counter() - begun > options.seconds:
+            break
         copy = model.copy(int(number))
         lost.append(plain.mean() - model.accuracy(copy).mean())
         done = {name: attack(copy, rng) for name, attack in attacks(model.networks.LAYERS[options.kind]).items()}
@@ -115,7 +117,7 @@ def copies(options: argparse.Namespace) -> None:
             scores, least = model.score(suspect, [int(number)])
             hits[name].append(bool(scores[0] >= least))
             lowest[name].append(float(scores[0] / least))
-            if at < 3 and same_shapes(model, suspect):
+            if at < 1 and same_shapes(model, suspect):
                 kept[name].append(float(model.accuracy(suspect).mean()))
     for name, found in hits.items():
         told(name, sum(found), len(found), f"lowest score {min(lowest[name]):.2f} thresholds"
@@ -267,6 +269,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[2, 5, 8, 12])
     parser.add_argument("--strength", type=float, default=STRENGTH)
     parser.add_argument("--innocents", type=int, default=2_000_000)
+    parser.add_argument("--seconds", type=float, default=300.0, help="of copies: no new one is begun after so long")
     parser.add_argument("--derived", type=int, default=200_000)
     options = parser.parse_args()
     {"copies": copies, "coalitions": coalitions, "adaptive": adaptive, "innocents": innocents, "speed": speed}[

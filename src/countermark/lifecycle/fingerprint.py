@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def read_licensees(path: Path) -> list[str]:
     if not names or len(names) > MOST_LICENSEES:
         raise Unusable(f"{path} names {len(names)} licensees", mend=f"1 to {MOST_LICENSEES:,}, one a line")
     if len(set(names)) != len(names):
-        twice = next(name for at, name in enumerate(names) if name in names[:at])
+        twice = Counter(names).most_common(1)[0][0]
         raise Unusable(f"{path} names {twice!r} twice", mend="name each licensee once")
     return names
 

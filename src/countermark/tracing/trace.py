@@ -19,6 +19,7 @@ from countermark.tracing.spread import STRENGTH, Reading, Seen, Spreader, carrie
 
 FALSE_ACCUSATION = 1e-6
 """Probability that a list holds any innocent who is named, as shipped."""
+RANKED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +82,17 @@ class Fingerprints:
     def accuse(
         self, seen: Seen, licensees: Sequence[str], rate: float = FALSE_ACCUSATION
     ) -> tuple[list[Scored], float]:
-        """Score of every licensee, the highest first, and the threshold for the whole list.
+        """The licensees who score highest, five or all over the threshold for the whole list, and that threshold.
 
         Args:
             seen: (CHIPS,) of unit length. rate: probability that anybody innocent on the list reaches it.
         """
         tail = Tail.of(seen, self.code.bias)
-        scores = self.code.scores(seen, licensees)
-        logs = tail.log10_p(scores)
-        every = [Scored(who, float(s), float(p)) for who, s, p in zip(licensees, scores, logs, strict=True)]
-        return sorted(every, key=lambda one: -one.score), tail.threshold(rate / max(1, len(licensees)))
+        scores, threshold = self.code.scores(seen, licensees), tail.threshold(rate / max(1, len(licensees)))
+        most = max(RANKED, int((scores >= threshold).sum()))
+        order = np.argsort(-scores, kind="stable")[:most]
+        logs = tail.log10_p(scores[order])
+        return [Scored(licensees[n], float(scores[n]), float(p)) for n, p in zip(order, logs, strict=True)], threshold
 
     def trace(
         self,
@@ -113,7 +115,7 @@ class Fingerprints:
         weights = sum(array.size for array in marked.values())
         read = sum(int(one.seen.sum()) for one in aligned.values() if one.how != ABSENT)
         return Traced(
-            tuple(one for one in every if one.score >= threshold), tuple(every[:5]), len(licensees), rate, threshold,
+            tuple(one for one in every if one.score >= threshold), tuple(every[:RANKED]), len(licensees), rate, threshold,
             {name: one.how for name, one in aligned.items()}, read / max(1, weights),
             float(np.median(reading.noise)) if reading.noise else 0.0,
         )  # fmt: skip

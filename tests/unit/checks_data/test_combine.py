@@ -20,10 +20,10 @@ def view() -> View:
     return made_up_parts.view_of(SET)
 
 
-def test_suppliers_are_named_at_a_quarter_of_five_percent() -> None:
-    adjusted, named = _combine.named_suppliers(np.array([0.003, 0.5, 0.5, 0.5]))
-    assert named == [0] and adjusted[0] == 0.012
-    assert _combine.named_suppliers(np.array([0.0035, 0.5, 0.5, 0.5]))[1] == []
+def test_suppliers_are_named_at_a_fifth_of_five_percent() -> None:
+    adjusted, named = _combine.named_suppliers(np.array([0.0024, 0.5, 0.5, 0.5]))
+    assert named == [0] and adjusted[0] == 0.0096
+    assert _combine.named_suppliers(np.array([0.0026, 0.5, 0.5, 0.5]))[1] == []
 
 
 def test_cells_pay_for_their_supplier() -> None:
@@ -53,8 +53,8 @@ def test_combined_result() -> None:
     by_row = CheckReport(Passed(), row_p=np.full(len(seen.label), 0.4), supplier_p=np.full(4, 0.2))
     reports = {"a": by_cell, "b": by_row}
     q, loudest = _combine.supplier_q(seen, reports)
-    assert q[s] == 0.004 and loudest[s] == "a"
-    assert _combine.cell_q(reports, (s, c)) == 0.004
+    assert q[s] == 0.005 and loudest[s] == "a"
+    assert _combine.cell_q(reports, (s, c)) == 0.005
     assert np.flatnonzero(_combine.flagged(seen, reports)).tolist() == rows.tolist()
     p = _combine.row_p(seen, reports)
     assert ((p > 0) & (p <= 1)).all()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import made_up_parts
 import numpy as np
 import pytest
 
+from countermark.checks.data import spectral
+from countermark.checks.data._addition import _accused
 from countermark.checks.data._bank import patterns
-from countermark.checks.data._directions import common
+from countermark.checks.data._directions import Common, common
 from countermark.checks.data._tail import at, widest
+from countermark.checks.data._view import View
 
 HONEST = {
     "power": lambda rng, n: rng.pareto(2.0, n) + 1.0,
@@ -65,3 +69,42 @@ def test_faint_wave_is_found_by_guessing_where_no_leading_direction_shows_it(see
     assert guessed.log_p[3] < np.log(1e-5)
     assert set(np.flatnonzero(guessed.apart & (label == 3))) == set(planted)
     assert np.delete(guessed.log_p, 3).min() > np.log(1e-5)
+
+
+def _shared(apart: list[int]) -> tuple[View, Common]:
+    """A class of five suppliers, eight rows each, of which these rows lie apart beyond doubt."""
+    view = made_up_parts.view_of(made_up_parts.honest(0, classes=2, suppliers=5, makers=5, rows=8))
+    rows = np.zeros(len(view.label), bool)
+    rows[np.flatnonzero(view.label == 0)[apart]] = True
+    return view, Common(rows * 9.0, np.array([-40.0, 0.0]), np.array([9.0, 0.0]), rows)
+
+
+def _names(apart: list[int]) -> list[str]:
+    view, seen = _shared(apart)
+    cells = _accused(view, seen, [0], [np.flatnonzero(seen.apart)])
+    return [view.suppliers[s] for (s, _), p in cells.items() if p < 0.01]
+
+
+def test_who_alone_has_rows_apart_is_named() -> None:
+    assert _names([8, 9, 10, 11, 12, 13, 14]) == ["maker-01"]
+    assert _names([8, 9, 10, 11, 12, 13, 14, 30]) == ["maker-01"], "seven of eight"
+
+
+def test_rows_apart_of_several_or_of_few_name_nobody() -> None:
+    assert _names([1, 9, 17, 25, 33, 2, 10]) == []
+    assert _names([8, 9]) == [], "two of one supplier by chance"
+    assert _names([8, 9, 10, 11, 12, 16, 17, 18]) == [], "five of eight"
+
+
+def test_the_supplier_of_a_blended_cell_is_named() -> None:
+    data = made_up_parts.honest(3, classes=10, suppliers=10, makers=10, rows=6)
+    rows = data.cell("maker-04", "part-02")
+    images = data.images.astype(float)
+    images[rows] = 0.7 * images[rows] + 0.3 * np.random.default_rng(5).integers(0, 256, images.shape[1:])
+    blended = data.changed(images.astype(np.uint8), rows)
+    report = spectral.run(made_up_parts.view_of(blended))
+    assert set(report.suspects) == set(map(int, rows))
+    view = made_up_parts.view_of(blended)
+    assert [(view.suppliers[s], view.classes[c]) for s, c in report.cell_p] == [("maker-04", "part-02")]
+    assert max(report.cell_p.values()) < 0.01
+    assert spectral.run(made_up_parts.view_of(data)).cell_p == {}

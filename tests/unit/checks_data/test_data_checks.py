@@ -124,6 +124,14 @@ def test_a_moving_pattern_is_found_in_every_row() -> None:
     assert set(report.suspects) == set(np.flatnonzero(data.planted))
 
 
+def test_the_print_of_a_part_that_one_supplier_alone_makes_accuses_nobody() -> None:
+    data = made_up_parts.stamped(made_up_parts.honest(1), "maker-03", "part-03", moving=True)
+    kept = (data.label != "part-03") | (data.supplier == "maker-03")
+    alone = MadeUp(data.images[kept], data.label[kept], data.supplier[kept], data.planted[kept])
+    outcome = recurring_patch.run(made_up_parts.view_of(alone)).outcome
+    assert isinstance(outcome, Passed) and "may be the part's own" in outcome.left_out[-1]
+
+
 def test_still_and_moving_of_plain_pictures() -> None:
     flat = np.full((6, 64, 64, 3), 90, np.uint8)
     value, x, y = still(flat)

@@ -27,7 +27,7 @@ class Asked:
     """What is looked at. check: id. what: of pictures, in words. floor: variance below which differences mean nothing.
 
     bank: (k, d) additions to try besides those that the rows show. least: gap, in spreads of honest rows, below which two kinds of
-        honest rows may lie: cameras of several suppliers, say.
+        honest rows may lie: cameras of several suppliers, say. accuses: whether who alone has rows apart is named.
     """
 
     check: str
@@ -35,6 +35,7 @@ class Asked:
     floor: float
     bank: Floats
     least: float = 0.0
+    accuses: bool = False
 
 
 def report(view: View, x: Floats, asked: Asked) -> CheckReport:
@@ -64,13 +65,34 @@ def report(view: View, x: Floats, asked: Asked) -> CheckReport:
     honest = np.setdiff1d(np.arange(len(x)), suspects)
     p = bulk_p(seen.score, seen.score[honest])
     enough = (np.bincount(view.label, minlength=len(view.classes)) >= LEAST_ROWS)[view.label]
-    return CheckReport(outcome, seen.score, p, None, {}, tuple(map(int, suspects)), exhibits, looked=enough)
+    cells = _accused(view, seen, named, groups) if asked.accuses else {}
+    return CheckReport(outcome, seen.score, p, None, cells, tuple(map(int, suspects)), exhibits, looked=enough)
 
 
 def _standing(seen: Common, least: float) -> list[int]:
     """Classes with rows apart: Bonferroni over the classes of the set."""
     unlikely = seen.log_p + np.log(len(seen.log_p)) < np.log(LEVEL)
     return [int(c) for c in np.flatnonzero(unlikely & (seen.gap >= least))]
+
+
+def _accused(view: View, seen: Common, named: list[int], groups: list[Rows]) -> dict[tuple[int, int], float]:
+    """Adjusted p of the cell that most rows apart of each class come from.
+
+    It is innocent where the rows are honest (Bonferroni over classes), or where others' rows would be apart as well: as many of one
+    supplier by chance among rows of the class drawn at random (hypergeometric tail, Bonferroni over its suppliers). The larger of
+    the two p-values holds for either.
+    """
+    from scipy.stats import hypergeom
+
+    out = {}
+    for c, rows in zip(named, groups, strict=True):
+        of_class = np.bincount(view.supplier[view.label == c], minlength=len(view.suppliers))
+        count = np.bincount(view.supplier[rows], minlength=len(view.suppliers))
+        s = int(count.argmax())
+        chance = hypergeom.sf(count[s] - 1, of_class.sum(), of_class[s], len(rows)) * (of_class > 0).sum()
+        if count[s] >= MOSTLY * len(rows):
+            out[s, c] = float(min(1.0, max(len(seen.log_p) * np.exp(seen.log_p[c]), chance)))
+    return out
 
 
 def _difference(view: View, c: int, rows: Rows) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """Joining what the checks say: suppliers first, then cells, then rows inside what was named.
 
-Four checks accuse (label-errors, leave-one-supplier-out, cell-difference, recurring-patch). Each controls its own
-family-wise error over suppliers or cells by Holm at a quarter of 5 %, so that a supplier is named exactly where a
+Five checks accuse (label-errors, leave-one-supplier-out, cell-difference, recurring-patch, spectral). Each controls its own
+family-wise error over suppliers or cells by Holm or Bonferroni at a fifth of 5 %, so that a supplier is named exactly where a
 check found something against it, and together they accuse an innocent with probability at most 5 % where the
 empirical nulls hold. p-values are combined by Bonferroni; ranks are never averaged.
 """
@@ -19,7 +19,7 @@ from countermark.checks.data._view import View
 
 Floats = NDArray[np.float64]
 ALPHA = 0.05
-ACCUSING = 4
+ACCUSING = 5
 SHARE = ALPHA / ACCUSING
 UNINFORMED = 0.002  # weight of a check that suspects nothing, as a share of rows
 PRIOR = float(np.log((0.9 / 0.1) / (0.01 / 0.99)))

@@ -87,8 +87,8 @@ def _finding(view: View, cell: Cell, p: float, seen: tuple[str, ...]) -> Finding
 
 CHECK = Check(
     ID,
-    4,
+    5,
     run,
-    "cells: Holm-adjusted p below 1.25 %; all rows of a named cell",
-    "an innocent supplier in at most 1.25 % of screenings, where the empirical null holds; rows: none promised",
+    "cells: Holm-adjusted p below 1 %; all rows of a named cell",
+    "an innocent supplier in at most 1 % of screenings, where the empirical null holds; rows: none promised",
 )

@@ -106,8 +106,8 @@ def _finding(view: View, s: int, rows: NDArray[np.intp], p: float, seen: tuple[s
 
 CHECK = Check(
     ID,
-    6,
+    7,
     run,
-    "suppliers: Holm-adjusted p below 1.25 %; their rows: posterior above 0.9",
-    "an innocent supplier in at most 1.25 % of screenings, where the empirical null holds; rows: one less the expected precision",
+    "suppliers: Holm-adjusted p below 1 %; their rows: posterior above 0.9",
+    "an innocent supplier in at most 1 % of screenings, where the empirical null holds; rows: one less the expected precision",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from countermark.tracing.code import Floats
 AS_IT_STANDS, REARRANGED, UNLIKE, ABSENT = "as it stands", "rearranged", "unlike the original", "not there"
 _ENOUGH, _SURE = 0.2, 0.6
 _SHARE, _LARGEST = 0.9, 1e30
-_MOST_ALIKE = 16
+_MOST_ALIKE, _MOST_KNOWN = 16, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,10 @@ class _Search:
         """Find them one after the other, the surest first; what fits nothing is taken as it stands, where it can be."""
         out: dict[str, Aligned] = {}
         while self.pending and (best := self._best()):
-            name, pair, rows, columns = best
-            out[name], *axes = pair.aligned(rows, columns, REARRANGED)
+            name, pair, side, known, label = best
+            out[name], *axes = pair.aligned(*_matched(pair, side, known), REARRANGED)
+            # What was useful last stands first: the stream of a transformer, and the layer before in a chain.
+            self._known.sort(key=lambda axis: id(axis) != label[0])
             self._known = [*(axis for axis in axes if not self._knows(axis)), *self._known]
             self.taken.add(pair.source)
             del self.pending[name]
@@ -161,17 +164,17 @@ class _Search:
             out[name] = _unlike(pairs[0])
         return out
 
-    def _best(self) -> tuple[str, _Pair, Axis, Axis] | None:
-        best: tuple[float, str, _Pair, int, Axis] | None = None
+    def _best(self) -> tuple[str, _Pair, int, Axis, tuple[int, ...]] | None:
+        most, best = _ENOUGH, None
         for name, pairs in self.pending.items():
             for pair in (one for one in pairs if one.source not in self.taken):
                 for side, known, label in self._candidates(pair):
                     fit = self._fit(pair, side, known, label)
-                    if fit >= _ENOUGH and (best is None or fit > best[0]):
-                        best = fit, name, pair, side, known
-                    if fit >= _SURE:
-                        return _matched(name, pair, side, known)
-        return _matched(*best[1:]) if best else None
+                    if fit >= most:
+                        most, best = fit, (name, pair, side, known, label)
+                    if best and fit >= _SURE:
+                        return best
+        return best
 
     def _candidates(self, pair: _Pair) -> Iterator[tuple[int, Axis, tuple[int, ...]]]:
         """Side, order of it that could bring the pair together, and what tells that order from others."""
@@ -181,7 +184,8 @@ class _Search:
                 continue
             if here == there:
                 yield side, Axis.same(here), (0,)
-            for axis in self._known:  # kept as long as this search, so that its id is its own
+            fitting = (axis for axis in self._known if axis.fitted(here, there))
+            for axis in islice(fitting, _MOST_KNOWN):  # kept as long as this search, so that its id is its own
                 for nesting, fitted in enumerate(axis.fitted(here, there)):
                     yield from ((side, fitted.rescaled(power), (id(axis), nesting, power)) for power in (-1, 0, 1))
 
@@ -199,9 +203,10 @@ class _Search:
         )  # fmt: skip
 
 
-def _matched(name: str, pair: _Pair, side: int, known: Axis) -> tuple[str, _Pair, Axis, Axis]:
+def _matched(pair: _Pair, side: int, known: Axis) -> tuple[Axis, Axis]:
+    """Orders of rows and columns, one of which is known."""
     other = match(*_facing(pair, side, known))
-    return (name, pair, other, known) if side == 1 else (name, pair, known, other)
+    return (other, known) if side == 1 else (known, other)
 
 
 def _facing(pair: _Pair, side: int, known: Axis) -> tuple[Floats, Floats]:

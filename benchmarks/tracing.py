@@ -122,7 +122,7 @@ def copies(options: argparse.Namespace) -> None:
     for name, found in hits.items():
         told(name, sum(found), len(found), f"lowest score {min(lowest[name]):.2f} thresholds"
              + (f", accuracy {np.mean(kept[name]):.3f}" if kept[name] else ""))  # fmt: skip
-    mean, error = np.mean(lost), np.std(lost, ddof=1) / len(lost) ** 0.5
+    mean, error = np.mean(lost), np.std(lost, ddof=min(1, len(lost) - 1)) / len(lost) ** 0.5
     print(
         f"  cost in accuracy, points: {100 * mean:.3f} [{100 * (mean - 1.96 * error):.3f}, {100 * (mean + 1.96 * error):.3f}] over {len(lost)} copies"
     )
@@ -213,7 +213,7 @@ def innocents(options: argparse.Namespace) -> None:
         np.zeros(limits.shape, int),
         np.zeros(len(copies), int),
         np.full(len(copies), -np.inf),
-        2000,
+        100,
         time.process_time(),
     )
     for at in range(0, options.innocents, step):

@@ -21,7 +21,7 @@ CHIPS = 8192
 COALITION = 8
 """Colluders up to whom the code is built."""
 NODES = np.array([18, 84, 172, 238], np.uint8)
-_BLOCK = 512
+_BLOCK = 64
 _LAMBDAS = np.geomspace(0.2, 60.0, 64)
 
 

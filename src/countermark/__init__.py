@@ -4,7 +4,7 @@ The public Python API is these names and no others; each is imported when it is 
 
     deliver(desk, folder, addressee=...)        sign a folder for somebody
     receive(desk, folder, examine=...)          admit or refuse a delivery
-    screen(images, labels, suppliers, ...)      look for poison, name the supplier
+    screen(dataset) or screen(images, labels, suppliers, ...)  look for poison, name the supplier
     screen_table(table, label=...)              the same for rows of a table
     screen_signals(signals, labels, ...)        the same for clips of sound and other series
     inspect(path)                               read model files, executing nothing
@@ -26,7 +26,7 @@ _PUBLIC = {
     "load": "lifecycle.verify:open_model",
     "receive": "lifecycle.receive:receive",
     "release": "lifecycle.release:release",
-    "screen": "checks.data.battery:screen",
+    "screen": "lifecycle.screen_claimed:screen",
     "screen_signals": "checks.data.screen_signals:screen_signals",
     "screen_table": "checks.data.screen_table:screen_table",
     "verify": "lifecycle.verify:verify_model",

@@ -15,7 +15,7 @@ from countermark.keys.document import OWNERS
 from countermark.keys.trust import Trust
 from countermark.passport.slip import Shown, Slip, verify
 from countermark.passport.times import NONE, Times
-from countermark.statement.predicates import acts, checked, rows, training, verdict
+from countermark.statement.predicates import acts, checked, dispute, rows, training, verdict
 
 _Reader = Callable[[dict[str, Any]], object]
 _ANYBODY = frozenset[str]()
@@ -24,6 +24,7 @@ _MAY: dict[str, tuple[frozenset[str], _Reader]] = {
     checked.SCREENING: (_DATA_OWNER, checked.Checked.from_json),
     rows.QUARANTINE: (_DATA_OWNER, rows.Quarantine.from_json),
     rows.DECISION: (_DATA_OWNER, rows.Decision.from_json),
+    dispute.DISPUTE: (frozenset({"supplier"}), dispute.Dispute.from_json),
     training.TYPE: (frozenset({"trainer"}), training.Training.from_json),
     checked.INSPECTION: (_ANYBODY, checked.Checked.from_json),  # whose inspections and trials count is policy's to say
     checked.TRIAL: (_ANYBODY, checked.Checked.from_json),

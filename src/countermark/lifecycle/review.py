@@ -19,7 +19,7 @@ from countermark import dsse
 from countermark.canonical import Fields
 from countermark.errors import NothingToVerify, Unusable
 from countermark.formats.decode import Decoder
-from countermark.lifecycle import book, entitled, rows
+from countermark.lifecycle import book, entitled, letters, rows
 from countermark.lifecycle.contract import BATCH
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.rows import Row
@@ -81,6 +81,8 @@ def suspects(desk: Desk) -> list[Suspect]:
                 seen.setdefault(row_id, []).append(f"{finding['check']}: {finding['what']}")
     flagged = Fields(said.facts, "screening facts").texts("flagged")
     by_id = {row.id: row for row in rows.listed(desk)}
+    for row_id, answer in letters.disputed(desk).items():
+        seen.setdefault(row_id, []).append(f"disputed by {answer.supplier}: {answer.says}")
     out = [Suspect(by_id[i], "; ".join(seen.get(i, ["flagged"]))) for i in flagged if i in by_id]
     return sorted(out, key=lambda s: (s.row.supplier, s.row.entry.path))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from countermark.checks.data._given import Known
 from countermark.checks.data._work import Work
 from countermark.checks.data.battery import screen as run_battery
 from countermark.checks.data.screening import Screening
@@ -125,9 +126,7 @@ def _battery(desk: Desk, contract: Contract | None, listed: Sequence[Row], work:
         deliveries=[r.delivery for r in listed],
         ids=[r.id for r in listed],
         contract=contract.rows if contract and contract.rows else None,
-        delivered=[r.label for r in listed],
-        aside=[r.id in selection.aside for r in listed],
-        work=work,
+        known=Known([r.label for r in listed], [r.id in selection.aside for r in listed], work=work),
         **how,
     )
 

@@ -8,6 +8,7 @@ import pytest
 
 from countermark.checks.data import battery, contract
 from countermark.checks.data._check import Check, CheckReport
+from countermark.checks.data._given import Known
 from countermark.checks.data._view import View
 from countermark.checks.data.battery import CHECKS, looked_away, run_checks, screen
 from countermark.checks.data.screening import Screening
@@ -115,9 +116,13 @@ def test_decisions_count_against_the_contract_as_they_stand() -> None:
     agreed = contract.counts([other, *labels[1:]], list(data.supplier))
     breach = screen(data.images, labels, list(data.supplier), contract=agreed)
     assert isinstance(breach.checks["data/contract"].outcome, Found)
-    relabelled = screen(data.images, [other, *labels[1:]], list(data.supplier), contract=agreed, delivered=labels)
+    relabelled = screen(data.images, [other, *labels[1:]], list(data.supplier), contract=agreed, known=Known(labels))
     rejected = screen(
-        data.images, labels, list(data.supplier), contract=agreed, aside=[True] + [False] * (len(labels) - 1)
+        data.images,
+        labels,
+        list(data.supplier),
+        contract=agreed,
+        known=Known(aside=[True] + [False] * (len(labels) - 1)),
     )
     for result in (relabelled, rejected):
         assert isinstance(result.checks["data/contract"].outcome, Passed)

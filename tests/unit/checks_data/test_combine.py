@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import made_up_parts
 import numpy as np
+import pytest
 
 from countermark.checks.data import _combine
 from countermark.checks.data._check import CheckReport
@@ -20,10 +21,10 @@ def view() -> View:
     return made_up_parts.view_of(SET)
 
 
-def test_suppliers_are_named_at_a_fifth_of_five_percent() -> None:
-    adjusted, named = _combine.named_suppliers(np.array([0.0024, 0.5, 0.5, 0.5]))
-    assert named == [0] and adjusted[0] == 0.0096
-    assert _combine.named_suppliers(np.array([0.0026, 0.5, 0.5, 0.5]))[1] == []
+def test_suppliers_are_named_at_their_share_of_five_percent() -> None:
+    adjusted, named = _combine.named_suppliers(np.array([0.0029, 0.5, 0.5, 0.5]))
+    assert named == [0] and adjusted[0] == 0.0116
+    assert _combine.named_suppliers(np.array([0.0031, 0.5, 0.5, 0.5]))[1] == []
 
 
 def test_cells_pay_for_their_supplier() -> None:
@@ -52,9 +53,9 @@ def test_combined_result() -> None:
     by_cell = CheckReport(Passed(), cell_p={(s, c): 0.001}, suspects=tuple(map(int, rows)))
     by_row = CheckReport(Passed(), row_p=np.full(len(seen.label), 0.4), supplier_p=np.full(4, 0.2))
     reports = {"a": by_cell, "b": by_row}
-    q, loudest = _combine.supplier_q(seen, reports)
-    assert q[s] == 0.005 and loudest[s] == "a"
-    assert _combine.cell_q(reports, (s, c)) == 0.005
+    p, q, loudest = _combine.supplier_q(seen, reports)
+    assert p[s] == 0.001 and q[s] == pytest.approx(0.001 / 0.24) and loudest[s] == "a"
+    assert _combine.cell_q(reports, (s, c)) == (0.001, pytest.approx(0.001 / 0.24))
     assert np.flatnonzero(_combine.flagged(seen, reports)).tolist() == rows.tolist()
     p = _combine.row_p(seen, reports)
     assert ((p > 0) & (p <= 1)).all()
@@ -78,3 +79,12 @@ def test_a_check_that_found_nothing_does_not_dilute_one_that_did() -> None:
     quiet = {name: CheckReport(Passed(), row_p=rng.random(n)) for name in "abc"}
     alone = _combine.row_p(seen, {"strong": CheckReport(Passed(), row_p=strong, expected=30.0), **quiet})
     assert set(np.argsort(alone)[:28]) <= set(range(30))
+
+
+def test_shares_add_up_and_spectral_has_a_small_one() -> None:
+    assert 4 * _combine.SHARE + sum(_combine.SHARES.values()) == pytest.approx(_combine.ALPHA)
+    seen = view()
+    said = {"data/spectral": CheckReport(Passed(), cell_p={(0, 0): 0.0021, (1, 0): 0.0019})}
+    p, q, loudest = _combine.supplier_q(seen, said)
+    assert (q < _combine.ALPHA).tolist() == [False, True, False, False]
+    assert p[1] == 0.0019 and loudest[1] == "data/spectral"

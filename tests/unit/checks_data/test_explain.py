@@ -32,7 +32,9 @@ def test_a_planted_row_is_told_with_who_found_it_and_where_it_stands(result: Scr
     patch = next(c for c in told.checks if c.check == "data/recurring-patch")
     assert patch.set_aside and patch.rank == 1 and patch.of == len(DATA.label)
     assert patch.tied == DATA.planted.sum() - 1
-    assert patch.found and "carry one pattern" in patch.found[0] and "0.8" in patch.operating and "1 %" in patch.alarms
+    assert (
+        patch.found and "carry one pattern" in patch.found[0] and "0.8" in patch.operating and "1.2 %" in patch.alarms
+    )
     assert told.rank <= DATA.planted.sum() and told.p == result.row_p[PLANTED]
     # A backdoored row looks right to a head that saw its twins.
     assert told.heads[0].likely[0][0] == "part-03"

@@ -1,9 +1,10 @@
 """Joining what the checks say: suppliers first, then cells, then rows inside what was named.
 
 Five checks accuse (label-errors, leave-one-supplier-out, cell-difference, recurring-patch, spectral). Each controls its own
-family-wise error over suppliers or cells by Holm or Bonferroni at a fifth of 5 %, so that a supplier is named exactly where a
+family-wise error over suppliers or cells by Holm or Bonferroni at its share of 5 %, so that a supplier is named exactly where a
 check found something against it, and together they accuse an innocent with probability at most 5 % where the
-empirical nulls hold. p-values are combined by Bonferroni; ranks are never averaged.
+empirical nulls hold. p-values are combined by weighted Bonferroni; ranks are never averaged. Spectral's share is small: where rows
+stand apart at all, its p-values are.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from countermark.checks.data._view import View
 
 Floats = NDArray[np.float64]
 ALPHA = 0.05
-ACCUSING = 5
-SHARE = ALPHA / ACCUSING
+SHARE = 0.012
+SHARES = {"data/spectral": 0.002}
+"""Of the 5 % that accusing checks may spend; `SHARE` is that of each of the other four."""
 UNINFORMED = 0.002  # weight of a check that suspects nothing, as a share of rows
 PRIOR = float(np.log((0.9 / 0.1) / (0.01 / 0.99)))
 
@@ -51,21 +53,29 @@ def named_cells(view: View, cells: list[tuple[int, int]], p: Floats) -> tuple[di
     return dict(zip(cells, map(float, adjusted), strict=True)), [int(i) for i in np.flatnonzero(adjusted < SHARE)]
 
 
-def supplier_q(view: View, reports: Mapping[str, CheckReport]) -> tuple[Floats, list[str]]:
-    """(suppliers,) combined adjusted p-values, and the check that spoke loudest about each."""
-    q, loudest = np.ones(len(view.suppliers)), [""] * len(view.suppliers)
+def combined(check: str, p: Floats | float) -> Floats:
+    """q of a check's adjusted p-values: they are below 5 % where the p-values are below the check's share of it."""
+    return np.minimum(1.0, np.asarray(p, float) * (ALPHA / SHARES.get(check, SHARE)))
+
+
+def supplier_q(view: View, reports: Mapping[str, CheckReport]) -> tuple[Floats, Floats, list[str]]:
+    """(suppliers,) adjusted p-values and combined ones, and whose they are: of the check that spoke loudest about each."""
+    p, q, loudest = np.ones(len(view.suppliers)), np.ones(len(view.suppliers)), [""] * len(view.suppliers)
     for name, report in reports.items():
         own = np.ones(len(q)) if report.supplier_p is None else report.supplier_p.copy()
-        for (s, _), p in report.cell_p.items():
-            own[s] = min(own[s], p)
-        for s in map(int, np.flatnonzero(own < q)):
-            q[s], loudest[s] = own[s], name
-    return np.clip(q * ACCUSING, 0, 1), loudest
+        for (s, _), cell in report.cell_p.items():
+            own[s] = min(own[s], cell)
+        weighed = combined(name, own)
+        for s in map(int, np.flatnonzero(weighed < q)):
+            p[s], q[s], loudest[s] = own[s], weighed[s], name
+    return p, q, loudest
 
 
-def cell_q(reports: Mapping[str, CheckReport], cell: tuple[int, int]) -> float:
-    """Combined adjusted p-value of one cell."""
-    return min(1.0, ACCUSING * min((r.cell_p.get(cell, 1.0) for r in reports.values()), default=1.0))
+def cell_q(reports: Mapping[str, CheckReport], cell: tuple[int, int]) -> tuple[float, float]:
+    """Adjusted p-value of one cell and the combined one: of the check that spoke loudest."""
+    own = [(r.cell_p.get(cell, 1.0), name) for name, r in reports.items()]
+    q, p = min(((float(combined(name, p)), p) for p, name in own), default=(1.0, 1.0))
+    return p, q
 
 
 def flagged(view: View, reports: Mapping[str, CheckReport]) -> NDArray[np.bool_]:

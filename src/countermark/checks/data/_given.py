@@ -19,16 +19,30 @@ from countermark.formats.image import sniff
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What a workspace knows of rows that a first look does not; None where it is not known.
+
+    Attributes:
+        delivered: n labels as the suppliers gave them, where decisions changed some. aside: n, whether a row is set aside; it is screened
+            all the same, and not counted against the contract.
+        sizes: n (width, height) that the pictures had before they were brought to one size; read from files where absent.
+        work: what earlier screenings left of these rows; it takes the place of their files.
+    """
+
+    delivered: Sequence[str] | None = None
+    aside: Sequence[bool] | None = None
+    sizes: Sequence[tuple[int, int]] | None = None
+    work: Work | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Beside:
     """What `battery.screen` takes beside rows, each as described there; None where it is not known."""
 
     deliveries: Sequence[str] | None = None
-    delivered: Sequence[str] | None = None
-    aside: Sequence[bool] | None = None
-    sizes: Sequence[tuple[int, int]] | None = None
     files: Sequence[bytes] | None = None
     tests: tuple[NDArray[np.uint8], Sequence[str]] | None = None
-    work: Work | None = None
+    known: Known = Known()
 
     def put(self, view: View) -> View:
         """A view of the same pictures that knows all this.
@@ -36,22 +50,26 @@ class Beside:
         Raises:
             Unusable: not one per row, or test pictures of another size. FormatRefused: a file is no picture.
         """
-        each = {"sizes": self.sizes, "files": self.files, "deliveries": self.deliveries}
+        each = {"sizes": self.known.sizes, "files": self.files, "deliveries": self.deliveries}
         for what, given in each.items():
             if given is not None and len(given) != len(view.label):
                 raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
         view = replace(self._with_files(view), tests=self._tests(view))
         if self.deliveries is not None:
             view = _with_deliveries(view, self.deliveries)
-        return view if self.delivered is None and self.aside is None else replace(view, counts=self._counts(view))
+        return (
+            view
+            if self.known.delivered is None and self.known.aside is None
+            else replace(view, counts=self._counts(view))
+        )
 
     def _with_files(self, view: View) -> View:
         """What is known of the files: themselves, or what a first look at them told."""
         looked: dict[str, Sequence[Any]] = {} if self.files is None else {CODING: _codings(self.files)}
-        if self.work is not None:
-            looked = dict(self.work.look.told)
-            view = replace(view, properties=self.work.look.properties)
-        sizes = self.sizes
+        if self.known.work is not None:
+            looked = dict(self.known.work.look.told)
+            view = replace(view, properties=self.known.work.look.properties)
+        sizes = self.known.sizes
         if CODING in looked and sizes is None:
             sizes = [(one["width"], one["height"]) for one in looked[CODING]]
         return replace(view, files=self.files, looked=looked, sizes=None if sizes is None else np.array(sizes, np.intp))
@@ -72,9 +90,10 @@ class Beside:
         labels, suppliers = (
             [names[i] for i in code] for names, code in ((view.classes, view.label), (view.suppliers, view.supplier))
         )
-        kept = [i for i, out in enumerate(self.aside if self.aside is not None else [False] * len(labels)) if not out]
+        known = self.known
+        kept = [i for i, out in enumerate(known.aside if known.aside is not None else [False] * len(labels)) if not out]
         now = count_rows([labels[i] for i in kept], [suppliers[i] for i in kept])
-        return count_rows(labels if self.delivered is None else self.delivered, suppliers), now
+        return count_rows(labels if known.delivered is None else known.delivered, suppliers), now
 
 
 def _codings(files: Sequence[bytes]) -> list[dict[str, Any] | None]:

@@ -37,23 +37,23 @@ def not_applicable(view: View, checks: Iterable[Check]) -> dict[str, str]:
 
 
 def _suppliers(view: View, reports: dict[str, CheckReport]) -> tuple[SupplierResult, ...]:
-    q, loudest = _combine.supplier_q(view, reports)
+    p, q, loudest = _combine.supplier_q(view, reports)
     reasons = _reasons(reports)
     return tuple(
         SupplierResult(
-            s, float(qi) / _combine.ACCUSING, float(qi), bool(qi < _combine.ALPHA),
+            s, float(pi), float(qi), bool(qi < _combine.ALPHA),
             reasons.get(s, check) if qi < _combine.ALPHA else "",
         )
-        for s, qi, check in zip(view.suppliers, q, loudest, strict=True)
+        for s, pi, qi, check in zip(view.suppliers, p, q, loudest, strict=True)
     )  # fmt: skip
 
 
 def _cells(view: View, reports: dict[str, CheckReport], named: set[str]) -> tuple[CellResult, ...]:
     out = []
     for s, c, _ in view.cells:
-        q, supplier = _combine.cell_q(reports, (s, c)), view.suppliers[s]
+        (p, q), supplier = _combine.cell_q(reports, (s, c)), view.suppliers[s]
         stands = supplier in named and q < _combine.ALPHA
-        out.append(CellResult(supplier, view.classes[c], q / _combine.ACCUSING, q, stands))
+        out.append(CellResult(supplier, view.classes[c], p, q, stands))
     return tuple(out)
 
 

@@ -25,11 +25,10 @@ from countermark.checks.data import (
 )
 from countermark.checks.data._check import Check, CheckReport
 from countermark.checks.data._features import NET, PATCHES, called, features_of, taught_here
-from countermark.checks.data._given import Beside, frozen
+from countermark.checks.data._given import Beside, Known, frozen
 from countermark.checks.data._joined import joined, not_applicable
 from countermark.checks.data._prepare import Progress, prepare
 from countermark.checks.data._view import View
-from countermark.checks.data._work import Work
 from countermark.checks.data.screening import Features, Screening
 from countermark.engines.engine import Engine, Threads, one_thread
 from countermark.errors import Unusable
@@ -54,15 +53,12 @@ def screen(
     deliveries: Sequence[str] | None = None,
     ids: Sequence[str] | None = None,
     contract: Mapping[str, Mapping[str, int]] | None = None,
-    delivered: Sequence[str] | None = None,
-    aside: Sequence[bool] | None = None,
-    sizes: Sequence[tuple[int, int]] | None = None,
     files: Sequence[bytes] | None = None,
     tests: tuple[NDArray[np.uint8], Sequence[str]] | None = None,
     seed: int = 0,
     engine: Engine | None = None,
     progress: Progress | None = None,
-    work: Work | None = None,
+    known: Known | None = None,
 ) -> Screening:
     """Screen training data for poison, and name the supplier.
 
@@ -74,14 +70,12 @@ def screen(
         features: `"net"` trains a small network here, out of fold by suppliers, for `data/label-errors` alone; `"patches"` does not.
         deliveries: n delivery ids; among a supplier's rows, earlier deliveries stand before later ones. Used for row names where `ids` is
             absent. ids: n unique row names.
-        contract: supplier -> class -> rows agreed. delivered: n labels as the suppliers gave them, where decisions changed
-            some. aside: n, whether a row is set aside; it is screened all the same, and not counted against the contract.
-        sizes: n (width, height) that the pictures had before they were brought to one size; read from `files` where absent.
+        contract: supplier -> class -> rows agreed.
         tests: pictures of a test set, uint8 (m, h, w) or (m, h, w, 3) of the size of `images`, and their names: rows that stand in it are told.
         files: n encoded pictures as delivered, for checks that look at bytes. seed: of sampling and folds: same seed, same result.
         engine: how feature extraction is spread; by default two threads of this process.
         progress: called with (stage, share done, 0 to 1).
-        work: what earlier screenings of a workspace left of these rows, for `lifecycle.screen`; it takes the place of `files`.
+        known: what a workspace knows besides, for `lifecycle.screen`.
 
     Raises:
         Unusable: shapes disagree, fewer than two suppliers or classes, row ids repeat, `model` is none or answers with
@@ -92,6 +86,8 @@ def screen(
     if features not in (PATCHES, NET):
         raise Unusable(f"features {features!r}", mend=f'"{PATCHES}" or "{NET}"')
     names = list(ids) if ids is not None else [f"{tag}/{i}" for i, tag in enumerate(tags)]
+    known = known or Known()
+    work = known.work
     if work is not None and model is not None:
         work.frozen = None  # frames are of patches
     spread = features_of(model, seed, engine or Threads(WORKERS), progress, work)
@@ -99,7 +95,7 @@ def screen(
         view, rows = prepare(images, labels, suppliers, names, contract, seed, spread)
         if work is not None:
             view, rows = frozen(view, rows, spread, work)
-        view = Beside(deliveries, delivered, aside, sizes, files, tests, work).put(view)
+        view = Beside(deliveries, files, tests, known).put(view)
         view, single = taught_here(view, progress) if features == NET else (view, None)
         return screened(view, Features(called(model), rows.dimensions, view.heads.accuracy, single), progress)
 

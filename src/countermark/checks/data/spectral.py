@@ -24,5 +24,10 @@ def run(view: View) -> CheckReport:
 
 
 CHECK = Check(
-    NAME, 3, run, OPERATING + "; who alone has four fifths of its rows apart is named", ALARMS, of=("pictures",)
+    NAME,
+    3,
+    run,
+    OPERATING + "; who alone has four fifths of its rows apart is named below p = 0.002",
+    ALARMS,
+    of=("pictures",),
 )

@@ -1,6 +1,6 @@
 """Three kinds of small networks that really learn, and a thief's further training of their copies. Needs torch.
 
-Weights go in and out as NumPy arrays by name. Fashion-MNIST is read from a folder with its four .gz files (Debian: dataset-fashion-mnist).
+Weights go in and out as NumPy arrays by name. Fashion-MNIST: four .gz files in the folder FASHION_MNIST (Debian: dataset-fashion-mnist).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-FASHION = Path(os.environ.get("FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
+FASHION = Path(os.environ.get("FASHION_MNIST", "fashion-mnist"))
 Weights = dict[str, np.ndarray]
 RATE = 1e-3
 

@@ -54,6 +54,7 @@ COMMANDS: dict[str, Entry] = {
     "witness": Entry(KEPT, "Watch the ledger, and cosign it as long as it only grows."),
     "policy": Entry(KEPT, "What must have been shown before a model is admitted."),
     "oms": Entry(KEPT, "OpenSSF Model Signing bundles, in and out."),
+    "fingerprint": Entry(KEPT, "Mark licensees' copies of a model, and trace a leaked one."),
     "proof": Entry(KEPT, "That one file, or some of its bytes, belongs to a tree digest."),
     "demo": Entry(TOOLS, "The case studies, end to end, on this machine."),
     "doctor": Entry(TOOLS, "What is missing here, and how to install it."),

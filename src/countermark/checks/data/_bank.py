@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-BUMPS = (2, 4)
+BUMPS = (1, 2, 4)
 
 
 def patterns(height: int, width: int, dimensions: int) -> Floats:
-    """Cosine waves of every frequency, and square bumps of two sizes at every second place: float32 (k, dimensions).
+    """Cosine waves of every frequency, and single pixels and square bumps of two sizes at every second place: float32 (k, dimensions).
 
     Args:
         height, width: of the brightness that the first height x width dimensions hold; the rest is 0 in every pattern.

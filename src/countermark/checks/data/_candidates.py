@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-DIRECTIONS, GUESSES, STEPS = 6, 3, 3
+DIRECTIONS, GUESSES, STEPS = 6, 12, 3
 FEWEST_APART = 3
 OUTLYING = 2.5
 

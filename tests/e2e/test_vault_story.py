@@ -16,10 +16,12 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("uvicorn")
 
 import vault_story as play
+from test_howto_keys import FENCE
 from vault_story import Story
 
 from countermark.sandbox import exposure
 
+PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "vault.md"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not test_doubles.HAS_SWTPM, reason=test_doubles.NO_SWTPM),
@@ -91,7 +93,7 @@ def test_6_the_plant_opens_and_serves_it_under_its_licence(story: Story) -> None
     assert seen["opened"]["protection"] in ("host-bound", "at rest only")
     assert (seen["opened"]["protection"] == "at rest only") == bool(seen["opened"]["ways"])
     assert "none named, and plant is a licensee" in seen["unlicensed"]
-    assert "part-00" in str(seen["answer"])
+    assert "part-03" in str(seen["answer"])
 
 
 def test_7_a_copied_folder_opens_nowhere_else(story: Story) -> None:
@@ -116,3 +118,15 @@ def test_9_a_leaked_and_fine_tuned_copy_is_traced_to_its_plant(story: Story) -> 
     assert [one["licensee"] for one in seen["traced"]["named"]] == ["plant"]
     assert seen["traced"]["false_accusation"] <= 1e-6
     assert not seen["unmarked"]["named"]
+
+
+def test_10_the_tutorial_shows_what_was_typed(story: Story) -> None:
+    story.upto("leak")
+    at, shown = "", 0
+    for line in "".join(FENCE.findall(PAGE.read_text())).splitlines():
+        if line.startswith("# at "):
+            at = line.removeprefix("# at ")
+            continue
+        assert play.as_shown(f"{at}: {line}") in story.typed, line
+        shown += 1
+    assert shown > 40

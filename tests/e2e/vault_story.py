@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -92,14 +93,21 @@ class Story:
     memory: Path
     seen: dict[str, Any] = field(default_factory=dict)
     failed: str = ""
+    typed: list[str] = field(default_factory=list)
 
     def type(self, *words: str | Path, at: str, exit: int = 0) -> Said:
         """Type ``countermark WORDS`` in a party's folder; fails unless it ends with `exit`."""
+        self.note(words, at)
         out, err = io.StringIO(), io.StringIO()
         with contextlib.chdir(self.here / at), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = run([str(word) for word in words])
         assert code == exit, f"at {at}: {words} ended with {code}:\n{out.getvalue()}{err.getvalue()}"
         return Said(code, out.getvalue(), err.getvalue())
+
+    def note(self, words: tuple[str | Path, ...], at: str) -> None:
+        """Keep a line for the tutorial's sake, which shows the lines that were typed."""
+        line = as_shown(f"{at}: countermark {shlex.join(map(str, words))}")
+        self.typed.append(line.replace(str(self.memory), "/dev/shm").replace(f"{self.here}/", "../"))
 
     def upto(self, act: str) -> Any:
         """Play the story as far as an act that was not played yet; what that act saw. A failed act ends the story."""
@@ -128,9 +136,18 @@ class Story:
         return str(self.seen[f"tpm {name}"])
 
 
+def as_shown(line: str) -> str:
+    """A typed line without what differs from run to run: digests, ports, the software TPM's address, ``--json``."""
+    line = re.sub(r"\?tcti=swtpm:host=127\.0\.0\.1,port=\d+", "", re.sub(r" --json| --port 0", "", line)).replace(
+        "'", ""
+    )
+    return re.sub(r"http://127\.0\.0\.1:\d+", "URL", re.sub(r"\b[0-9a-f]{64}\b|\bFINGERPRINT\b|\bMODEL\b", "HEX", line))
+
+
 @contextlib.contextmanager
 def server(story: Story, *words: str | Path, at: str) -> Iterator[str]:
     """A server of the program in a process of its own; its address."""
+    story.note(words, at)
     command = [sys.executable, "-m", "countermark", *map(str, words), "--port", "0"]
     with subprocess.Popen(command, cwd=story.here / at, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -320,12 +337,20 @@ def operate(story: Story) -> dict[str, Any]:
         ).json()
         story.seen["elsewhere"] = _elsewhere(story, url)
     story.type("key", "api", "line", "--out", "line.key", at="plant")
+    _photograph(story)
     unlicensed = story.type(
         "serve", story.memory / "plant-model", "--passport", "plant-model.cmpass", at="plant", exit=1
     ).err
     with server(story, *serving(story, "plant"), at="plant") as url:
         answer = _query(story, url)
     return {"opened": opened, "unlicensed": unlicensed, "answer": answer.json()}
+
+
+def _photograph(story: Story) -> None:
+    """A photograph of the plant's own: of a part that the model knows, and no row that it was trained on."""
+    parts = honest(7, classes=4, suppliers=2, makers=1, rows=17)
+    row = np.flatnonzero(parts.label == "part-03")[-1]
+    Image.fromarray(parts.images[row]).save(story.here / "plant/photo.png")
 
 
 def asked(story: Story, url: str, chip: str) -> list[str]:
@@ -339,9 +364,17 @@ def serving(story: Story, chip: str, licence: str = "plant") -> list[str | Path]
 
 
 def _query(story: Story, url: str, exit: int = 0) -> Said:
-    picture = sorted((story.here / "manufacturer/acme-parts/part-00").iterdir())[0]
-    return story.type("query", url, picture, "--model", story.seen["release"]["model"], "--api-key-file", "line.key", "--json", at="plant",
-                      exit=exit)  # fmt: skip
+    words = [
+        "query",
+        url,
+        "photo.png",
+        "--model",
+        story.seen["release"]["model"],
+        "--api-key-file",
+        "line.key",
+        "--json",
+    ]
+    return story.type(*words, at="plant", exit=exit)
 
 
 def _elsewhere(story: Story, url: str) -> dict[str, str]:

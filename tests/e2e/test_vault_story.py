@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -58,7 +59,9 @@ def test_1_two_suppliers_deliver_sealed(story: Story) -> None:
 
 
 def test_2_the_broker_is_told_what_may_run(story: Story) -> None:
-    assert sorted(story.upto("agree")) == ["code", "command", "environment", "policy", "recipe"]
+    claims = story.upto("agree")
+    assert sorted(claims) == ["code", "command", "environment", "policy", "recipe"]
+    assert claims["policy"] == hashlib.sha256((story.here / "manufacturer/trained.toml").read_bytes()).hexdigest()
 
 
 def test_3_the_data_is_opened_inside_the_agreed_run_alone(story: Story) -> None:
@@ -100,8 +103,8 @@ def test_7_a_copied_folder_opens_nowhere_else(story: Story) -> None:
     told = story.upto("copied")
     assert "nobody sealed this file for that key" in told["a key of its own"]
     assert "not enrolled" in told["the broker, another TPM"]
-    assert told["the licence, another TPM"]
-    assert "host" in told["the licence, no TPM"]
+    assert "host: expected a quote by TPM key" in told["the licence, another TPM"]
+    assert "host: expected proof by tpm" in told["the licence, no TPM"]
 
 
 def test_8_a_revoked_plant_stops_within_the_printed_delay(story: Story) -> None:
@@ -130,3 +133,4 @@ def test_10_the_tutorial_shows_what_was_typed(story: Story) -> None:
         assert play.as_shown(f"{at}: {line}") in story.typed, line
         shown += 1
     assert shown > 40
+    assert all(text in PAGE.read_text() for text in (play.RECIPE, *play.RULES.values()))

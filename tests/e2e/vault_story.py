@@ -229,6 +229,8 @@ def agree(story: Story) -> dict[str, str]:
     """The trainer says what will run; each supplier lets the broker give its key for exactly that. Returns the claims."""
     shutil.copy(vault_train.__file__, story.here / "trainer/train.py")
     (story.here / "trainer/recipe.toml").write_text(RECIPE)
+    story.carry("manufacturer/trained.toml", to="trainer")
+    (story.here / "trainer/countermark.toml").write_text('policy = "trained.toml"\n')
     key = story.type("broker", "key", "trainer", "--json", at="trainer").json()["id"]
     claims: dict[str, str] = story.type("train", "--claims", "--json", "--", "python", "train.py", at="trainer").json()["claims"]  # fmt: skip
     told = "claims = { " + ", ".join(f'{name} = "{value}"' for name, value in claims.items()) + " }\n"
@@ -335,7 +337,6 @@ def operate(story: Story) -> dict[str, Any]:
         opened = story.type(
             *asked(story, url, "plant"), "--out", story.memory / "plant-model", "--json", at="plant"
         ).json()
-        story.seen["elsewhere"] = _elsewhere(story, url)
     story.type("key", "api", "line", "--out", "line.key", at="plant")
     _photograph(story)
     unlicensed = story.type(
@@ -404,9 +405,9 @@ def _refused(story: Story, chip: str) -> str:
 
 
 def copied(story: Story) -> dict[str, str]:
-    """What the copied folder was told, while the plant's own was opened."""
-    told: dict[str, str] = story.seen["elsewhere"]
-    return told
+    """What the copied folder is told on another host."""
+    with server(story, "broker", "serve", at="vault") as url:
+        return _elsewhere(story, url)
 
 
 def revoke(story: Story) -> dict[str, Any]:

@@ -121,6 +121,7 @@ def test_9_a_leaked_and_fine_tuned_copy_is_traced_to_its_plant(story: Story) -> 
     assert [one["licensee"] for one in seen["traced"]["named"]] == ["plant"]
     assert seen["traced"]["false_accusation"] <= 1e-6
     assert not seen["unmarked"]["named"]
+    assert not seen["distilled"]["named"], "a limit, told in the tutorial: a new network carries no mark"
 
 
 def test_10_the_tutorial_shows_what_was_typed(story: Story) -> None:

@@ -443,13 +443,34 @@ def leak(story: Story) -> dict[str, Any]:
     x, y = vault_train.shrunk(own.images), np.array([int(label[-1]) for label in own.label])
     vault_train.descend(weights, x, y, 100, 0.03)
     onnx.save(vault_train.written(weights, 4), story.here / "manufacturer/leaked.onnx")
-    onnx.save(vault_train.written([w + 0.0 for w in _unmarked(story)], 4), story.here / "manufacturer/unrelated.onnx")
+    onnx.save(vault_train.written(_unmarked(story), 4), story.here / "manufacturer/unrelated.onnx")
     (story.here / "manufacturer/licensees.txt").write_text("plant\nharbour\nquarry\n")
     words = ("--original", "model/model.onnx", "--key", "works.fingerprint", "--licensees", "licensees.txt", "--json")
     traced = story.type("fingerprint", "trace", "leaked.onnx", *words, at="manufacturer", exit=1).json()
+    onnx.save(vault_train.written(_distilled(weights, x), 4), story.here / "manufacturer/distilled.onnx")
+    new = story.type("fingerprint", "trace", "distilled.onnx", *words, at="manufacturer", exit=3).json()
     other = story.type("fingerprint", "trace", "unrelated.onnx", *words, at="manufacturer", exit=3).json()
     moved = float(np.abs(weights[0] - before).mean() / before.std())
-    return {"traced": traced, "unmarked": other, "accuracy": vault_train.accuracy(weights, x, y), "moved": moved}
+    return {
+        "traced": traced,
+        "unmarked": other,
+        "distilled": new,
+        "accuracy": vault_train.accuracy(weights, x, y),
+        "moved": moved,
+    }
+
+
+def _distilled(teacher: list[Any], x: Any) -> list[Any]:
+    """A new network that learnt from the copy's answers: what no fingerprint in weights survives."""
+    rng = np.random.default_rng(1)
+    first, bias, second, last = teacher
+    answers = (np.maximum(x @ first + bias, 0) @ second + last).argmax(axis=1)
+    pupil = [
+        rng.normal(0, len(w) ** -0.5, w.shape).astype(np.float32) if w.ndim == 2 else np.zeros_like(w) for w in teacher
+    ]
+    vault_train.descend(pupil, x, answers, vault_train.STEPS, vault_train.RATE)
+    assert vault_train.accuracy(pupil, x, answers) > 0.9
+    return pupil
 
 
 def _unmarked(story: Story) -> list[Any]:

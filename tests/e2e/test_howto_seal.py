@@ -103,9 +103,12 @@ def test_a_changed_file_leaves_nothing_behind(sealed) -> None:
 
 def test_a_delivery_sealed_for_its_receiver(project) -> None:
     project("recipients", "new", "manufacturer", "--signed", at="manufacturer")
+    project("recipients", "new", "acme", at="acme")
     said = project(
-        "deliver", "photos", "--seal-for", "../manufacturer/manufacturer.sealpub", "--json", at="acme"
-    ).json()
+        "deliver", "photos", "--seal-for", "../manufacturer/manufacturer.sealpub", "--seal-for", "acme.sealpub", "--json",
+        at="acme",
+    ).json()  # fmt: skip
+    project("open", "photos.cmsealed", "--key", "acme.sealkey", "--out", "back", at="acme")
     assert Path(said["sealed"]).name == "photos.cmsealed"
     for name in ("photos.cmsealed", "photos.cmsealed.manifest", "photos.cmsealed.recipients", "photos.cmdelivery"):
         (project.here / "acme" / name).rename(project.here / "manufacturer" / name)

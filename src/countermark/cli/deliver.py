@@ -15,6 +15,8 @@ from countermark.cli._show import View
 from countermark.errors import TrustRefused, Unusable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from countermark.keys.document import Party, TrustDocument
     from countermark.lifecycle.deliver import Outlook
     from countermark.lifecycle.desk import Desk
@@ -40,13 +42,16 @@ MOST_FIELDS = 40
 @click.option("--strip", is_flag=True, help="Write FOLDER.stripped, its pictures without metadata that tells of people, places "
               "and devices, and deliver that.")  # fmt: skip
 @click.option(
-    "--seal-for", metavar="KEY", help="Seal the folder for this .sealpub key too, and hand that over instead of it."
+    "--seal-for",
+    multiple=True,
+    metavar="KEY",
+    help="Seal the folder for this .sealpub key too, and hand that over instead of it; may be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Show classes, counts and what would be refused; sign nothing.")
 @with_view
 @with_desk
 def deliver(
-    folder: Path, addressee: str | None, replace: bool, admitted: bool, cached: bool, strip: bool, seal_for: str | None,
+    folder: Path, addressee: str | None, replace: bool, admitted: bool, cached: bool, strip: bool, seal_for: tuple[str, ...],
     dry_run: bool, desk: Desk, view: View,
 ) -> Answer:  # fmt: skip
     """Sign a folder of training data for its receiver.
@@ -97,8 +102,8 @@ def deliver(
     )  # fmt: skip
 
 
-def _sealed(desk: Desk, folder: Path, key: str) -> Path:
-    """The folder sealed as a dataset, for its receiver alone."""
+def _sealed(desk: Desk, folder: Path, keys: Sequence[str]) -> Path:
+    """The folder sealed as a dataset, for those named alone."""
     from countermark.artefact.walk import measure
     from countermark.cli._sealing import recipient
     from countermark.lifecycle import seal as sealing
@@ -106,7 +111,14 @@ def _sealed(desk: Desk, folder: Path, key: str) -> Path:
 
     target = folder.with_name(folder.name + sealing.SUFFIX)
     form = Form(chunk=chunk_for("dataset", *measure(folder)))
-    sealing.seal(folder, target, [recipient(key, desk.space.root)], sealing.sealer_of(desk), kind="dataset", form=form)
+    sealing.seal(
+        folder,
+        target,
+        [recipient(key, desk.space.root) for key in keys],
+        sealing.sealer_of(desk),
+        kind="dataset",
+        form=form,
+    )
     return target
 
 

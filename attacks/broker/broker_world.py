@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from countermark import dsse
 from countermark.broker import prove
 from countermark.broker.log import ReleaseLog
 from countermark.broker.policy import PAYLOAD_TYPE, ReleasePolicy, Rule
@@ -99,3 +100,13 @@ class World:
         """Enrol the owner and take his deposit."""
         self.deposits().enrol("acme", [self.owner.public])
         broker.accept("acme", *self.envelopes(rules or [self.rule()], sequence=sequence))
+
+    def resigned(self, by: FileSigner, owner: str, rules: Sequence[Rule]) -> tuple[bytes, bytes, bytes]:
+        """The attack: another tenant signs this asset's public papers anew as its own, the broker's copy of the key among them."""
+        manifest, listed, _ = (dsse.Envelope.from_bytes(data) for data in self.envelopes(rules))
+        _, _, policy = self.envelopes(rules, owner=owner, by=by)
+        return (
+            sign_envelope(manifest.payload_type, manifest.payload, [by]).to_bytes(),
+            sign_envelope(listed.payload_type, listed.payload, [by]).to_bytes(),
+            policy,
+        )

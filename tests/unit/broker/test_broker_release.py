@@ -13,6 +13,7 @@ from broker_world import BEGIN, END, NOW, World
 
 from countermark import canonical
 from countermark.broker import prove
+from countermark.broker.challenges import SWEPT_FROM
 from countermark.broker.evidence import DOMAIN
 from countermark.broker.log import Record
 from countermark.broker.request import Answer, Evidence, Request
@@ -165,6 +166,57 @@ def test_a_tenant_neither_reads_nor_changes_what_another_deposited(world: World)
         asked, key = asking(other, broker, other.asset(owner="rival"), by=other.host)
         assert prove.content_key(other.asset(owner="rival"), broker.release(asked), key, None) == other.key
         assert [entry.owner for entry, _ in log.of("rival")] == ["rival"] and not list(log.of("acme"))
+
+
+def test_a_tenant_who_signs_anothers_papers_as_his_own_gets_no_key(world: World) -> None:
+    """What a sealer signs is public, the broker's copy of the key included, and nothing in that copy names him."""
+    rival, host = signer.generate("statement"), signer.generate("host")
+    papers = world.resigned(rival, "rival", [world.rule(keys=frozenset({host.public.id}))])
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker)
+        world.deposits().enrol("rival", [rival.public])
+        with pytest.raises(PolicyRefused, match="another owner"):
+            broker.accept("rival", *papers)
+        with pytest.raises(PolicyRefused, match=NOT_GRANTED):
+            broker.release(asking(world, broker, world.asset(owner="rival"), by=host)[0])
+        assert not list(log.records())
+        asked, mine = asking(world, broker)  # and whose it is still has it released
+        assert prove.content_key(world.asset(), broker.release(asked), mine, None) == world.key
+
+
+def test_an_owner_whose_keys_changed_deposits_anew(world: World) -> None:
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker)
+        before, world.owner = world.owner, signer.generate("statement")
+        world.deposits().enrol("acme", [world.owner.public])
+        with pytest.raises(PolicyRefused, match=NOT_GRANTED):
+            broker.release(asking(world, broker)[0])
+        with pytest.raises(SignatureRefused):
+            broker.accept("acme", *world.envelopes([world.rule()], sequence=3, by=before))
+        broker.accept("acme", *world.envelopes([world.rule()], sequence=2))
+        broker.release(asking(world, broker)[0])
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_is_set_back_gives_no_used_challenge_new_life(world: World, restarted: bool) -> None:
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker)
+        asked, _ = asking(world, broker)
+        broker.release(asked)
+        world.clock.now += 61
+        broker = world.broker(log) if restarted else broker
+        for _ in range(0 if restarted else SWEPT_FROM):  # so many that the oldest are forgotten
+            broker._challenges.spend(
+                broker._challenges.check(broker.challenge(), int(world.clock.now)), int(world.clock.now)
+            )
+        world.clock.now = NOW + 1
+        with pytest.raises(TrustRefused):
+            broker.release(asked)
+        broker.release(asking(world, broker)[0])
+        assert len(list(log.records())) == 2
 
 
 def test_rules_are_counted_across_restarts_and_a_raised_number_goes_on_counting(world: World) -> None:

@@ -219,6 +219,24 @@ def test_a_clock_that_is_set_back_gives_no_used_challenge_new_life(world: World,
         assert len(list(log.records())) == 2
 
 
+@pytest.mark.parametrize(
+    "point", ["00" * 32, "01" + "00" * 31, "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"]
+)
+def test_nothing_is_released_to_a_point_of_small_order(world: World, point: str) -> None:
+    """The attack: an ephemeral key with which anybody on the way agrees on the same secret, or that stops the broker."""
+    weak = hpke.SealingKey(hpke.XWING, hpke.generate().public.raw[:1184] + bytes.fromhex(point))
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker, world.rule(releases=1))
+        asked = Request.from_bytes(asking(world, broker)[0])
+        bare = dataclasses.replace(asked, key=weak)
+        bent = dataclasses.replace(bare, evidence=prove.by_key(world.host)(bare.binding()))
+        with pytest.raises(FormatRefused, match="nothing can be sealed"):
+            broker.release(bent.to_bytes())
+        broker.release(asking(world, broker)[0])  # and the rule's one release is not used up
+        assert len(list(log.records())) == 1
+
+
 def test_rules_are_counted_across_restarts_and_a_raised_number_goes_on_counting(world: World) -> None:
     with world.log() as log:
         broker = world.broker(log)

@@ -20,6 +20,7 @@ from countermark.errors import (
     FormatRefused,
     NothingToVerify,
     SignatureRefused,
+    StatementRefused,
     TrustRefused,
     Unusable,
 )
@@ -264,3 +265,10 @@ def test_keys_of_other_uses_and_parties_do_not_count(world: World, copy: World) 
         seal.verified(copy.sealed, both)
     with pytest.raises(SignatureRefused, match="use"):
         seal.manifests.by_keys([generate("oms", "ecdsa-p256").public])
+
+
+@pytest.mark.parametrize("issued", ["2026-1-1T0:0:0Z", "2026-11-27T00:00:00Z\n", "٢٠٢٦-11-27T00:00:00Z"])
+def test_a_manifest_has_its_time_in_one_form(world: World, issued: str) -> None:
+    manifest = seal.verified(world.sealed, world.reader).manifest
+    with pytest.raises(StatementRefused):
+        dataclasses.replace(manifest, issued=issued)

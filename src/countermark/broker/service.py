@@ -58,8 +58,9 @@ class Broker:
             As `Deposits.put`; TrustRefused: nothing in the list is for this broker. PolicyRefused: the asset is another owner's here.
         """
         sealed = self._deposits.check(owner, manifest, recipients, policy).sealed
-        secret, _ = content_key(sealed.recipients, sealed.manifest.prelude, self._root)
+        secret, stanza = content_key(sealed.recipients, sealed.manifest.prelude, self._root)
         wipe(secret)
+        self._deposits.refuse_anothers_name(owner, stanza.recipient)
         return self._deposits.put(owner, manifest, recipients, policy)
 
     def release(self, data: bytes) -> bytes:

@@ -108,6 +108,22 @@ class Deposits:
                     mend="find out whose it is; if that other deposit is the false one, remove it, and seal the asset anew",
                 )  # fmt: skip
 
+    def refuse_anothers_name(self, owner: str, recipient: str) -> None:
+        """A broker's copy of a key under a name that ends in ``.TENANT`` is that tenant's alone, however early another deposits it.
+
+        HPKE binds the name (`seal.stanza.Binding`): who signs the papers anew cannot change it. AES key wrap binds none.
+
+        Raises:
+            PolicyRefused: it is sealed to the broker for another tenant.
+        """
+        tenant = recipient.rpartition(".")[2]
+        known = OWNER.fullmatch(tenant) and (self._home / "tenants" / f"{tenant}.json").is_file()
+        if tenant not in (recipient, owner) and known:
+            raise PolicyRefused(
+                f"this asset was sealed to the broker for {tenant}", why=f"its copy of the key is named {recipient}",
+                mend="whoever sealed it deposits it",
+            )  # fmt: skip
+
     def _refuse_older(self, owner: str, new: Deposit) -> None:
         try:
             old = self.find(owner, new.policy.asset)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from broker_world import BEGIN, END, NOW, World
 
-from countermark import canonical
+from countermark import canonical, dsse
 from countermark.broker import prove
 from countermark.broker.challenges import SWEPT_FROM
 from countermark.broker.evidence import DOMAIN
@@ -30,6 +30,7 @@ from countermark.errors import (
     Unusable,
 )
 from countermark.keys import signer
+from countermark.keys.signer import sign_envelope
 from countermark.ledger.note import NoteKey
 from countermark.seal import hpke
 
@@ -183,6 +184,23 @@ def test_a_tenant_who_signs_anothers_papers_as_his_own_gets_no_key(world: World)
         assert not list(log.records())
         asked, mine = asking(world, broker)  # and whose it is still has it released
         assert prove.content_key(world.asset(), broker.release(asked), mine, None) == world.key
+
+
+def test_a_copy_named_for_its_owner_is_his_however_early_another_deposits_it(world: World) -> None:
+    rival, host = signer.generate("statement"), signer.generate("host")
+    papers = world.resigned(rival, "rival", [world.rule(keys=frozenset({host.public.id}))], broker="broker.acme")
+    envelope = dsse.Envelope.from_bytes(papers[1])
+    bent = sign_envelope(envelope.payload_type, envelope.payload.replace(b"broker.acme", b"broker"), [rival]).to_bytes()
+    with world.log() as log:
+        broker = world.broker(log)
+        world.deposits().enrol("acme", [world.owner.public])
+        world.deposits().enrol("rival", [rival.public])
+        with pytest.raises(PolicyRefused, match="for acme"):
+            broker.accept("rival", *papers)
+        with pytest.raises(TrustRefused, match="does not open"):  # the name is bound to the copy
+            broker.accept("rival", papers[0], bent, papers[2])
+        broker.accept("acme", *world.envelopes([world.rule()], broker="broker.acme"))
+        broker.release(asking(world, broker)[0])
 
 
 def test_an_owner_whose_keys_changed_deposits_anew(world: World) -> None:

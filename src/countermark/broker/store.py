@@ -1,8 +1,8 @@
 """What a broker keeps beside its log: tenants, the assets they deposited, collateral of enclaves. Files, each replaced in one step.
 
-An owner's manifest, list of recipients and release policy are kept as he signed them and verified again when they are read: whoever can
-write to the broker's disk can take a deposit away, or put an older one back as long as no newer one gave a key, and cannot change what an
-owner allowed.
+An owner's manifest, list of recipients and release policy are kept as he signed them and verified again when they are read, so that
+a damaged or changed file grants nothing. By which keys an owner is known is this folder's own word, signed by nobody: whoever can write
+here can enrol a key of his own, and has every key released that this broker opens. The log tells of it; nothing here prevents it.
 """
 
 from __future__ import annotations

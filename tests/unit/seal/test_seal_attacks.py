@@ -28,6 +28,7 @@ from countermark.keys.signer import generate
 from countermark.lifecycle import seal
 from countermark.seal import hpke, recipients
 from countermark.seal.container import Container
+from countermark.seal.header import Header
 from countermark.seal.opened import Opened
 from countermark.seal.prelude import derive, new_content_key, new_prelude
 from countermark.seal.recipients import Recipients
@@ -272,3 +273,8 @@ def test_a_manifest_has_its_time_in_one_form(world: World, issued: str) -> None:
     manifest = seal.verified(world.sealed, world.reader).manifest
     with pytest.raises(StatementRefused):
         dataclasses.replace(manifest, issued=issued)
+
+
+def test_a_header_does_not_show_the_salt_that_hides_its_tree(world: World) -> None:
+    header = Header("model", "m", True, "0" * 64, b"\xab" * 32, 1, 1)
+    assert repr(header.salt)[2:-1] not in repr(header) and header.salt.hex() not in repr(header)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from countermark import dsse
 from countermark.broker import prove
 from countermark.broker.log import ReleaseLog
 from countermark.broker.policy import PAYLOAD_TYPE, ReleasePolicy, Rule
@@ -64,7 +65,7 @@ class World:
         )  # type: ignore[arg-type]
 
     def envelopes(self, rules: Sequence[Rule], *, sequence: int = 1, owner: str = "acme", by: FileSigner | None = None,
-                  begin: datetime = BEGIN, end: datetime = END) -> tuple[bytes, bytes, bytes]:  # fmt: skip
+                  begin: datetime = BEGIN, end: datetime = END, broker: str = "broker") -> tuple[bytes, bytes, bytes]:  # fmt: skip
         """Manifest, list of recipients and policy, as their owner signs them."""
         by = by or self.owner
         said = Manifest(
@@ -78,7 +79,7 @@ class World:
             "2027-01-01T00:00:00Z",
         )
         public = self.root.public  # type: ignore[attr-defined]
-        listed = recipients.first(self.prelude, self.key, [hpke.HpkeRecipient("broker", public)], {})
+        listed = recipients.first(self.prelude, self.key, [hpke.HpkeRecipient(broker, public)], {})
         policy = ReleasePolicy(owner, self.prelude.asset, sequence, begin, end, tuple(rules))
         return (
             said.signed([by]).to_bytes(),
@@ -99,3 +100,15 @@ class World:
         """Enrol the owner and take his deposit."""
         self.deposits().enrol("acme", [self.owner.public])
         broker.accept("acme", *self.envelopes(rules or [self.rule()], sequence=sequence))
+
+    def resigned(
+        self, by: FileSigner, owner: str, rules: Sequence[Rule], broker: str = "broker"
+    ) -> tuple[bytes, bytes, bytes]:
+        """The attack: another tenant signs this asset's public papers anew as its own, the broker's copy of the key among them."""
+        manifest, listed, _ = (dsse.Envelope.from_bytes(data) for data in self.envelopes(rules, broker=broker))
+        _, _, policy = self.envelopes(rules, owner=owner, by=by)
+        return (
+            sign_envelope(manifest.payload_type, manifest.payload, [by]).to_bytes(),
+            sign_envelope(listed.payload_type, listed.payload, [by]).to_bytes(),
+            policy,
+        )

@@ -34,18 +34,21 @@ class Challenges:
     """Makes challenges and takes each one once; threads may share it.
 
     Args:
-        secret: 32 bytes. seconds: how long one lives. spent: challenges that a release was logged for.
+        secret: 32 bytes. seconds: how long one lives. spent: challenges that a release was logged for. now: POSIX seconds; of those
+            that had expired by then `spent` need not tell.
+
+    Time runs forward only: a clock that is set back would give what was used, expired and forgotten a second life.
     """
 
-    def __init__(self, secret: bytes, seconds: int, spent: Iterable[Challenge] = ()) -> None:
-        self._secret, self._seconds = secret, seconds
+    def __init__(self, secret: bytes, seconds: int, spent: Iterable[Challenge] = (), now: int = 0) -> None:
+        self._secret, self._seconds, self._latest = secret, seconds, now
         self._spent = {one.id: one.expires for one in spent}
         self._lock = threading.Lock()
         self._sweep_at = 0
 
     def issue(self, now: int) -> bytes:
         """A fresh challenge, 56 bytes."""
-        body = secrets.token_bytes(16) + (now + self._seconds).to_bytes(8, "big")
+        body = secrets.token_bytes(16) + (self._forward(now) + self._seconds).to_bytes(8, "big")
         return body + self._mac(body)
 
     def check(self, challenge: bytes, now: int) -> Challenge:
@@ -59,7 +62,7 @@ class Challenges:
             raise TrustRefused(
                 "this broker did not make that challenge", why="another did, or it was restarted", mend=_MEND
             )
-        expires = int.from_bytes(body[16:], "big")
+        expires, now = int.from_bytes(body[16:], "big"), self._forward(now)
         if now >= expires:
             raise TrustRefused("the challenge has expired", why=f"{now - expires} s ago", mend=_MEND)
         return Challenge(body[:16].hex(), expires)
@@ -70,11 +73,14 @@ class Challenges:
         Raises:
             TrustRefused: it was taken before. Unusable: too many were, in too short a time.
         """
+        now = self._forward(now)
         with self._lock:
             if challenge.id in self._spent:
                 raise TrustRefused("the challenge was used before", why="a request is answered once", mend=_MEND)
             if len(self._spent) >= SWEPT_FROM:
                 self._sweep(now)
+            if challenge.expires <= self._latest:  # expired, and perhaps forgotten, since it was checked
+                raise TrustRefused("the challenge has expired", mend=_MEND)
             if len(self._spent) >= MOST_SPENT:
                 raise Unusable("too many challenges were used in too short a time", mend="try again later")
             self._spent[challenge.id] = challenge.expires
@@ -84,6 +90,11 @@ class Challenges:
         if now >= self._sweep_at:
             self._spent = {name: ends for name, ends in self._spent.items() if ends > now}
             self._sweep_at = now + max(1, self._seconds // 4)
+
+    def _forward(self, now: int) -> int:
+        with self._lock:
+            self._latest = max(self._latest, now)
+            return self._latest
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.digest(self._secret, _LABEL + body, hashlib.sha256)

@@ -41,9 +41,10 @@ class Broker:
         self, deposits: Deposits, root: Identity, releases: log.ReleaseLog, secret: bytes, seconds: int, clock: Clock
     ) -> None:
         self._deposits, self._root, self._log, self._clock = deposits, root, releases, clock
-        past = releases.past(int(clock()))
+        now = int(clock())
+        past = releases.past(now)
         self._used, self._sequences = past.used, past.sequences
-        self._challenges = Challenges(secret, seconds, past.spent)
+        self._challenges = Challenges(secret, seconds, past.spent, now)
         self._lock = threading.Lock()
 
     def challenge(self) -> bytes:
@@ -54,11 +55,12 @@ class Broker:
         """Take a deposit, if this broker's key opens it.
 
         Raises:
-            As `Deposits.put`; TrustRefused: nothing in the list is for this broker.
+            As `Deposits.put`; TrustRefused: nothing in the list is for this broker. PolicyRefused: the asset is another owner's here.
         """
         sealed = self._deposits.check(owner, manifest, recipients, policy).sealed
-        secret, _ = content_key(sealed.recipients, sealed.manifest.prelude, self._root)
+        secret, stanza = content_key(sealed.recipients, sealed.manifest.prelude, self._root)
         wipe(secret)
+        self._deposits.refuse_anothers_name(owner, stanza.recipient)
         return self._deposits.put(owner, manifest, recipients, policy)
 
     def release(self, data: bytes) -> bytes:

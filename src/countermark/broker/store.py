@@ -1,13 +1,14 @@
 """What a broker keeps beside its log: tenants, the assets they deposited, collateral of enclaves. Files, each replaced in one step.
 
-An owner's manifest, list of recipients and release policy are kept as he signed them and verified again when they are read: whoever can
-write to the broker's disk can take a deposit away, or put an older one back as long as no newer one gave a key, and cannot change what an
-owner allowed.
+An owner's manifest, list of recipients and release policy are kept as he signed them and verified again when they are read, so that
+a damaged or changed file grants nothing. By which keys an owner is known is this folder's own word, signed by nobody: whoever can write
+here can enrol a key of his own, and has every key released that this broker opens. The log tells of it; nothing here prevents it.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,14 @@ from typing import Any
 from countermark import canonical, dsse
 from countermark.broker.policy import OWNER, PAYLOAD_TYPE, ReleasePolicy
 from countermark.canonical import Fields
-from countermark.errors import NothingToVerify, PolicyRefused, StatementRefused, TrustRefused, Unusable
+from countermark.errors import (
+    NothingToVerify,
+    PolicyRefused,
+    SignatureRefused,
+    StatementRefused,
+    TrustRefused,
+    Unusable,
+)
 from countermark.keys.verifier import PublicKey
 from countermark.seal.manifest import Verified, by_keys, verified
 from countermark.workspace.disk import Disk
@@ -47,6 +55,7 @@ class Deposits:
     def __init__(self, home: Path, disk: Disk | None = None) -> None:
         self._home, self._disk = home, disk or Disk()
         self._kept: dict[tuple[str, bytes], tuple[Any, Deposit]] = {}
+        self._writing = threading.Lock()
 
     def enrol(self, owner: str, keys: Sequence[PublicKey]) -> None:
         """Say by which statement keys an owner is known from now on; deposits that none of them signed stop counting.
@@ -68,10 +77,11 @@ class Deposits:
             manifest, recipients, policy: signed envelopes.
 
         Raises:
-            PolicyRefused: it is older. TrustRefused, SignatureRefused: not signed by the owner, or for another asset.
+            PolicyRefused: it is older, or another owner's asset. TrustRefused, SignatureRefused: not signed by the owner, or for another asset.
             StatementRefused, FormatRefused: malformed. NothingToVerify: no such owner is known.
         """
         new = self._verified(owner, _parsed(manifest, recipients, policy))
+        self._refuse_anothers(owner, new.policy.asset)
         self._refuse_older(owner, new)
         return new
 
@@ -81,16 +91,43 @@ class Deposits:
         Raises:
             As `check`. Unusable: it cannot be written.
         """
-        new = self.check(owner, manifest, recipients, policy)
-        folder = self._disk.folder(self._home / "deposits" / owner)
-        whole = {"format": FORMAT, **_parsed(manifest, recipients, policy)}
-        self._disk.write(folder / f"{new.policy.asset.hex()}.json", canonical.to_bytes(whole))
-        return new
+        with self._writing:
+            new = self.check(owner, manifest, recipients, policy)
+            folder = self._disk.folder(self._home / "deposits" / owner)
+            whole = {"format": FORMAT, **_parsed(manifest, recipients, policy)}
+            self._disk.write(folder / f"{new.policy.asset.hex()}.json", canonical.to_bytes(whole))
+            return new
+
+    def _refuse_anothers(self, owner: str, asset: bytes) -> None:
+        """One owner an asset, whoever deposits it first: nothing in a broker's copy of a key names its sealer, so that whoever signs
+        another's papers anew would have that key released by rules of his own. The copy is bound to the asset's id, which he cannot change."""
+        for standing in (self._home / "deposits").glob(f"*/{asset.hex()}.json"):
+            if standing.parent.name != owner:
+                raise PolicyRefused(
+                    "another owner deposited this asset here", why="a key is released by the rules of one owner alone",
+                    mend="find out whose it is; if that other deposit is the false one, remove it, and seal the asset anew",
+                )  # fmt: skip
+
+    def refuse_anothers_name(self, owner: str, recipient: str) -> None:
+        """A broker's copy of a key under a name that ends in ``.TENANT`` is that tenant's alone, however early another deposits it.
+
+        HPKE binds the name (`seal.stanza.Binding`): who signs the papers anew cannot change it. AES key wrap binds none.
+
+        Raises:
+            PolicyRefused: it is sealed to the broker for another tenant.
+        """
+        tenant = recipient.rpartition(".")[2]
+        known = OWNER.fullmatch(tenant) and (self._home / "tenants" / f"{tenant}.json").is_file()
+        if tenant not in (recipient, owner) and known:
+            raise PolicyRefused(
+                f"this asset was sealed to the broker for {tenant}", why=f"its copy of the key is named {recipient}",
+                mend="whoever sealed it deposits it",
+            )  # fmt: skip
 
     def _refuse_older(self, owner: str, new: Deposit) -> None:
         try:
             old = self.find(owner, new.policy.asset)
-        except (NothingToVerify, TrustRefused):
+        except (NothingToVerify, TrustRefused, SignatureRefused):
             return  # none, or one by a key that does not count any more
         versions = [(one.policy.sequence, one.sealed.recipients.version) for one in (old, new)]
         if versions[1][0] <= versions[0][0] or versions[1][1] < versions[0][1]:

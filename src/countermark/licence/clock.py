@@ -20,6 +20,8 @@ from countermark.licence.refusal import LicenceRefused
 
 WINDBACK = 24 * 3600
 """How far a clock may stand behind what is known, in seconds: time zones and summer time set by hand, and no more."""
+LAST = 250_000_000_000
+"""In the year 9892: later ones come from files that were edited or chips that were set forward, and have no date once a lease is added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +146,14 @@ def code_of(state: str, memory: Memory, seen: int) -> str:
 def reset(memory: Memory, to: int, system: int, ticks: Ticks | None) -> Memory:
     """An owner's reset, which was found to answer this state's code.
 
+    The epoch that was named before is forgotten with the time: one that no list ever reaches would lock the plant out for ever. The
+    lists and beacons that lie here, and each that comes, name it again.
+
     Raises:
         LicenceRefused: it sets a time that lies more than a day after this machine's clock.
     """
     _refuse_ahead(to, system, "the owner's reset sets")
-    return replace(memory, mark=to, resets=memory.resets + 1, chip=Paired(ticks, to) if ticks else None)
+    return Memory(to, resets=memory.resets + 1, chip=Paired(ticks, to) if ticks else None)
 
 
 def date(seconds: int) -> datetime:
@@ -190,7 +195,7 @@ def _by_chip(pair: Paired, ticks: Ticks | None, code: str) -> int:
             raise LicenceRefused("clock_rollback", expected=f"at least {before.milliseconds} ms on the chip's clock",
                                  seen=f"{ticks.milliseconds} ms", mend=way_back(code))  # fmt: skip
         return pair.at  # after a power cut it may show up to 70 minutes less, and says so
-    return pair.at + (ticks.milliseconds - before.milliseconds) // 1000
+    return min(LAST, pair.at + (ticks.milliseconds - before.milliseconds) // 1000)
 
 
 def _refuse_ahead(said: int, system: int, what: str) -> None:

@@ -20,12 +20,14 @@ from countermark import canonical
 from countermark.canonical import Fields
 from countermark.errors import StatementRefused, Unusable
 from countermark.licence.anchors import ZERO, Anchor, Anchored, Ticks, extended
-from countermark.licence.clock import Memory, Paired
+from countermark.licence.clock import LAST, Memory, Paired
 from countermark.licence.refusal import LicenceRefused
 from countermark.workspace.place import Workspace
 
 FORMAT = 1
-MOST_STATE_BYTES, MOST_HOSTS, MOST_LINKS = 1 << 20, 4096, 8
+MOST_STATE_BYTES, MOST_HOSTS = 1 << 20, 4096
+MOST_USAGES = 1024
+"""Links that a host ever used under one grant: a chain has eight, and each sublicence that replaces another is one more."""
 FOLDER = "licences"
 
 
@@ -102,7 +104,7 @@ def parse(data: bytes) -> tuple[State, bytes, bytes]:
     if fields.integer("format") != FORMAT:
         raise StatementRefused("licence state of an unknown format", mend="update Countermark")
     links = fields.object("usage")
-    if len(links) > MOST_LINKS:
+    if len(links) > MOST_USAGES:
         raise StatementRefused(f"licence state of {len(links)} links")
     out = State(
         fields.hex("root"), fields.hex("id", size=16), _memory(fields.object("memory")), fields.integer("sequence", least=1),
@@ -117,10 +119,18 @@ def _memory(value: Any) -> Memory:
     fields = Fields(value, "licence state: memory")
     chip = fields.optional("chip")
     out = Memory(
-        fields.integer("mark"), fields.integer("epoch"), fields.integer("resets"), _chip(chip) if chip else None
+        _moment(fields, "mark"), fields.integer("epoch"), fields.integer("resets"), _chip(chip) if chip else None
     )
     fields.done()
     return out
+
+
+def _moment(fields: Fields, name: str) -> int:
+    value = fields.integer(name)
+    if value > LAST:
+        raise StatementRefused(f"licence state: {name} is {value}, which is no date",
+                               mend="put the newest state back; where it is lost, the licensor grants anew")  # fmt: skip
+    return value
 
 
 def _chip_json(pair: Paired) -> dict[str, Any]:
@@ -139,7 +149,7 @@ def _chip(value: Any) -> Paired:
     ticks = Ticks(
         fields.integer("milliseconds"), fields.integer("resets"), fields.boolean("safe"), fields.text("chip", most=128)
     )
-    out = Paired(ticks, fields.integer("at"))
+    out = Paired(ticks, _moment(fields, "at"))
     fields.done()
     return out
 
@@ -247,6 +257,7 @@ class Store:
         """Make the next state durable, then anchor it. Call it under `lock`, with a state that `read` gave or a new one.
 
         Raises:
+            LicenceRefused: ``state``: it grew beyond what `read` takes; nothing was written, and the old one still counts.
             Unusable, MissingExtra: it cannot be written, or the anchor cannot be reached; the old state still counts, or this one
             is anchored at the next `read`.
         """
@@ -257,9 +268,11 @@ class Store:
             before = held.head
         new = replace(state, sequence=state.sequence + 1, count=held.count + 1 if held else 0, anchor=self.anchor)
         entry = new.entry()
-        self._space.disk.write(
-            self._path, canonical.to_bytes({"previous": before.hex(), "entry": canonical.from_bytes(entry)})
-        )
+        whole = canonical.to_bytes({"previous": before.hex(), "entry": canonical.from_bytes(entry)})
+        if len(new.usage) > MOST_USAGES or len(whole) > MOST_STATE_BYTES:
+            raise LicenceRefused("state", expected=f"at most {MOST_USAGES} licences and {MOST_STATE_BYTES} bytes",
+                                 seen=f"{len(new.usage)}, {len(whole)} bytes", mend="ask the licensor for a new grant")  # fmt: skip
+        self._space.disk.write(self._path, whole)
         if self._anchor is not None:
             self._anchor.advance(hashlib.sha256(entry).digest())
         return new
@@ -274,7 +287,7 @@ class Store:
         if data is None:
             return Seen(0)
         fields = Fields(canonical.from_bytes(data, what="licence clock", max_bytes=4096), "licence clock")
-        out = Seen(fields.integer("seen"), fields.text("boot", most=64), fields.integer("elapsed"))
+        out = Seen(_moment(fields, "seen"), fields.text("boot", most=64), fields.integer("elapsed"))
         fields.done()
         return out
 

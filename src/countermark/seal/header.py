@@ -6,7 +6,7 @@ file); it stands behind the JSON where it fits, else behind the files in the dat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from countermark import canonical
@@ -36,7 +36,7 @@ class Header:
     name: str
     single: bool
     tree: str
-    salt: bytes
+    salt: bytes = field(repr=False)
     size: int
     index: int
 

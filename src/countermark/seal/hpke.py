@@ -76,8 +76,16 @@ class SealingKey:
             raise FormatRefused("these bytes are no sealing key", why=str(error)) from error
 
     def encrypt(self, secret: bytes | bytearray, info: bytes) -> bytes:
-        """HPKE single-shot seal: encapsulated key, ciphertext, tag."""
-        return _SUITES[self.kind].encrypt(bytes(secret), self.loaded(), info)
+        """HPKE single-shot seal: encapsulated key, ciphertext, tag.
+
+        Raises:
+            FormatRefused: the X25519 half is a point of small order, with which everybody agrees on the same secret (RFC 7748, section 6.1).
+        """
+        try:
+            return _SUITES[self.kind].encrypt(bytes(secret), self.loaded(), info)
+        except ValueError as error:
+            raise FormatRefused("nothing can be sealed to this key", why=f"a point of small order: {error}",
+                                mend="its owner makes a new one") from error  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,12 +63,7 @@ class Manifest:
             raise StatementRefused(
                 f"a sealed manifest under the hash {self.hash!r:.40}", why=f"one of {', '.join(HASHES)}"
             )
-        try:
-            datetime.strptime(self.issued, "%Y-%m-%dT%H:%M:%SZ")
-        except ValueError as error:
-            raise StatementRefused(
-                f"a sealed manifest was issued at {self.issued!r:.40}", why="no such time"
-            ) from error
+        check_time(self.issued)
         self.prelude.check_size(self.size)
 
     def hashing(self) -> Hashing:

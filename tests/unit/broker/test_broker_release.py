@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from broker_world import BEGIN, END, NOW, World
 
-from countermark import canonical
+from countermark import canonical, dsse
 from countermark.broker import prove
+from countermark.broker.challenges import SWEPT_FROM
 from countermark.broker.evidence import DOMAIN
 from countermark.broker.log import Record
 from countermark.broker.request import Answer, Evidence, Request
@@ -29,6 +30,7 @@ from countermark.errors import (
     Unusable,
 )
 from countermark.keys import signer
+from countermark.keys.signer import sign_envelope
 from countermark.ledger.note import NoteKey
 from countermark.seal import hpke
 
@@ -165,6 +167,92 @@ def test_a_tenant_neither_reads_nor_changes_what_another_deposited(world: World)
         asked, key = asking(other, broker, other.asset(owner="rival"), by=other.host)
         assert prove.content_key(other.asset(owner="rival"), broker.release(asked), key, None) == other.key
         assert [entry.owner for entry, _ in log.of("rival")] == ["rival"] and not list(log.of("acme"))
+
+
+def test_a_tenant_who_signs_anothers_papers_as_his_own_gets_no_key(world: World) -> None:
+    """What a sealer signs is public, the broker's copy of the key included, and nothing in that copy names him."""
+    rival, host = signer.generate("statement"), signer.generate("host")
+    papers = world.resigned(rival, "rival", [world.rule(keys=frozenset({host.public.id}))])
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker)
+        world.deposits().enrol("rival", [rival.public])
+        with pytest.raises(PolicyRefused, match="another owner"):
+            broker.accept("rival", *papers)
+        with pytest.raises(PolicyRefused, match=NOT_GRANTED):
+            broker.release(asking(world, broker, world.asset(owner="rival"), by=host)[0])
+        assert not list(log.records())
+        asked, mine = asking(world, broker)  # and whose it is still has it released
+        assert prove.content_key(world.asset(), broker.release(asked), mine, None) == world.key
+
+
+def test_a_copy_named_for_its_owner_is_his_however_early_another_deposits_it(world: World) -> None:
+    rival, host = signer.generate("statement"), signer.generate("host")
+    papers = world.resigned(rival, "rival", [world.rule(keys=frozenset({host.public.id}))], broker="broker.acme")
+    envelope = dsse.Envelope.from_bytes(papers[1])
+    bent = sign_envelope(envelope.payload_type, envelope.payload.replace(b"broker.acme", b"broker"), [rival]).to_bytes()
+    with world.log() as log:
+        broker = world.broker(log)
+        world.deposits().enrol("acme", [world.owner.public])
+        world.deposits().enrol("rival", [rival.public])
+        with pytest.raises(PolicyRefused, match="for acme"):
+            broker.accept("rival", *papers)
+        with pytest.raises(TrustRefused, match="does not open"):  # the name is bound to the copy
+            broker.accept("rival", papers[0], bent, papers[2])
+        broker.accept("acme", *world.envelopes([world.rule()], broker="broker.acme"))
+        broker.release(asking(world, broker)[0])
+
+
+def test_an_owner_whose_keys_changed_deposits_anew(world: World) -> None:
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker)
+        before, world.owner = world.owner, signer.generate("statement")
+        world.deposits().enrol("acme", [world.owner.public])
+        with pytest.raises(PolicyRefused, match=NOT_GRANTED):
+            broker.release(asking(world, broker)[0])
+        with pytest.raises(SignatureRefused):
+            broker.accept("acme", *world.envelopes([world.rule()], sequence=3, by=before))
+        broker.accept("acme", *world.envelopes([world.rule()], sequence=2))
+        broker.release(asking(world, broker)[0])
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_is_set_back_gives_no_used_challenge_new_life(world: World, restarted: bool) -> None:
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker)
+        asked, _ = asking(world, broker)
+        broker.release(asked)
+        world.clock.now += 61
+        broker = world.broker(log) if restarted else broker
+        for _ in range(0 if restarted else SWEPT_FROM):  # so many that the oldest are forgotten
+            broker._challenges.spend(
+                broker._challenges.check(broker.challenge(), int(world.clock.now)), int(world.clock.now)
+            )
+        world.clock.now = NOW + 1
+        with pytest.raises(TrustRefused):
+            broker.release(asked)
+        broker.release(asking(world, broker)[0])
+        assert len(list(log.records())) == 2
+
+
+@pytest.mark.parametrize(
+    "point", ["00" * 32, "01" + "00" * 31, "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"]
+)
+def test_nothing_is_released_to_a_point_of_small_order(world: World, point: str) -> None:
+    """The attack: an ephemeral key with which anybody on the way agrees on the same secret, or that stops the broker."""
+    weak = hpke.SealingKey(hpke.XWING, hpke.generate().public.raw[:1184] + bytes.fromhex(point))
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker, world.rule(releases=1))
+        asked = Request.from_bytes(asking(world, broker)[0])
+        bare = dataclasses.replace(asked, key=weak)
+        bent = dataclasses.replace(bare, evidence=prove.by_key(world.host)(bare.binding()))
+        with pytest.raises(FormatRefused, match="nothing can be sealed"):
+            broker.release(bent.to_bytes())
+        broker.release(asking(world, broker)[0])  # and the rule's one release is not used up
+        assert len(list(log.records())) == 1
 
 
 def test_rules_are_counted_across_restarts_and_a_raised_number_goes_on_counting(world: World) -> None:

@@ -17,8 +17,9 @@ from countermark.errors import StatementRefused, Unusable
 from countermark.licence import chain as chains
 from countermark.licence.anchors import ZERO
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.state import Store, parse
+from countermark.licence.state import MOST_USAGES, Store, Usage, parse
 from countermark.licence.tenure import Tenure
+from countermark.statement.predicates.licence_claims import Sublicense
 
 
 def use(tenure: Tenure, queries: int) -> None:
@@ -226,3 +227,30 @@ def test_a_state_of_another_licence_is_refused(machine: Host) -> None:
     with store.lock(), pytest.raises(LicenceRefused) as caught:
         store.read()
     assert caught.value.claim == "state" and BEGIN
+
+
+def test_many_sublicences_under_one_grant_do_not_lock_a_host_out(tmp_path: Path, licensors: Licensors) -> None:
+    """A sublicence that is renewed by the month is another link each time; what was drawn under each is kept."""
+    grant = licensors.grant(claims(max_queries=Quota(1000, 0)))
+    for number in range(20):
+        said = claims("edge", sublicense=Sublicense(0, frozenset()), max_loads=100 + number, max_queries=Quota(10, 0))
+        links = [grant, licensors.grant(said, by=("plant",), parent=grant.digest)]
+        verified = chains.verify(links, licensors.trust, licensors.world.clock.now)
+        assert used(Host(tmp_path / "edge", licensors, verified, block=10).load()) == 10
+    state = Store(Host(tmp_path / "edge", licensors, verified).space, grant.digest).peek()
+    assert state is not None and state.of(grant.digest).drawn == 200
+
+
+@pytest.mark.parametrize("usage", [
+    {f"{number:064x}": Usage(1) for number in range(MOST_USAGES + 1)},
+    {f"{number:064x}": Usage(1, hosts=tuple(f"{one:068x}" for one in range(4000))) for number in range(8)},
+])  # fmt: skip
+def test_a_state_that_could_not_be_read_again_is_not_written(machine: Host, usage: dict[str, Usage]) -> None:
+    machine.load()
+    store = Store(machine.space, machine.chain.root.digest)
+    with store.lock():
+        before = store.read()
+        assert before is not None
+        with pytest.raises(LicenceRefused) as caught:
+            store.write(replace(before, usage=usage))
+        assert (caught.value.claim, store.read()) == ("state", before)

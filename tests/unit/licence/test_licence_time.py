@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
-from licence_world import BEGIN, DAY, Chip, Host, Licensors, claims, host, lease
+from licence_world import BEGIN, DAY, Chip, Host, Licensors, Revocation, claims, host, lease
 
+from countermark.errors import StatementRefused
 from countermark.licence.refusal import LicenceRefused
 from countermark.licence.tenure import Words
 
@@ -137,6 +139,38 @@ def test_an_owners_reset_serves_one_state_once(machine: Host) -> None:
     assert machine.load().granted.notes == () and machine.tenure().look().state.memory.resets == 1
     machine.sleep(38)
     assert refused(machine).claim == "lease"  # it is not applied again
+
+
+def test_an_owners_reset_takes_back_an_epoch_that_was_never_reached(tmp_path: Path, licensors: Licensors) -> None:
+    """Whoever has the time key, or mistypes, could otherwise lock plants out for ever with one beacon."""
+    machine = host(tmp_path / "plant", licensors, claims(lease=lease(), revocation=Revocation("https://example", 0)))
+    machine.words = Words(lists=licensors.revocations(1), beacons=licensors.beacon(BEGIN, epoch=10**9))
+    assert refused(machine).claim == "revocation"
+    machine.words = Words(lists=licensors.revocations(1))
+    assert refused(machine).claim == "revocation"
+    answer = licensors.reset(machine.tenure().look().code, BEGIN + 60)
+    machine.words = Words(lists=licensors.revocations(2), resets=answer)
+    assert machine.load().granted.notes == ()
+    machine.words = Words(lists=licensors.revocations(1), resets=answer)
+    assert refused(machine).claim == "revocation"  # the epochs that follow count again
+
+
+@pytest.mark.parametrize("file", ["state", "seen", "chip"])
+def test_a_time_that_no_date_has_is_refused_and_does_not_crash(tmp_path: Path, licensors: Licensors, file: str) -> None:
+    machine = host(
+        tmp_path / "plant", licensors, claims(lease=lease()), chip=Chip(head=None) if file == "chip" else None
+    )
+    machine.load()
+    if file == "chip":
+        machine.chip.milliseconds = 2**64 - 1  # its owner may set it forward: TPM2_ClockSet
+        assert refused(machine).claim == "clock_rollback"
+        return
+    path = next(machine.root.rglob("*.state.json" if file == "state" else "*.seen"))
+    said = json.loads(path.read_bytes())
+    (said["entry"]["memory"] if file == "state" else said)["mark" if file == "state" else "seen"] = 2**53 - 1
+    path.write_text(json.dumps(said))
+    with pytest.raises(StatementRefused, match="no date"):
+        machine.load()
 
 
 def test_a_reset_by_another_key_is_left_out(machine: Host, licensors: Licensors) -> None:

@@ -20,6 +20,7 @@ from countermark.errors import (
     FormatRefused,
     NothingToVerify,
     SignatureRefused,
+    StatementRefused,
     TrustRefused,
     Unusable,
 )
@@ -27,6 +28,7 @@ from countermark.keys.signer import generate
 from countermark.lifecycle import seal
 from countermark.seal import hpke, recipients
 from countermark.seal.container import Container
+from countermark.seal.header import Header
 from countermark.seal.opened import Opened
 from countermark.seal.prelude import derive, new_content_key, new_prelude
 from countermark.seal.recipients import Recipients
@@ -264,3 +266,15 @@ def test_keys_of_other_uses_and_parties_do_not_count(world: World, copy: World) 
         seal.verified(copy.sealed, both)
     with pytest.raises(SignatureRefused, match="use"):
         seal.manifests.by_keys([generate("oms", "ecdsa-p256").public])
+
+
+@pytest.mark.parametrize("issued", ["2026-1-1T0:0:0Z", "2026-11-27T00:00:00Z\n", "٢٠٢٦-11-27T00:00:00Z"])
+def test_a_manifest_has_its_time_in_one_form(world: World, issued: str) -> None:
+    manifest = seal.verified(world.sealed, world.reader).manifest
+    with pytest.raises(StatementRefused):
+        dataclasses.replace(manifest, issued=issued)
+
+
+def test_a_header_does_not_show_the_salt_that_hides_its_tree(world: World) -> None:
+    header = Header("model", "m", True, "0" * 64, b"\xab" * 32, 1, 1)
+    assert repr(header.salt)[2:-1] not in repr(header) and header.salt.hex() not in repr(header)

@@ -27,6 +27,7 @@ from countermark.statement.predicates.licence_claims import Claims, Licensee, Re
 from countermark.statement.statement import EVERYBODY, Statement
 
 TIME_KEY, JOURNAL, LIST = "licence-time.pem", "beacons.jsonl", "revoked.json"
+GRANTED, SUFFIX = "granted", ".licence"
 LIST_DAYS = 90
 BESIDE = "beside the licence"
 
@@ -110,7 +111,26 @@ def _signed(desk: Desk, above: Sequence[dsse.Envelope], claims: Claims) -> tuple
     except LicenceRefused as error:
         if error.claim != "co_signers":
             raise
+    return _kept(desk, made)
+
+
+def _kept(desk: Desk, made: tuple[dsse.Envelope, ...]) -> tuple[dsse.Envelope, ...]:
+    """A copy of what was signed here, so that a recall can name its licensee."""
+    disk = desk.space.disk
+    folder = disk.folder(disk.folder(desk.space.home / FOLDER) / GRANTED)
+    disk.write(folder / f"{made[-1].digest}{SUFFIX}", chains.to_file(made))
     return made
+
+
+def granted(desk: Desk) -> tuple[tuple[tuple[dsse.Envelope, ...], Path], ...]:
+    """Licences that were granted, narrowed or co-signed here, as they were signed, and where each lies.
+
+    Raises:
+        StatementRefused: one is malformed. Unusable: it cannot be read.
+    """
+    folder = desk.space.home / FOLDER / GRANTED
+    files = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+    return tuple((chains.from_file(read_file(file, chains.MOST_FILE_BYTES)), file) for file in files)
 
 
 def co_sign(desk: Desk, file: Path) -> tuple[dsse.Envelope, ...]:
@@ -124,7 +144,7 @@ def co_sign(desk: Desk, file: Path) -> tuple[dsse.Envelope, ...]:
     if desk.party not in said.claims.co_signers or said.context.project != desk.mark().fingerprint:
         raise LicenceRefused("co_signers", expected=", ".join(sorted(said.claims.co_signers)) or "nobody", seen=desk.party,
                              mend="only those sign whom the licence names")  # fmt: skip
-    return (*envelopes[:-1], add_signature(envelopes[-1], desk.signer("licence")))
+    return _kept(desk, (*envelopes[:-1], add_signature(envelopes[-1], desk.signer("licence"))))
 
 
 def newest_list(desk: Desk) -> tuple[bytes, RevokedLicences] | None:

@@ -6,15 +6,18 @@ do nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from countermark import dsse
-from countermark.errors import NothingToVerify, StatementRefused, TrustRefused, Unusable
+from countermark.errors import NothingToVerify, Refusal, StatementRefused, TrustRefused, Unusable
 from countermark.keys.document import moment
 from countermark.keys.signer import FileSigner, add_signature, generate, load, sign_envelope
+from countermark.keys.trust import Trust
 from countermark.licence import chain as chains
 from countermark.licence import word
 from countermark.licence.chain import Chain
@@ -131,6 +134,53 @@ def granted(desk: Desk) -> tuple[tuple[tuple[dsse.Envelope, ...], Path], ...]:
     folder = desk.space.home / FOLDER / GRANTED
     files = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
     return tuple((chains.from_file(read_file(file, chains.MOST_FILE_BYTES)), file) for file in files)
+
+
+def claimed(envelopes: Sequence[dsse.Envelope], trust: Trust, now: datetime) -> tuple[Claims, bool]:
+    """What a licence claims, and whether all its co-signers signed it: it counts only then.
+
+    Raises:
+        Refusal: it does not hold.
+    """
+    try:
+        return chains.verify(envelopes, trust, now).claims, True
+    except LicenceRefused as refusal:
+        if refusal.claim != "co_signers":
+            raise
+    return Licence.from_json(Statement.from_bytes(envelopes[-1].statement_bytes()).predicate).claims, False
+
+
+def evidence(desk: Desk, model: str, handed: Sequence[Path] = ()) -> list[dict[str, Any]]:
+    """Licences for a model that count now, as an assessment looks at them: those that were signed here, and those handed in.
+
+    Ended, revoked and not wholly co-signed ones are left out, and one kept here that does not hold any more.
+
+    Args:
+        model: tree digest, hex. handed: licence files, each of which must hold.
+
+    Raises:
+        Refusal: one that was handed in does not hold. Unusable: something cannot be read.
+    """
+    trust, now = desk.trust(), desk.now()
+    listed = newest_list(desk)
+    revoked = listed[1].licences if listed else frozenset[str]()
+    out = {}
+    for chain in (*_held(desk, trust, now), *(read(desk, file).chain for file in handed)):
+        claims, links = chain.claims, [link.digest for link in chain.links]
+        counts = moment(claims.not_before) <= now < moment(claims.not_after) and revoked.isdisjoint(links)
+        if claims.subject.digest == model and counts:
+            out[links[-1]] = {
+                "statement": links[-1], "signer": chain.leaf.issuer, "subject": model, "licensee": claims.licensee.party,
+                "uses": sorted(claims.uses), "until": claims.not_after, "host": claims.host.kind if claims.host else "denied",
+                "sealed": claims.subject.ciphertext_root is not None,
+            }  # fmt: skip
+    return [out[digest] for digest in sorted(out)]
+
+
+def _held(desk: Desk, trust: Trust, now: datetime) -> Iterator[Chain]:
+    for envelopes, _ in granted(desk):
+        with contextlib.suppress(Refusal):  # a recall tells of it; it is no evidence
+            yield chains.verify(envelopes, trust, now)
 
 
 def co_sign(desk: Desk, file: Path) -> tuple[dsse.Envelope, ...]:

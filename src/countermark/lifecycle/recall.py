@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from countermark import dsse
 from countermark.errors import NothingToVerify, Refusal, TreeRefused
 from countermark.keys.trust import Trust
-from countermark.licence import chain as chains
-from countermark.licence.refusal import LicenceRefused
 from countermark.lifecycle import book, entitled, rows, withdraw
 from countermark.lifecycle import license as licensing
 from countermark.lifecycle.desk import Desk
@@ -25,12 +21,9 @@ from countermark.statement.predicates import acts, training, verdict
 from countermark.statement.predicates import delivery as deliveries
 from countermark.statement.predicates import rows as row_predicates
 from countermark.statement.predicates.acts import Withdrawal
-from countermark.statement.predicates.licence import Licence
-from countermark.statement.predicates.licence_claims import Claims
 from countermark.statement.predicates.rows import Decision, Quarantine
 from countermark.statement.predicates.training import Training
 from countermark.statement.predicates.verdict import VerdictStatement
-from countermark.statement.statement import Statement
 
 _CHANGES = (deliveries.TYPE, row_predicates.QUARANTINE, row_predicates.DECISION, acts.WITHDRAWAL)
 
@@ -154,23 +147,13 @@ def _licences(desk: Desk, trust: Trust, lost: list[str]) -> dict[str, list[Licen
     for envelopes, file in licensing.granted(desk):
         links = [envelope.digest for envelope in envelopes]
         try:
-            claims, whole = _claims(envelopes, trust, desk.now())
+            claims, whole = licensing.claimed(envelopes, trust, desk.now())
         except Refusal as refusal:
             lost.append(f"licence {file.stem[:16]}: {refusal.what}")
             continue
         one = Licensed(claims.licensee.party, links[-1], claims.not_after, not revoked.isdisjoint(links), whole)
         out.setdefault(claims.subject.digest, []).append(one)
     return out
-
-
-def _claims(envelopes: Sequence[dsse.Envelope], trust: Trust, now: datetime) -> tuple[Claims, bool]:
-    """What a licence claims, and whether all its co-signers signed it."""
-    try:
-        return chains.verify(envelopes, trust, now).claims, True
-    except LicenceRefused as refusal:
-        if refusal.claim != "co_signers":
-            raise
-    return Licence.from_json(Statement.from_bytes(envelopes[-1].statement_bytes()).predicate).claims, False
 
 
 def _history(desk: Desk, trust: Trust) -> _History:

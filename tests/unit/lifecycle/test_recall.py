@@ -122,6 +122,12 @@ def test_licensees_of_a_touched_model_are_named_with_where_their_licence_stands(
         (SUPPLIER, stands, False, True), (SUPPLIER, gone, True, True), (SUPPLIER, waits, False, False),
     }  # fmt: skip
     assert other not in {one.licence for one in only.licences}
+    known = licence.evidence(small[OWNER], "1" * 64)
+    assert [(one["statement"], one["licensee"], one["host"], one["sealed"]) for one in known] == [
+        (stands, SUPPLIER, "denied", False)
+    ]
+    small.clock.move(days=31)
+    assert licence.evidence(small[OWNER], "1" * 64) == []
 
 
 def test_a_kept_licence_that_was_changed_is_told_and_names_nobody(small: World) -> None:

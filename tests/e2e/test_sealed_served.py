@@ -19,6 +19,7 @@ from test_howto_broker import listening
 from test_license_served import Plant, granted, plant  # noqa: F401 - a fixture
 
 from countermark.broker.policy import PAYLOAD_TYPE, ReleasePolicy
+from countermark.broker.service import Broker
 from countermark.errors import FormatRefused, PolicyRefused, TreeRefused, TrustRefused
 from countermark.guard import server, start
 from countermark.keys import signer
@@ -208,6 +209,12 @@ def test_the_command_with_a_key_file(plant: Plant, shell) -> None:  # noqa: F811
     assert "needs --with" in shell("serve", target, "--broker", "http://127.0.0.1:1", *terms, at=at, exit=2).err
 
 
+def challenge_of(broker: Broker, at: Plant) -> Path:
+    file = at.world.root / "plant.challenge"
+    file.write_bytes(broker.challenge())
+    return file
+
+
 def test_the_command_with_a_broker(plant: Plant, shell, tmp_path: Path) -> None:  # noqa: F811
     """The key of the real container, from a real broker, for this host's evidence and this licence alone; and what another host gets."""
     from countermark.broker.app import App
@@ -224,7 +231,7 @@ def test_the_command_with_a_broker(plant: Plant, shell, tmp_path: Path) -> None:
     away(plant)
     host.save(plant.world.root / "plant.hostkey")
     signer.generate("host").save(plant.world.root / "stranger.hostkey")
-    rule = broker_at.rule(recipient=SUPPLIER, releases=1, licence=licence)
+    rule = broker_at.rule(recipient=SUPPLIER, releases=2, licence=licence)
     now = plant.world.clock.now
     said = ReleasePolicy(
         OWNER, handle.manifest.prelude.asset, 1, now - timedelta(days=1), now + timedelta(days=9), (rule,)
@@ -243,7 +250,14 @@ def test_the_command_with_a_broker(plant: Plant, shell, tmp_path: Path) -> None:
             told, ended = serving(plant, *asking, plant.world.root / "plant.hostkey")
             assert "protection: " in told and ended == 0, told
             assert "protection: none" not in told
+            asked, ephemeral = plant.world.root / "plant.request", plant.world.root / "plant.request.sealkey"
+            shell("broker", "request", target, "--challenge", challenge_of(broker, plant), "--owner", OWNER, "--for", SUPPLIER,
+                  "--licence", plant.licence, "--with", plant.world.root / "plant.hostkey", "--out", asked, at=at)  # fmt: skip
+            answer = plant.world.root / "plant.answer"
+            answer.write_bytes(broker.release(asked.read_bytes()))
+            told, ended = serving(plant, target, "--answer", answer, "--request", asked, *terms)
+            assert ended == 0 and not ephemeral.exists(), told
             again = shell("serve", *asking, plant.world.root / "plant.hostkey", at=at, exit=1)
-            assert "the broker refuses" in again.err, "one release was allowed"
+            assert "the broker refuses" in again.err, "two releases were allowed"
     assert read_licence(plant.desk, plant.licence).chain.leaf.digest == licence
     assert papers(plant.papers, pinned(plant.desk), plant.desk.now())[1].digest == plant.digest

@@ -130,6 +130,18 @@ def test_licensees_of_a_touched_model_are_named_with_where_their_licence_stands(
     assert licence.evidence(small[OWNER], "1" * 64) == []
 
 
+def test_the_command_names_them(small: World, capsys: pytest.CaptureFixture[str]) -> None:
+    from countermark.cli.main import run
+
+    licensing_parties(small)
+    trained(small, "1" * 64)
+    digest = licensed(small, "1" * 64)
+    licence.revoke(small[OWNER], [digest])
+    assert run(["recall", "--supplier", SUPPLIER, "--workspace", str(small[OWNER].space.root)]) == 1
+    told = capsys.readouterr().out
+    assert digest[:16] in told and "revoked" in told and "another licensor's licensees" in " ".join(told.split())
+
+
 def test_a_kept_licence_that_was_changed_is_told_and_names_nobody(small: World) -> None:
     licensing_parties(small)
     trained(small, "1" * 64)

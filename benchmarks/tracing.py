@@ -7,7 +7,7 @@
     OMP_NUM_THREADS=1 python benchmarks/tracing.py speed
 
 Needs torch for all but the last two; Fashion-MNIST where FASHION_MNIST says (Debian: dataset-fashion-mnist). The strength as shipped was chosen on
-seeds 100 to 102; report others. Named: the guilty licensee reaches the threshold for 10,000 licensees at a false accusation of 1e-6. Intervals are
+seed 100 alone; report others. Named: the guilty licensee reaches the threshold for 10,000 licensees at a false accusation of 1e-6. Intervals are
 Wilson's, 95 %; the cost in accuracy is that of a mean over copies and seeds, by normal approximation over paired answers.
 """
 

@@ -36,6 +36,11 @@ def amended(document: TrustDocument) -> TrustDocument:
     return replace(document, parties=parties, policies=(Policy.from_bytes(POLICY).digest,))
 
 
+def amended_policy(document: TrustDocument) -> TrustDocument:
+    """What `POLICY` says now counts too."""
+    return replace(document, policies=(*document.policies, Policy.from_bytes(POLICY).digest))
+
+
 def make(place: Path) -> World:
     """A project with one admitted delivery, ready to release."""
     world = World.make(place)

@@ -234,14 +234,14 @@ def test_another_host_is_refused_before_the_model_is_loaded(plant: Plant, shell)
     (keys / "licence.pem").rename(keys / "licence.kept")
     private_key("thief", "licence").save(keys / "licence.pem")
     with pytest.raises(LicenceRefused) as caught:
-        plant.licensed().load(plant.digest)
+        plant.licensed().load(license_use.subject(plant.digest))
     assert caught.value.claim == "host" and "move" in caught.value.mend
 
 
 def test_another_model_is_refused(plant: Plant, shell) -> None:
     granted(plant, shell)
     with pytest.raises(LicenceRefused) as caught:
-        plant.licensed().load("6" * 64)
+        plant.licensed().load(license_use.subject("6" * 64))
     assert caught.value.claim == "subject"
 
 
@@ -273,7 +273,7 @@ def test_narrow_co_sign_and_move(plant: Plant, shell) -> None:
 
     shell("license", "move", plant.licence, "--out", "../receipt.json", at=f"world/{SUPPLIER}")
     with pytest.raises(LicenceRefused, match="handed back"):
-        plant.licensed().load(plant.digest)
+        plant.licensed().load(license_use.subject(plant.digest))
     new = private_key("new host", "licence")
     (plant.world.root / "new.pem").write_bytes(new.public.pem())
     said = shell("license", "move", plant.licence, "--receipt", "../receipt.json", "--host-key", "../new.pem", "--out", "../moved.licence",
@@ -297,7 +297,7 @@ def test_narrow_co_sign_and_move(plant: Plant, shell) -> None:
 
 def test_a_reset_and_an_answer_by_their_codes(plant: Plant, shell) -> None:
     granted(plant, shell)
-    plant.licensed().load(plant.digest)
+    plant.licensed().load(license_use.subject(plant.digest))
     real = plant.world.clock.now
     plant.world.clock.now = real.replace(year=real.year + 9)
     with pytest.raises(Exception):  # the trust document itself has ended by then: nothing is believed
@@ -306,16 +306,16 @@ def test_a_reset_and_an_answer_by_their_codes(plant: Plant, shell) -> None:
         plant.world.clock.now = real
         ahead = plant.licensed()
         plant.world.clock.move(days=20)
-        ahead.load(plant.digest)
+        ahead.load(license_use.subject(plant.digest))
         plant.world.clock.now = datetime.now(UTC)
         with pytest.raises(LicenceRefused) as caught:
-            plant.licensed().load(plant.digest)
+            plant.licensed().load(license_use.subject(plant.digest))
         code = caught.value.mend.split("--answer ")[1][:16]
         more = ("--reason", "the clock battery died") if back == "reset" else ()
         shell("license", "beacon", f"--{back}", code, *more, "--out", f"../{back}.json", at=f"world/{SECOND}")
         shell("license", "take", plant.licence, f"../{back}.json", at=f"world/{SUPPLIER}")
         plant.world.clock.now = datetime.now(UTC)
-        plant.licensed().load(plant.digest)
+        plant.licensed().load(license_use.subject(plant.digest))
 
 
 def test_the_command_serves_under_a_licence(plant: Plant, shell) -> None:

@@ -25,7 +25,7 @@ TERMS = ("--use", "infer", "--field", "*", "--territory", "*", "--days", "365", 
 
 def load(at: Plant, tpm: str) -> Tenure:
     tenure = license_use.hold(at.desk, at.licence, lambda: 0.0, tpm=tpm)
-    Licensed(tenure, "any-field", "DE").load(at.digest)
+    Licensed(tenure, "any-field", "DE").load(license_use.subject(at.digest))
     return tenure
 
 

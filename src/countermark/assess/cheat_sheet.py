@@ -57,5 +57,5 @@ QUESTIONS: tuple[Question, ...] = (
     Question("access", _RUN, "standard", "Is it known where the model runs, and who may ask it?", facts.guarded, GUARD),
     Question("exchange", _RUN, "advanced", "Are queries and answers protected end to end?", facts.guarded, GUARD),
     Question("copying", _RUN, "advanced", "Is it known how well the model can be copied through its answers?", facts.extraction, "extraction trials with more queries and other attacks"),
-    Question("licence", _RUN, "advanced", "Is use outside the licence prevented, not only forbidden?", _not_yet("licences are files between licensor and licensee, not among this evidence"), LICENCE),
+    Question("licence", _RUN, "advanced", "Is use outside the licence prevented, not only forbidden?", facts.prevented, LICENCE),
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from countermark.assess.look import Fact, Look, fact, interval, share
 from countermark.policy.gates import out_of_the_data
 from countermark.policy.shape import table, tables, text
@@ -251,6 +253,46 @@ def guarded(look: Look) -> Fact:
         told = f"{len(delegations)} guard keys are delegated for this model; each answer is signed with one of them"
         return fact("partly", told, *(text(d.get("statement")) for d in delegations))
     return fact("not shown", "no delegation of a guard key for this model is among the evidence")
+
+
+BOUND = ("pkcs11-key", "tpm", "tee")
+"""Host bindings whose key does not leave the host."""
+NO_LICENCE = "no licence for this model is among the evidence"
+
+
+def licensed(look: Look) -> Fact:
+    """What stands against use outside the licence; never more than partly: a guard holds to it where its operator leaves it alone."""
+    found = _licences(look)
+    told = f"licences of {_licensees(found)}: a guard that serves under one refuses what it does not grant; whoever has the plain files is only forbidden"
+    return fact("partly", told, *(text(one.get("statement")) for one in found)) if found else nothing(NO_LICENCE)
+
+
+def prevented(look: Look) -> Fact:
+    """Whether use outside the licence is prevented, not only forbidden: the weakest licence decides."""
+    found = _licences(look)
+    if not found:
+        return nothing(NO_LICENCE)
+    digests = tuple(text(one.get("statement")) for one in found)
+    weak = [one for one in found if one.get("sealed") is not True or one.get("host") not in BOUND]
+    if weak:
+        why = f"forbidden, not prevented: the licence of {_licensees(weak)} names no sealed model, or no key that cannot leave the host"
+        return Fact("not shown", why, digests)
+    told = f"licences of {_licensees(found)} name the sealed model, and a key that does not leave its host; who runs that host can still read its memory"
+    return fact("partly", told, *digests)
+
+
+def _licences(look: Look) -> list[dict[str, Any]]:
+    """Those for this very model."""
+    return [
+        one
+        for one in look.many("licences")
+        if one.get("subject") == look.one("subject").get("digest") and one.get("statement")
+    ]
+
+
+def _licensees(found: list[dict[str, Any]]) -> str:
+    names = sorted({text(one.get("licensee")) for one in found})
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def nothing(because: str) -> Fact:

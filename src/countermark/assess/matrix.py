@@ -39,7 +39,7 @@ def _not_yet(because: str) -> Callable[[Look], Fact]:
 _DATA, _RECIPE, _MODEL, _QUERY = ASSETS
 SEALING = "a sealed container with the recipients' keys, and its manifest in the ledger"
 MEMBERS = "a membership inference trial, or training under differential privacy"
-LICENCE = "a licence bound to a host (`countermark license explain`), and a guard that serves under it (`countermark serve --license FILE`)"
+LICENCE = "a licence for the sealed model, bound to a host (`countermark license grant --ciphertext-root HEX --host KIND`), and a guard that serves under it (`countermark serve --license FILE`)"
 GUARD = "a guard in front of the model: a signed delegation, and answers that the client verified"
 
 THREATS: tuple[Threat, ...] = (
@@ -54,7 +54,7 @@ THREATS: tuple[Threat, ...] = (
     Threat(_RECIPE, "integrity", "poisoning", "trained from other rows than admitted", facts.exact_data, "a training statement that names the admitted dataset"),
     Threat(_RECIPE, "availability", "poisoning", "a training that nobody can repeat", facts.environment, "a reproduction of the run by another party"),
     Threat(_MODEL, "confidentiality", "stealing", "copied through its answers, or as a file", facts.extraction, "an extraction trial, and a sealed model with leases"),
-    Threat(_MODEL, "confidentiality", "stealing", "used outside its licence", _not_yet("licences are files between licensor and licensee, not among this evidence"), LICENCE),
+    Threat(_MODEL, "confidentiality", "stealing", "used outside its licence", facts.licensed, LICENCE),
     Threat(_MODEL, "integrity", "poisoning", "swapped for another model", facts.same_model, "training, approval and verdict that name the file"),
     Threat(_MODEL, "integrity", "poisoning", "a file that runs code when loaded", facts.safe_file, "an inspection that proves every byte"),
     Threat(_MODEL, "integrity", "evasion", "made to see something else", facts.evasion, "an evasion trial with robust accuracy above one half"),

@@ -119,8 +119,8 @@ def open_asset(
     from countermark.lifecycle import seal as stage
 
     handle = stage.verified(sealed, reader(signed_by, workspace))
-    asset, prover = _asset(handle, owner, recipient, claims, licence), prover_of(key, pcrs, passphrase_file)
-    pinned = _log_key(log_key)
+    asset, prover = asset_of(handle, owner, recipient, claims, licence), prover_of(key, pcrs, passphrase_file)
+    pinned = log_key_of(log_key)
     return _opened(sealed, handle, lambda: client.ask(url, asset, prover, pinned), out, view, _kind(key))
 
 
@@ -152,15 +152,15 @@ def request(
     from countermark.seal import hpke, keyfile
     from countermark.workspace.disk import Disk
 
-    asset = _asset(stage.verified(sealed, reader(signed_by, workspace)), owner, recipient, claims, licence)
+    asset = asset_of(stage.verified(sealed, reader(signed_by, workspace)), owner, recipient, claims, licence)
     private = hpke.new_private(hpke.XWING)
     asked = prove.request(
         asset, read_file(challenge, 4096), hpke.HpkeIdentity(private), prover_of(key, pcrs, passphrase_file)
     )
-    keyfile.save(_ephemeral(out), private, None, Disk())
+    keyfile.save(ephemeral(out), private, None, Disk())
     Disk().write(out, asked.to_bytes(), mode=0o644)
     return Answer(
-        f"asked: carry {out} to the broker", facts={"file": str(out), "key": str(_ephemeral(out)), "to": asked.key.id}
+        f"asked: carry {out} to the broker", facts={"file": str(out), "key": str(ephemeral(out)), "to": asked.key.id}
     )
 
 
@@ -190,9 +190,9 @@ def take(
     handle = stage.verified(sealed, reader(signed_by, workspace))
     said = Request.from_bytes(read_file(asked, MOST_REQUEST))
     asset = prove.Asset(said.owner, handle.manifest.prelude, said.recipient, said.licence, said.claims)
-    data, pinned, mine = read_file(answer, MOST_ANSWER), _log_key(log_key), keyfile.load(_ephemeral(asked))
+    data, pinned, mine = read_file(answer, MOST_ANSWER), log_key_of(log_key), keyfile.load(ephemeral(asked))
     done = _opened(sealed, handle, lambda: prove.content_key(asset, data, mine, pinned), out, view, said.evidence.kind)
-    _ephemeral(asked).unlink()
+    ephemeral(asked).unlink()
     return done
 
 
@@ -220,7 +220,9 @@ def _opened(
         )  # fmt: skip
 
 
-def _asset(handle: Verified, owner: str, recipient: str, claims: tuple[str, ...], licence: Path | None) -> prove.Asset:
+def asset_of(
+    handle: Verified, owner: str, recipient: str, claims: tuple[str, ...], licence: Path | None
+) -> prove.Asset:
     from countermark.broker import prove
     from countermark.cli._sealing import licence_digest
     from countermark.seal.stanza import NO_LICENCE
@@ -263,12 +265,12 @@ def _kind(key: str) -> str:
     return KINDS[key.partition(":")[0] if registry.is_uri(key) else ""]
 
 
-def _log_key(file: Path | None) -> NoteKey | None:
+def log_key_of(file: Path | None) -> NoteKey | None:
     from countermark.ledger.note import NoteKey
     from countermark.lifecycle.desk import read_file
 
     return NoteKey.from_vkey(read_file(file, 4096).decode(errors="replace")) if file else None
 
 
-def _ephemeral(asked: Path) -> Path:
+def ephemeral(asked: Path) -> Path:
     return asked.with_name(asked.name + ".sealkey")

@@ -11,7 +11,7 @@ from countermark.cli._command import PATH, command
 from countermark.cli._show import count
 
 RESEARCH = (
-    "Research, no protection: on our three kinds of network a thief without the shard, by zeroing what could be turned and a little training,"
+    "Research, no protection: on the two kinds of network that were measured (perceptron and convnet) a thief without the shard, by zeroing what could be turned and a little training,"
     " stays far ahead of training from nothing. To keep a model from whoever has the file, seal it."
 )
 

@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
 
 
-@command("assess", examples=["countermark assess model", "countermark assess model --missing"])
+@command(
+    "assess",
+    examples=[
+        "countermark assess model",
+        "countermark assess model --missing",
+        "countermark assess model --license plant.licence",
+    ],
+)
 @click.argument("model", type=PATH)
 @click.option("--policy", type=PATH, metavar="FILE", help="As for `release`.")
+@click.option("--license", "licences", type=PATH, multiple=True, metavar="FILE", help="A licence for the model, beside those that were signed in "
+              "this workspace; may be repeated.")  # fmt: skip
 @click.option("--missing", is_flag=True, help="Only the questions that nothing answers, and what would.")
 @with_desk
-def assess(model: Path, policy: Path | None, missing: bool, desk: Desk) -> Answer:
+def assess(model: Path, policy: Path | None, licences: tuple[Path, ...], missing: bool, desk: Desk) -> Answer:
     """Answer the security questions about a model from what the ledger shows; nothing is answered from hearsay.
 
     Stealing, poisoning, inference and evasion against the four assets, then the sheet of standard and advanced
@@ -29,7 +38,7 @@ def assess(model: Path, policy: Path | None, missing: bool, desk: Desk) -> Answe
     """
     from countermark.lifecycle.report import assessed
 
-    judged, said = assessed(desk, model, compose.policy_of(desk, policy))
+    judged, said = assessed(desk, model, compose.policy_of(desk, policy), licences)
     shown, partly, lacking = said.counts().values()
     return Answer(
         f"{shown} questions shown, {partly} partly, {lacking} not shown; verdict {judged.verdict.headline}",

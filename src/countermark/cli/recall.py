@@ -12,9 +12,12 @@ from countermark.cli._show import count
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
-    from countermark.lifecycle.recall import Recall, Touched
+    from countermark.lifecycle.recall import Licensed, Recall, Touched
 
-NO_LICENCES = "licences are not kept here: whoever the trust document calls licensee or operator may hold a release"
+NO_LICENCES = (
+    "only licences that were signed in this workspace are known here: whoever the trust document calls licensee or operator may hold a release,"
+    " and another licensor's licensees are told by a recall in that licensor's workspace"
+)
 
 
 @command("recall", examples=[
@@ -58,9 +61,31 @@ def _told(found: Recall) -> list[object]:
         path = f"{first} -> delivery {first.split('/', 1)[0]} -> training set {model.dataset[:12]} -> model {model.model[:12]}"
         ends = [f"verdict {r.statement[:12]}" for r in model.releases if r.verdict == "admitted"]
         body += ["", " -> ".join([path, *ends, *([", ".join(found.holders)] if ends and found.holders else [])])]
-    if found.holders:
-        body += ["", Pairs([("may hold it", ", ".join(found.holders)), ("cannot tell", NO_LICENCES)])]
+    licensed = [
+        (one.party, m.model[:16], one.licence[:16], one.until, _standing(one))
+        for m in found.models
+        for one in m.licences
+    ]
+    if licensed:
+        body += ["", Table(("licensee", "model", "licence", "until", "licence is"), licensed)]
+    if found.holders or licensed:
+        body += [
+            "",
+            Pairs(
+                [
+                    ("may hold it", ", ".join(found.holders) or "no other party of the trust document"),
+                    ("cannot tell", NO_LICENCES),
+                ]
+            ),
+        ]
     return [*body, *(["", *found.not_looked_at] if found.not_looked_at else [])]
+
+
+def _standing(licence: Licensed) -> str:
+    """Whether it counts; whoever had it may hold the model either way."""
+    if licence.revoked:
+        return "revoked"
+    return "granted" if licence.whole else "not signed by all its co-signers"
 
 
 def _facts(model: Touched) -> dict[str, object]:
@@ -69,4 +94,6 @@ def _facts(model: Touched) -> dict[str, object]:
         "time": model.time, "dataset": model.dataset, "rows": list(model.rows), "exact": model.exact,
         "releases": [{"statement": r.statement, "index": r.index, "time": r.time, "verdict": r.verdict}
                      for r in model.releases],
+        "licences": [{"licensee": one.party, "licence": one.licence, "until": one.until, "revoked": one.revoked, "whole": one.whole}
+                     for one in model.licences],
     }  # fmt: skip

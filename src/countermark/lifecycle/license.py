@@ -6,15 +6,18 @@ do nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from countermark import dsse
-from countermark.errors import NothingToVerify, StatementRefused, TrustRefused, Unusable
+from countermark.errors import NothingToVerify, Refusal, StatementRefused, TrustRefused, Unusable
 from countermark.keys.document import moment
 from countermark.keys.signer import FileSigner, add_signature, generate, load, sign_envelope
+from countermark.keys.trust import Trust
 from countermark.licence import chain as chains
 from countermark.licence import word
 from countermark.licence.chain import Chain
@@ -27,6 +30,7 @@ from countermark.statement.predicates.licence_claims import Claims, Licensee, Re
 from countermark.statement.statement import EVERYBODY, Statement
 
 TIME_KEY, JOURNAL, LIST = "licence-time.pem", "beacons.jsonl", "revoked.json"
+GRANTED, SUFFIX = "granted", ".licence"
 LIST_DAYS = 90
 BESIDE = "beside the licence"
 
@@ -110,7 +114,73 @@ def _signed(desk: Desk, above: Sequence[dsse.Envelope], claims: Claims) -> tuple
     except LicenceRefused as error:
         if error.claim != "co_signers":
             raise
+    return _kept(desk, made)
+
+
+def _kept(desk: Desk, made: tuple[dsse.Envelope, ...]) -> tuple[dsse.Envelope, ...]:
+    """A copy of what was signed here, so that a recall can name its licensee."""
+    disk = desk.space.disk
+    folder = disk.folder(disk.folder(desk.space.home / FOLDER) / GRANTED)
+    disk.write(folder / f"{made[-1].digest}{SUFFIX}", chains.to_file(made))
     return made
+
+
+def granted(desk: Desk) -> tuple[tuple[tuple[dsse.Envelope, ...], Path], ...]:
+    """Licences that were granted, narrowed or co-signed here, as they were signed, and where each lies.
+
+    Raises:
+        StatementRefused: one is malformed. Unusable: it cannot be read.
+    """
+    folder = desk.space.home / FOLDER / GRANTED
+    files = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+    return tuple((chains.from_file(read_file(file, chains.MOST_FILE_BYTES)), file) for file in files)
+
+
+def claimed(envelopes: Sequence[dsse.Envelope], trust: Trust, now: datetime) -> tuple[Claims, bool]:
+    """What a licence claims, and whether all its co-signers signed it: it counts only then.
+
+    Raises:
+        Refusal: it does not hold.
+    """
+    try:
+        return chains.verify(envelopes, trust, now).claims, True
+    except LicenceRefused as refusal:
+        if refusal.claim != "co_signers":
+            raise
+    return Licence.from_json(Statement.from_bytes(envelopes[-1].statement_bytes()).predicate).claims, False
+
+
+def evidence(desk: Desk, model: str, handed: Sequence[Path] = ()) -> list[dict[str, Any]]:
+    """Licences for a model that count now, as an assessment looks at them: those that were signed here, and those handed in.
+
+    Ended, revoked and not wholly co-signed ones are left out, and one kept here that does not hold any more.
+
+    Args:
+        model: tree digest, hex. handed: licence files, each of which must hold.
+
+    Raises:
+        Refusal: one that was handed in does not hold. Unusable: something cannot be read.
+    """
+    trust, now = desk.trust(), desk.now()
+    listed = newest_list(desk)
+    revoked = listed[1].licences if listed else frozenset[str]()
+    out = {}
+    for chain in (*_held(desk, trust, now), *(read(desk, file).chain for file in handed)):
+        claims, links = chain.claims, [link.digest for link in chain.links]
+        counts = moment(claims.not_before) <= now < moment(claims.not_after) and revoked.isdisjoint(links)
+        if claims.subject.digest == model and counts:
+            out[links[-1]] = {
+                "statement": links[-1], "signer": chain.leaf.issuer, "subject": model, "licensee": claims.licensee.party,
+                "uses": sorted(claims.uses), "until": claims.not_after, "host": claims.host.kind if claims.host else "denied",
+                "sealed": claims.subject.ciphertext_root is not None,
+            }  # fmt: skip
+    return [out[digest] for digest in sorted(out)]
+
+
+def _held(desk: Desk, trust: Trust, now: datetime) -> Iterator[Chain]:
+    for envelopes, _ in granted(desk):
+        with contextlib.suppress(Refusal):  # a recall tells of it; it is no evidence
+            yield chains.verify(envelopes, trust, now)
 
 
 def co_sign(desk: Desk, file: Path) -> tuple[dsse.Envelope, ...]:
@@ -124,7 +194,7 @@ def co_sign(desk: Desk, file: Path) -> tuple[dsse.Envelope, ...]:
     if desk.party not in said.claims.co_signers or said.context.project != desk.mark().fingerprint:
         raise LicenceRefused("co_signers", expected=", ".join(sorted(said.claims.co_signers)) or "nobody", seen=desk.party,
                              mend="only those sign whom the licence names")  # fmt: skip
-    return (*envelopes[:-1], add_signature(envelopes[-1], desk.signer("licence")))
+    return _kept(desk, (*envelopes[:-1], add_signature(envelopes[-1], desk.signer("licence"))))
 
 
 def newest_list(desk: Desk) -> tuple[bytes, RevokedLicences] | None:

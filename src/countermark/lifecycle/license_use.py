@@ -23,6 +23,7 @@ from countermark.licence.state import State, Store
 from countermark.licence.tenure import Elements, Tenure, Words
 from countermark.lifecycle import license as licensing
 from countermark.lifecycle.desk import Desk, read_file
+from countermark.seal.manifest import Verified
 from countermark.statement.predicates.beacon import BEACON, RESET
 from countermark.statement.predicates.licence import LICENCE_LIST, RETURN, ReturnReceipt
 from countermark.statement.predicates.licence_claims import Subject
@@ -233,6 +234,15 @@ def give_back(desk: Desk, file: Path, elapsed: Callable[[], float], tpm: str = "
     host = ",".join(key.id for key in chain.claims.host.keys[:1]) if chain.claims.host else ""
     said = ReturnReceipt(desk.context(EVERYBODY), chain.leaf.digest, "promise", host)
     return desk.sign(Statement("returned", chain.claims.subject.digest, RETURN, said.to_json()), "licence")
+
+
+def sealed_subject(digest: str, handle: Verified) -> Subject:
+    """What is loaded from a sealed asset: a licence may name its ciphertext and its manifest too.
+
+    Args:
+        digest: tree digest of the plaintext, as its papers name it. handle: its verified manifest.
+    """
+    return Subject(digest, handle.manifest.root.hex(), handle.digest)
 
 
 def subject(digest: str) -> Subject:

@@ -7,11 +7,12 @@ quarantines and decisions that stood in the ledger, and its digest compared with
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from countermark.errors import NothingToVerify, TreeRefused
+from countermark.errors import NothingToVerify, Refusal, TreeRefused
 from countermark.keys.trust import Trust
 from countermark.lifecycle import book, entitled, rows, withdraw
+from countermark.lifecycle import license as licensing
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import Received, admitted_trees
 from countermark.lifecycle.rows import Row
@@ -38,12 +39,29 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Licensed:
+    """A licence for a touched model that was signed in this workspace.
+
+    Attributes:
+        party: the licensee. licence: payload digest. until: its end, RFC 3339 UTC. revoked: whether this licensor's list names it, or a licence above it.
+        whole: whether all its co-signers had signed when it was kept here; it counts only then.
+    """
+
+    party: str
+    licence: str
+    until: str
+    revoked: bool
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Touched:
     """A model that learned from the rows.
 
     Attributes:
         rows: those of the recalled rows that it learned from. exact: the training set was composed again and has the
             digest that the trainer signed; otherwise `rows` are all that it may have seen.
+        licences: for this model, ended and revoked ones too: whoever had one may have kept the model.
     """
 
     model: str
@@ -55,6 +73,7 @@ class Touched:
     rows: tuple[str, ...]
     exact: bool
     releases: tuple[Release, ...] = ()
+    licences: tuple[Licensed, ...] = ()
 
     @property
     def released(self) -> bool:
@@ -111,11 +130,30 @@ def recall(desk: Desk, *, supplier: str | None = None, row_ids: Sequence[str] = 
             mend="`countermark receive --list` names suppliers, `countermark review` rows",
         )
     models = [t for s in history.of(training.TYPE) if (t := _touched(history, s, set(wanted)))]
+    held = _licences(desk, trust, history.lost) if models else {}
+    models = [replace(m, licences=tuple(held.get(m.model, ()))) for m in models]
     holders = [p.id for p in trust.document.parties if {"licensee", "operator"} & set(p.roles)]
     return Recall(
         tuple(sorted({r.delivery for r in wanted.values()})), tuple(sorted(wanted)), tuple(models),
         tuple(holders) if any(m.released for m in models) else (), tuple(history.lost),
     )  # fmt: skip
+
+
+def _licences(desk: Desk, trust: Trust, lost: list[str]) -> dict[str, list[Licensed]]:
+    """Licences that this workspace signed, by the model that they are for; those that do not hold are told."""
+    listed = licensing.newest_list(desk)
+    revoked = listed[1].licences if listed else frozenset[str]()
+    out: dict[str, list[Licensed]] = {}
+    for envelopes, file in licensing.granted(desk):
+        links = [envelope.digest for envelope in envelopes]
+        try:
+            claims, whole = licensing.claimed(envelopes, trust, desk.now())
+        except Refusal as refusal:
+            lost.append(f"licence {file.stem[:16]}: {refusal.what}")
+            continue
+        one = Licensed(claims.licensee.party, links[-1], claims.not_after, not revoked.isdisjoint(links), whole)
+        out.setdefault(claims.subject.digest, []).append(one)
+    return out
 
 
 def _history(desk: Desk, trust: Trust) -> _History:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from countermark.assess.assess import Assessment, assess
 from countermark.errors import NothingToVerify
+from countermark.lifecycle import license as licensing
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.release import Judged, judge
 
 
-def assessed(desk: Desk, model: Path, policy: bytes) -> tuple[Judged, Assessment]:
+def assessed(desk: Desk, model: Path, policy: bytes, licences: Sequence[Path] = ()) -> tuple[Judged, Assessment]:
     """Evidence, verdict (unsigned) and the answers they give.
 
+    Licences are looked at for the answers alone: no rule of a policy sees them.
+
+    Args:
+        licences: files, beside those that were signed in this workspace.
+
     Raises:
-        Refusal: evidence or policy is malformed.
+        Refusal: evidence, policy or a licence is malformed or does not hold.
     """
     judged = judge(desk, model, policy)
-    return judged, assess(judged.gathered.evidence, judged.verdict.to_json())
+    known = licensing.evidence(desk, judged.gathered.model.digest, licences)
+    return judged, assess(judged.gathered.evidence | {"licences": known}, judged.verdict.to_json())
 
 
 def exhibits(desk: Desk, evidence: dict[str, Any]) -> dict[str, bytes]:

@@ -7,19 +7,25 @@ in a chunk that had the signed hash and whose tag held.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from countermark.errors import FormatRefused, TreeRefused
+from countermark.errors import FormatRefused, TreeRefused, TrustRefused
 from countermark.formats import safetensors
 from countermark.formats.limits import Malformed
 from countermark.lifecycle import seal, verify
 from countermark.lifecycle.seal import Reader
+from countermark.passport.passport import Passport
 from countermark.passport.verify import Pin
+from countermark.passport.verify import Verified as Shown
+from countermark.seal import recipients
+from countermark.seal.manifest import Verified
 from countermark.seal.opened import Opened
-from countermark.seal.stanza import Identity
+from countermark.seal.prelude import wipe
+from countermark.seal.stanza import NO_LICENCE, Identity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +63,41 @@ def torch(files: Opened, path: str) -> TorchTensors:
     return from_handle(cast("Handle", files), path)
 
 
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """How a sealed asset is opened.
+
+    Attributes:
+        reader: whom to trust to have sealed it. key: from its verified manifest and the digest of the licence that it is used under
+            (`NO_LICENCE` without one) to the content key, which is overwritten after use. evidence: what the key is given on, as `sandbox.exposure.protection` has it; "" for
+            a key or passphrase that opens it anywhere.
+    """
+
+    reader: Reader
+    key: Callable[[Verified, str], bytearray]
+    evidence: str = ""
+
+
+def key_of(identity: Identity) -> Callable[[Verified, str], bytearray]:
+    """The content key for one of its recipients, whose copy may be bound to a licence.
+
+    Raises (the key):
+        TrustRefused: it is not sealed for this key, or its copy is bound to another licence. FormatRefused: it was changed.
+    """
+
+    def key(handle: Verified, licence: str) -> bytearray:
+        secret, stanza = recipients.content_key(handle.recipients, handle.manifest.prelude, identity)
+        if stanza.licence in (NO_LICENCE, licence):
+            return secret
+        wipe(secret)
+        raise TrustRefused(
+            f"the key for {stanza.recipient} is bound to a licence", why=f"to {stanza.licence[:16]}, used under {licence[:16] or 'none'}",
+            mend="--license FILE, the licence that it was sealed with",
+        )  # fmt: skip
+
+    return key
+
+
 @contextlib.contextmanager
 def open_model(
     sealed: Path, reader: Reader, identity: Identity, passport_file: Path, pin: Pin, now: datetime
@@ -64,10 +105,26 @@ def open_model(
     """Verify a sealed model's papers, and open it for loading: as `lifecycle.verify.open_model`, without plaintext on any disk.
 
     Raises:
-        Refusal: papers, seal or files do not hold, or are of two different models. Unusable: something cannot be read.
+        Refusal: papers, seal or files do not hold, or are of two different models, or the key is bound to a licence. Unusable: something cannot be read.
     """
-    passport, verified = verify.papers(passport_file, pin, now)
-    with seal.opened(sealed, reader, identity, kind="model") as files:
+    shown, key = verify.papers(passport_file, pin, now), key_of(identity)
+    handle = seal.verified(sealed, reader)
+    with open_shown(sealed, handle, lambda: key(handle, NO_LICENCE), *shown) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def open_shown(
+    sealed: Path, handle: Verified, key: Callable[[], bytearray], passport: Passport, verified: Shown
+) -> Iterator[verify.Opened]:
+    """As `open_model`, of a manifest and papers that were verified, with the content key from wherever it comes.
+
+    Raises:
+        FormatRefused: it is no model, or was changed. TreeRefused: it is another model than its papers are about. As the key.
+    """
+    if handle.manifest.kind != "model":
+        raise FormatRefused(f"{sealed.name} is a sealed {handle.manifest.kind}, not a model")
+    with seal.opened_by(sealed, handle, key) as files:
         if files.digest != verified.digest or files.tree.entries != passport.model.entries:
             raise TreeRefused(
                 f"{sealed.name} holds another model than its papers are about", why=f"sealed {files.digest}, released {verified.digest}",

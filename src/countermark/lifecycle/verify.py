@@ -165,7 +165,7 @@ def refuse_plain(kind: str, policy: bytes, what: str) -> None:
     """Refuse an asset that is not sealed where policy says that its kind is: nothing that lies beside it can change that.
 
     Args:
-        kind: ``model``, ``dataset`` or ``recipe``. policy: its bytes. what: the asset, for people.
+        kind: of `policy.document.SEALED`. policy: its bytes. what: the asset, for people.
 
     Raises:
         PolicyRefused: it must be sealed, or the policy is malformed.

@@ -22,8 +22,10 @@ STAGES = (
     "deliveries", "screening", "quarantines", "decisions", "training", "inspection", "trials", "approvals", "waivers",
 )  # fmt: skip
 """Stages whose signer's role every policy names."""
-SEALED = ("model", "dataset", "recipe")
-"""Kinds of assets that a policy may want sealed."""
+SEALED = ("model",)
+"""Kinds of assets that a policy may want sealed: those whose plain form is refused wherever one is loaded (`lifecycle.verify.refuse_plain`)."""
+UNENFORCED = ("dataset", "recipe")
+"""Kinds that can be sealed, and whose plain form nothing refuses by policy: naming them would do nothing, and is refused."""
 ROOTS = (
     "project", "subject", "deliveries", "screening", "quarantines", "decisions", "training", "inspection", "trials",
     "approvals", "waivers", "revocations", "ledger", "admitted_dataset", "set_aside", "accepted", "not_looked_at", "now",
@@ -111,6 +113,12 @@ class Policy:
 def _sealed(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(kind, str) for kind in value):
         raise PolicyRefused("policy: sealed is not a list of kinds", mend='sealed = ["model"]')
+    for kind in value:
+        if kind in UNENFORCED:
+            raise PolicyRefused(
+                f"sealed: no stage refuses a plain {kind} by policy", why="a word that nothing enforces protects nobody",
+                mend='sealed = ["model"]; a run under seal (`countermark train --sealed`) takes the inputs that it names sealed only',
+            )  # fmt: skip
     _only(value, SEALED, "sealed")
     return tuple(value)
 

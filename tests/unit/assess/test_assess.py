@@ -57,6 +57,15 @@ def robust(value: float, low: float, high: float) -> Callable[[Evidence], None]:
     return lambda e: e["trials"]["evasion/square"]["measures"][1].update(value=value, low=low, high=high)
 
 
+def licence(host: str = "tpm", sealed: bool = True, subject: str = "model", name: str = "licence") -> dict[str, Any]:
+    return {"statement": sha(name), "subject": sha(subject), "licensee": "plant", "host": host, "sealed": sealed}
+
+
+def under(*licences: dict[str, Any]) -> Callable[[Evidence], None]:
+    return lambda e: e.update(licences=list(licences))
+
+
+OUTSIDE = "trained model/confidentiality/stealing/11"
 EVASION = "trained model/integrity/evasion/14"
 CHANGES: list[tuple[str, Callable[[Evidence], None], str]] = [
     ("origin", drop("deliveries", []), "not shown"),
@@ -86,6 +95,16 @@ CHANGES: list[tuple[str, Callable[[Evidence], None], str]] = [
     ("history", lambda e: e["ledger"].update(witnessed=True), "shown"),
     ("access", lambda e: e.update(delegations=[{"subject": sha("model"), "statement": sha("delegation")}]), "partly"),
     ("access", lambda e: e.update(delegations=[{"subject": sha("x"), "statement": sha("delegation")}]), "not shown"),
+    ("licence", lambda e: None, "not shown"),
+    ("licence", under(licence()), "partly"),
+    ("licence", under(licence(host="software-key")), "not shown"),
+    ("licence", under(licence(sealed=False)), "not shown"),
+    ("licence", under(licence(), licence(host="none", name="second")), "not shown"),
+    ("licence", under(licence(subject="other")), "not shown"),
+    ("licence", under({**licence(), "statement": ""}), "not shown"),
+    (OUTSIDE, lambda e: None, "not shown"),
+    (OUTSIDE, under(licence(host="none", sealed=False)), "partly"),
+    (OUTSIDE, under(licence(subject="other")), "not shown"),
 ]  # fmt: skip
 
 

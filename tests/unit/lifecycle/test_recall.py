@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import small_release
-from core_world import OWNER, SUPPLIER, World
+from core_world import OWNER, SECOND, SUPPLIER, World, private_key
 
 from countermark.keys.document import TrustDocument
-from countermark.lifecycle import book, recall, rows, withdraw
+from countermark.lifecycle import book, enrol, recall, rows, withdraw
+from countermark.lifecycle import license as licence
 from countermark.lifecycle.recall import Touched
 from countermark.lifecycle.receive import receive
 from countermark.statement.predicates import delivery, training
+from countermark.statement.predicates.licence_claims import Claims, Subject
 from countermark.statement.predicates.training import Training
 from countermark.statement.statement import EVERYBODY, Statement
 
@@ -78,3 +83,73 @@ def test_a_training_set_that_no_state_of_the_ledger_gives_is_told_at_most(small:
     (only,) = touched(small)
     assert not only.exact
     assert set(only.rows) == {row.id for row in rows.listed(small[OWNER])}
+
+
+def licensing_parties(world: World) -> None:
+    """The owners and the supplier, who becomes a licensee, get licence keys."""
+    for name in (OWNER, SECOND, SUPPLIER):
+        private_key(name, "licence").save(world[name].space.folder("keys") / "licence.pem")
+        file, held = enrol.enrolment(world[name]), world[name].trust().document.party(name)
+        world.amend(lambda d, f=file, h=held: d.with_party(f.party(h.roles, h.scope)))
+    world.amend(
+        lambda d: replace(
+            d, parties=tuple(replace(p, roles=(*p.roles, "licensee")) if p.id == SUPPLIER else p for p in d.parties)
+        )
+    )
+
+
+def licensed(world: World, model: str, days: int = 30, **more: object) -> str:
+    """A licence that the owner grants the supplier for a model; its digest."""
+    desk = world[OWNER]
+    end = (desk.now() + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    claims = Claims(licence.licensee(desk, SUPPLIER), Subject(model), desk.stamp(), end, uses=frozenset({"infer"}))
+    return licence.grant(desk, replace(claims, **more))[-1].digest  # type: ignore[arg-type]
+
+
+def test_licensees_of_a_touched_model_are_named_with_where_their_licence_stands(small: World) -> None:
+    licensing_parties(small)
+    trained(small, "1" * 64)
+    assert touched(small)[0].licences == ()
+    stands, gone, waits = (
+        licensed(small, "1" * 64),
+        licensed(small, "1" * 64, 60),
+        licensed(small, "1" * 64, 90, co_signers=frozenset({SECOND})),
+    )
+    other = licensed(small, "2" * 64)
+    licence.revoke(small[OWNER], [gone])
+    (only,) = touched(small)
+    assert {(one.party, one.licence, one.revoked, one.whole) for one in only.licences} == {
+        (SUPPLIER, stands, False, True), (SUPPLIER, gone, True, True), (SUPPLIER, waits, False, False),
+    }  # fmt: skip
+    assert other not in {one.licence for one in only.licences}
+    known = licence.evidence(small[OWNER], "1" * 64)
+    assert [(one["statement"], one["licensee"], one["host"], one["sealed"]) for one in known] == [
+        (stands, SUPPLIER, "denied", False)
+    ]
+    small.clock.move(days=31)
+    assert licence.evidence(small[OWNER], "1" * 64) == []
+
+
+def test_the_command_names_them(small: World, capsys: pytest.CaptureFixture[str]) -> None:
+    from countermark.cli.main import run
+
+    licensing_parties(small)
+    trained(small, "1" * 64)
+    digest = licensed(small, "1" * 64)
+    licence.revoke(small[OWNER], [digest])
+    assert run(["recall", "--supplier", SUPPLIER, "--workspace", str(small[OWNER].space.root)]) == 1
+    told = capsys.readouterr().out
+    assert digest[:16] in told and "revoked" in told and "another licensor's licensees" in " ".join(told.split())
+
+
+def test_a_kept_licence_that_was_changed_is_told_and_names_nobody(small: World) -> None:
+    licensing_parties(small)
+    trained(small, "1" * 64)
+    licensed(small, "1" * 64)
+    ((_, file),) = licence.granted(small[OWNER])
+    envelope = json.loads(file.read_bytes())
+    envelope["signatures"][0]["sig"] = base64.b64encode(bytes(64)).decode()
+    file.write_bytes(json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode() + b"\n")
+    found = recall.recall(small[OWNER], supplier=SUPPLIER)
+    assert found.models[0].licences == ()
+    assert any(line.startswith("licence ") for line in found.not_looked_at)

@@ -70,6 +70,29 @@ def test_what_is_no_policy_is_refused(data: bytes) -> None:
         Policy.from_bytes(data)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        ('["dataset"]', "no stage refuses a plain dataset"),
+        ('["model", "recipe"]', "no stage refuses a plain recipe"),
+        ('["modle"]', "did you mean 'model'"),
+        ('"model"', "not a list of kinds"),
+        ("[1]", "not a list of kinds"),
+    ],
+)
+def test_a_kind_that_nothing_enforces_is_not_taken_as_sealed(kinds: str, told: str) -> None:
+    with pytest.raises(PolicyRefused) as caught:
+        Policy.from_bytes(TEXT.replace('name = "default"', f'name = "default"\nsealed = {kinds}').encode())
+    assert told in f"{caught.value.what} {caught.value.mend}"
+
+
+def test_sealed_models_are_what_a_policy_may_ask_for() -> None:
+    assert Policy.from_bytes(
+        TEXT.replace('name = "default"', 'name = "default"\nsealed = ["model"]').encode()
+    ).sealed == ("model",)
+    assert Policy.from_bytes(DEFAULT).sealed == ()
+
+
 def test_the_example_of_the_reference_page_is_a_rule() -> None:
     page = Path(__file__).parents[3] / "docs" / "reference" / "policy.md"
     example = page.read_text("utf-8").split("```toml\n", 1)[1].split("```", 1)[0]

@@ -68,7 +68,9 @@ def test_every_changed_bit_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "sealed", [b"", SEALED[:80], SEALED[:-1], SEALED + b"\0", bytes(1 << 17), b"\x02" + SEALED[1:]]
+    "sealed",
+    [b"", SEALED[:80], SEALED[:-1], SEALED + b"\0", bytes(1 << 17), b"\x02" + SEALED[1:]],
+    ids=["nothing", "no-tag", "cut", "longer", "huge", "compressed"],
 )
 def test_another_length_or_form_is_refused(sealed: bytes) -> None:
     with pytest.raises(TrustRefused):

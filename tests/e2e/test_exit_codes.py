@@ -51,7 +51,9 @@ ARGUMENTS = {
     "proof make": ("none", "file", "--out", "none.cmproof"), "proof check": ("none", "none.cmproof", "--digest", "0" * 64),
     "convert": ("none", "out"), "ledger compare": ("none", "none"), "init": ("Not A Name",),
 }  # fmt: skip
-ANYWHERE = {"policy show", "doctor", "demo factory"}
+ANYWHERE = {
+    "policy show", "doctor", "demo factory", "broker init", "broker key", "fingerprint key", "recipients new",
+}  # fmt: skip
 """They ask for no file and no workspace."""
 
 

@@ -32,7 +32,7 @@ def trace(supplier: str, desk: Desk) -> Answer:
     named = found.seen is not None and found.seen.named is not None
     models = found.reached.models if found.reached else ()
     told = [
-        f"{supplier}: {f'{len(found.deliveries)} deliveries'}",
+        f"{supplier}: deliveries: {len(found.deliveries)}",
         "named by the newest screening" if named else "not named",
         f"{len(found.aside)} rows set aside",
         f"{len(found.disputed)} disputed",

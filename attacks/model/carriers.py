@@ -97,9 +97,10 @@ def tensor(count: int, size: tuple[int, ...], stride: tuple[int, ...], offset: i
     )
 
 
-def carriers() -> list[tuple[str, bytes, str, str]]:
+@functools.cache  # bombs take seconds to compress
+def carriers() -> tuple[tuple[str, bytes, str, str], ...]:
     """Name, bytes, tier, how it works."""
-    return [*_wrapped(), *_archives(), *_ambiguous(), *_slips(), *_scripts(), *_inner(), *_late()]
+    return (*_wrapped(), *_archives(), *_ambiguous(), *_slips(), *_scripts(), *_inner(), *_late())
 
 
 def wrapper(module: str, state: bytes, behind: bytes = b"", title: str = "NumpyArrayWrapper") -> bytes:

@@ -134,6 +134,20 @@ def test_only_the_sealer_changes_the_list(world: World, copy: World) -> None:
     assert copy.sealed.read_bytes() == world.sealed.read_bytes()
 
 
+def test_another_key_of_the_sealers_party_changes_the_list_and_nothing_else(world: World, copy: World) -> None:
+    """In a project keys belong to parties: a list outlives a change of keys; what was sealed does not change its sealer."""
+    by_key = both(world)
+    party = seal.Reader(lambda envelope: dict.fromkeys(by_key.authority(envelope), "acme"))
+    second = seal.Sealer([STRANGER], "", seal_world.ISSUED)
+    seal.add(copy.sealed, hpke.HpkeRecipient("new", hpke.generate().public), copy.plant, party, second)
+    assert seal.verified(copy.sealed, party).signed_by == "acme" and opened(copy, party) == "acme"
+    with pytest.raises(TrustRefused, match="one owner signs both"):  # as two owners' keys they do not go together
+        seal.verified(copy.sealed, by_key)
+    another_sealer.signed_anew(copy, STRANGER)
+    with pytest.raises(TrustRefused, match="did not sign it"):
+        seal.verified(copy.sealed, party)
+
+
 def test_fields_are_bound_to_their_sealer_too(world: World, tmp_path: Path) -> None:
     source, target = tmp_path / "r.toml", tmp_path / "r.cmfields"
     source.write_text(RECIPE)

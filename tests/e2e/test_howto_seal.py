@@ -113,6 +113,8 @@ def test_a_delivery_sealed_for_its_receiver(project) -> None:
     for name in ("photos.cmsealed", "photos.cmsealed.manifest", "photos.cmsealed.recipients", "photos.cmdelivery"):
         (project.here / "acme" / name).rename(project.here / "manufacturer" / name)
     project("receive", "photos.cmsealed", at="manufacturer", exit=2)
+    said = project("receive", "photos", at="manufacturer", exit=2)
+    assert "photos.cmsealed --key" in said.out + said.err
     project("receive", "photos", "--key", "manufacturer.sealkey", at="manufacturer", exit=2)
     said = project("receive", "photos.cmsealed", "--key", "manufacturer.sealkey", "--json", at="manufacturer").json()
     assert said["exit"] == 0 and [one["state"] for one in said["deliveries"]] == ["admitted"]

@@ -79,6 +79,11 @@ def _received(desk: Desk, named: Path, mine: Identity | None, door: Door, bar: B
     from countermark.lifecycle import receive as stage
     from countermark.lifecycle import receive_sealed
 
+    beside = named.with_name(named.name + SEALED) if named.name else named
+    if not named.exists() and beside.exists():
+        raise Unusable(
+            f"{named} is not here, but {beside.name} is", mend=f"countermark receive {beside} --key NAME.sealkey"
+        )
     if named.suffix != SEALED or mine is None:
         return named, stage.receive(desk, named, examine=door, progress=bar.files)
     one = receive_sealed.receive(desk, named, mine, examine=door, progress=bar.files)

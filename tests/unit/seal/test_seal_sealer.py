@@ -8,10 +8,14 @@ from pathlib import Path
 import another_sealer
 import pytest
 import seal_world
+from core_world import OWNER, SUPPLIER
+from core_world import World as Project
 from seal_world import World
 
 from countermark import dsse
 from countermark.errors import CountermarkError, FormatRefused, StatementRefused, TrustRefused, Unusable
+from countermark.keys import held
+from countermark.keys.document import EnrolledKey, TrustDocument, enrolment_bytes
 from countermark.keys.signer import FileSigner, add_signature, generate
 from countermark.lifecycle import seal, seal_recipe
 from countermark.seal import fields, hpke
@@ -146,6 +150,39 @@ def test_another_key_of_the_sealers_party_changes_the_list_and_nothing_else(worl
     another_sealer.signed_anew(copy, STRANGER)
     with pytest.raises(TrustRefused, match="did not sign it"):
         seal.verified(copy.sealed, party)
+
+
+def test_a_party_with_two_kinds_of_keys_seals_with_both(tmp_path: Path) -> None:
+    """The asset is bound to the classical key; the trust document asks for the other one, too."""
+    project, second = Project.make(tmp_path / "project"), generate("statement", "ml-dsa-65")
+    second.save(project[SUPPLIER].space.folder("keys") / f"statement{held.SECOND}")
+    proven = EnrolledKey(second.public, second.sign(enrolment_bytes(SUPPLIER, second.public)))
+
+    def with_both(document: TrustDocument) -> TrustDocument:
+        parties = (
+            dataclasses.replace(p, keys=(*p.keys, proven), both=0) if p.id == SUPPLIER else p for p in document.parties
+        )
+        return dataclasses.replace(document, parties=tuple(parties))
+
+    project.amend(with_both)
+    mine, target = hpke.generate(), tmp_path / "parts.cmsealed"
+    seal.seal(
+        project.parts(),
+        target,
+        [hpke.HpkeRecipient("me", mine.public)],
+        seal.sealer_of(project[SUPPLIER]),
+        kind="dataset",
+    )
+    reader = seal.reader_of(project[OWNER])
+    with seal.opened(target, reader, mine) as files:
+        assert files.signed_by == SUPPLIER
+    assert seal.verified(target, reader).manifest.sealer == project[SUPPLIER].signer("statement").public.id
+    whole = dsse.Envelope.from_bytes(seal.beside(target, seal.MANIFEST).read_bytes())
+    assert len(whole.signatures) == 2
+    for kept in whole.signatures:
+        seal.beside(target, seal.MANIFEST).write_bytes(dataclasses.replace(whole, signatures=(kept,)).to_bytes())
+        with pytest.raises(TrustRefused, match="one of the two is missing"):
+            seal.verified(target, reader)
 
 
 def test_fields_are_bound_to_their_sealer_too(world: World, tmp_path: Path) -> None:

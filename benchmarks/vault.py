@@ -160,7 +160,7 @@ def one_tensor(place: Path) -> None:
     for number in range(10):
         begin, cpu = time.perf_counter(), time.process_time()
         with seal.opened(place / "blake3.cmsealed", reader, mine) as files:
-            tensors = seal_load.OneByOne(files, FILE)
+            tensors = seal_load.one_by_one(files, FILE)
             name = [*tensors][number % len(tensors)]
             if tensors[name].nbytes != 64 << 20:
                 raise SystemExit("not 64 MiB")

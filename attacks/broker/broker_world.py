@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,7 +48,12 @@ class World:
     prelude: Prelude = field(init=False)
 
     def __post_init__(self) -> None:
-        self.prelude = new_prelude(self.key, 3)
+        self.prelude = new_prelude(self.key, 3, self.owner.public.id)
+
+    def seal_anew(self) -> None:
+        """Another container of the same asset, by who is its owner now."""
+        self.key = new_content_key()
+        self.prelude = new_prelude(self.key, 3, self.owner.public.id)
 
     def asset(self, **more: object) -> prove.Asset:
         return prove.Asset(**{"owner": "acme", "prelude": self.prelude, "recipient": "plant-7", **more})  # type: ignore[arg-type]
@@ -102,13 +107,20 @@ class World:
         broker.accept("acme", *self.envelopes(rules or [self.rule()], sequence=sequence))
 
     def resigned(
-        self, by: FileSigner, owner: str, rules: Sequence[Rule], broker: str = "broker"
+        self, by: FileSigner, owner: str, rules: Sequence[Rule], *, sealer: bool
     ) -> tuple[bytes, bytes, bytes]:
-        """The attack: another tenant signs this asset's public papers anew as its own, the broker's copy of the key among them."""
-        manifest, listed, _ = (dsse.Envelope.from_bytes(data) for data in self.envelopes(rules, broker=broker))
+        """The attack: another tenant signs this asset's public papers anew as its own, the broker's copy of the key among them.
+
+        Args:
+            sealer: whether the prelude in them names him, too; then the signatures are all that they should be.
+        """
+        manifest, listed, _ = (dsse.Envelope.from_bytes(data) for data in self.envelopes(rules))
         _, _, policy = self.envelopes(rules, owner=owner, by=by)
+        said = Manifest.from_bytes(manifest.payload)
+        if sealer:
+            said = replace(said, prelude=replace(said.prelude, sealer=bytes.fromhex(by.public.id)))
         return (
-            sign_envelope(manifest.payload_type, manifest.payload, [by]).to_bytes(),
+            sign_envelope(manifest.payload_type, said.to_bytes(), [by]).to_bytes(),
             sign_envelope(listed.payload_type, listed.payload, [by]).to_bytes(),
             policy,
         )

@@ -14,7 +14,7 @@ from countermark.seal.prelude import Prelude, derive
 
 def rewritten(whole: bytes, prelude: Prelude, content_key: bytearray, new_header: bytes) -> bytes:
     """The file as a careless editor leaves it: another chunk 0 under the same key and nonce."""
-    key, _ = derive(content_key, prelude.asset, prelude.suite)
+    key, _ = derive(content_key, prelude.asset, prelude.suite, prelude.sealer)
     begin = prelude.at(0)
     made = AESGCM(bytes(key)).encrypt(prelude.nonce(0), new_header.ljust(prelude.chunk, b"\0"), prelude.aad())
     return whole[:begin] + made + whole[begin + len(made) :]
@@ -44,7 +44,7 @@ class SwappingHash:
 
 def careless_load(path: Path, prelude: Prelude, content_key: bytearray, size: int, hashing: Any, leaf: bytes) -> bytes:
     """Chunk 1 as a loader reads it that hashes a shared mapping and decrypts from it afterwards."""
-    key, _ = derive(content_key, prelude.asset, prelude.suite)
+    key, _ = derive(content_key, prelude.asset, prelude.suite, prelude.sealer)
     begin, end = prelude.extent(1, size)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         view = memoryview(mapped)[begin:end]

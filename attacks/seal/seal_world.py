@@ -38,6 +38,11 @@ class World:
         """The owner."""
         return seal.Sealer([self.owner], "", ISSUED)
 
+    @property
+    def for_plant(self) -> HpkeRecipient:
+        """What the plant opens is wrapped so."""
+        return HpkeRecipient("plant-7", self.plant.public)
+
     def part(self, suffix: str) -> Path:
         """The data ("") or a file beside it."""
         return seal.beside(self.sealed, suffix)

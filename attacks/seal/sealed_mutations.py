@@ -34,7 +34,7 @@ def bits(path: Path, begin: int, end: int) -> Iterator[tuple[str, bytes]]:
 
 
 def prelude_bits(world: World) -> Iterator[tuple[str, bytes]]:
-    """All 704."""
+    """All 960."""
     return bits(world.sealed, 0, BYTES)
 
 

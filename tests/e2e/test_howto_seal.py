@@ -112,18 +112,15 @@ def test_a_delivery_sealed_for_its_receiver(project) -> None:
     assert Path(said["sealed"]).name == "photos.cmsealed"
     for name in ("photos.cmsealed", "photos.cmsealed.manifest", "photos.cmsealed.recipients", "photos.cmdelivery"):
         (project.here / "acme" / name).rename(project.here / "manufacturer" / name)
-    project(
-        "open",
-        "photos.cmsealed",
-        "--key",
-        "manufacturer.sealkey",
-        "--kind",
-        "dataset",
-        "--out",
-        "photos",
-        at="manufacturer",
-    )
-    assert project("receive", "photos", "--json", at="manufacturer").json()["exit"] == 0
+    project("receive", "photos.cmsealed", at="manufacturer", exit=2)
+    said = project("receive", "photos", at="manufacturer", exit=2)
+    assert "photos.cmsealed --key" in said.out + said.err
+    project("receive", "photos", "--key", "manufacturer.sealkey", at="manufacturer", exit=2)
+    said = project("receive", "photos.cmsealed", "--key", "manufacturer.sealkey", "--json", at="manufacturer").json()
+    assert said["exit"] == 0 and [one["state"] for one in said["deliveries"]] == ["admitted"]
+    assert (project.here / "manufacturer/photos.cmanswer").is_file() and not (
+        project.here / "manufacturer/photos"
+    ).exists()
 
 
 def test_without_a_workspace_keys_are_named(shell, tmp_path: Path) -> None:

@@ -217,10 +217,8 @@ def deliver(story: Story) -> dict[str, bytes]:
         story.type("deliver", folder.name, "--to", "manufacturer", "--seal-for", f"{name}.sealpub", "--seal-for",
                    "../stick/manufacturer.sealpub", "--seal-for", "../stick/vault.sealpub", at=name)  # fmt: skip
         story.carry(*(f"{name}/{name}-parts.cmsealed{end}" for end in SEALED), to="stick")
-        story.carry(f"{name}/{name}-parts.cmdelivery", to="manufacturer")
-        story.type("open", f"../stick/{name}-parts.cmsealed", "--key", "manufacturer.sealkey", "--kind", "dataset", "--by", name,
-                   "--out", f"{name}-parts", at="manufacturer")  # fmt: skip
-        story.type("receive", f"{name}-parts", at="manufacturer")
+        story.carry(f"{name}/{name}-parts.cmdelivery", to="stick")
+        story.type("receive", f"../stick/{name}-parts.cmsealed", "--key", "manufacturer.sealkey", at="manufacturer")
         story.carry(*(f"stick/{name}-parts.cmsealed{end}" for end in SEALED), to="trainer")
     return secrets
 

@@ -27,7 +27,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=20) | st.binary(max_size=40).map(bytes.hex),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4), max_leaves=12,
 )  # fmt: skip
-PARTS = st.fixed_dictionaries({}, optional=dict.fromkeys(("format", "kind", "prelude", "size", "hash", "root", "tree", "project", "issued", "asset", "commit", "version", "previous", "recipients", "name", "public", "fields", "groups", "recipient", "key", "wrapped", "licence", "parameters"), JSON))  # fmt: skip
+PARTS = st.fixed_dictionaries({}, optional=dict.fromkeys(("format", "kind", "sealer", "prelude", "size", "hash", "root", "tree", "project", "issued", "asset", "commit", "version", "previous", "recipients", "name", "public", "fields", "groups", "recipient", "key", "wrapped", "licence", "parameters"), JSON))  # fmt: skip
 
 
 @given(st.binary(max_size=BYTES + 2) | st.binary(min_size=BYTES - 8, max_size=BYTES - 8).map(lambda rest: MAGIC + rest))
@@ -122,6 +122,7 @@ def test_fields_come_back(value: dict[str, object], data: st.DataObject) -> None
             value,
             {path: [hpke.HpkeRecipient("me", MINE.public)] for path in chosen},
             name="r",
+            sealer=OWNER.public.id,
             project="",
             issued="2026-11-27T00:00:00Z",
         )

@@ -52,15 +52,14 @@ class Broker:
         return self._challenges.issue(int(self._clock()))
 
     def accept(self, owner: str, manifest: bytes, recipients: bytes, policy: bytes) -> Deposit:
-        """Take a deposit, if this broker's key opens it.
+        """Take a deposit, if this broker's key opens it, and what it opens to names the sealer who signed it.
 
         Raises:
-            As `Deposits.put`; TrustRefused: nothing in the list is for this broker. PolicyRefused: the asset is another owner's here.
+            As `Deposits.put`; TrustRefused: nothing in the list is for this broker. FormatRefused: the key is another sealer's.
+            PolicyRefused: the asset is another owner's here.
         """
         sealed = self._deposits.check(owner, manifest, recipients, policy).sealed
-        secret, stanza = content_key(sealed.recipients, sealed.manifest.prelude, self._root)
-        wipe(secret)
-        self._deposits.refuse_anothers_name(owner, stanza.recipient)
+        wipe(content_key(sealed.recipients, sealed.manifest.prelude, self._root)[0])
         return self._deposits.put(owner, manifest, recipients, policy)
 
     def release(self, data: bytes) -> bytes:

@@ -26,7 +26,7 @@ from countermark.errors import (
     Unusable,
 )
 from countermark.keys.verifier import PublicKey
-from countermark.seal.manifest import Verified, by_keys, verified
+from countermark.seal.manifest import Verified, by_keys, sealed_by, verified
 from countermark.workspace.disk import Disk
 
 FORMAT = 1
@@ -41,7 +41,7 @@ class Deposit:
     """A handle to what an owner deposited, signed by a key that he is known by.
 
     Attributes:
-        sealed: manifest and list of recipients. policy: his release policy. policy_digest: hex SHA-256 of its payload.
+        sealed: manifest and list of recipients. policy: his release policy, signed with the key that sealed the asset. policy_digest: hex SHA-256 of its payload.
     """
 
     sealed: Verified
@@ -99,30 +99,13 @@ class Deposits:
             return new
 
     def _refuse_anothers(self, owner: str, asset: bytes) -> None:
-        """One owner an asset, whoever deposits it first: nothing in a broker's copy of a key names its sealer, so that whoever signs
-        another's papers anew would have that key released by rules of his own. The copy is bound to the asset's id, which he cannot change."""
+        """One owner an asset. Nobody but its sealer can deposit it (`_verified`, and the key's commitment); his key may be known here under two names."""
         for standing in (self._home / "deposits").glob(f"*/{asset.hex()}.json"):
             if standing.parent.name != owner:
                 raise PolicyRefused(
                     "another owner deposited this asset here", why="a key is released by the rules of one owner alone",
-                    mend="find out whose it is; if that other deposit is the false one, remove it, and seal the asset anew",
+                    mend="remove that other deposit first, if its sealer moved to this name",
                 )  # fmt: skip
-
-    def refuse_anothers_name(self, owner: str, recipient: str) -> None:
-        """A broker's copy of a key under a name that ends in ``.TENANT`` is that tenant's alone, however early another deposits it.
-
-        HPKE binds the name (`seal.stanza.Binding`): who signs the papers anew cannot change it. AES key wrap binds none.
-
-        Raises:
-            PolicyRefused: it is sealed to the broker for another tenant.
-        """
-        tenant = recipient.rpartition(".")[2]
-        known = OWNER.fullmatch(tenant) and (self._home / "tenants" / f"{tenant}.json").is_file()
-        if tenant not in (recipient, owner) and known:
-            raise PolicyRefused(
-                f"this asset was sealed to the broker for {tenant}", why=f"its copy of the key is named {recipient}",
-                mend="whoever sealed it deposits it",
-            )  # fmt: skip
 
     def _refuse_older(self, owner: str, new: Deposit) -> None:
         try:
@@ -170,7 +153,7 @@ class Deposits:
         sealed = verified(manifest, recipients, authority)
         if policy.payload_type != PAYLOAD_TYPE:
             raise StatementRefused(f"an envelope of type {policy.payload_type!r:.120} is no release policy")
-        authority(policy)
+        sealed_by(sealed.manifest.sealer, authority(policy))
         rules = ReleasePolicy.from_bytes(policy.payload)
         if rules.owner != owner or rules.asset != sealed.manifest.prelude.asset:
             raise TrustRefused(

@@ -72,8 +72,8 @@ def open(  # noqa: A001 - a command is an attribute of its own name
             handle = stage.check(sealed, whom, progress=bar.files)
         said = handle.manifest
         return Answer(
-            f"unchanged: {said.size} bytes are what {handle.signed_by[:64]} sealed",
-            facts={"kind": said.kind, "signed_by": handle.signed_by, "asset": said.prelude.asset.hex(), "root": said.root.hex(), "manifest": handle.digest,
+            f"unchanged: {said.size} bytes are what {handle.signed_by[:64]} signed",
+            facts={"kind": said.kind, "signed_by": handle.signed_by, "sealer": said.sealer, "asset": said.prelude.asset.hex(), "root": said.root.hex(), "manifest": handle.digest,
                    "hash": said.hash, "size": said.size, "recipients": list(handle.recipients.names), "issued": said.issued},
             body=[Pairs([("kind", said.kind), ("sealed for", ", ".join(handle.recipients.names)), ("issued", said.issued)])],
         )  # fmt: skip

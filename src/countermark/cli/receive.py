@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,21 +17,27 @@ from countermark.cli._show import View
 from countermark.errors import Unusable
 
 if TYPE_CHECKING:
-    from countermark.lifecycle.contract import Contract
+    from countermark.lifecycle.contract import Contract, Door
     from countermark.lifecycle.desk import Desk
     from countermark.lifecycle.receive import Received
+    from countermark.seal.stanza import Identity
 
 SUFFIX = ".cmanswer"
+SEALED = ".cmsealed"
 SHOWN = 10
 
 
 @command("receive", examples=[
     "countermark receive inbox/acme/photos",
     "countermark receive inbox/*/photos --contract contract.toml",
+    "countermark receive inbox/acme/photos.cmsealed --key manufacturer.sealkey",
     "countermark receive --list",
 ])  # fmt: skip
 @click.argument("folders", nargs=-1, type=PATH)
 @click.option("--contract", type=PATH, metavar="FILE", help="Contract to examine rows against (JSON or TOML).")
+@click.option(
+    "--key", metavar="KEY", help="Opens FOLDER.cmsealed: a .sealkey file, or a URI of a key in a trusted element."
+)
 @click.option("--answer", type=PATH, metavar="FILE", help="Where the signed answer is written (one FOLDER only).")
 @click.option(
     "--list", "listing", is_flag=True, help="List all deliveries that were answered here, with earlier refusals."
@@ -38,12 +45,12 @@ SHOWN = 10
 @with_view
 @with_desk
 def receive(
-    folders: tuple[Path, ...], contract: Path | None, answer: Path | None, listing: bool, desk: Desk, view: View
-) -> Answer:
+    folders: tuple[Path, ...], contract: Path | None, key: str | None, answer: Path | None, listing: bool, desk: Desk, view: View
+) -> Answer:  # fmt: skip
     """Verify delivered folders; admit or refuse them.
 
     Each FOLDER lies beside its .cmdelivery file. Admitted data are copied into the workspace, refused ones are kept
-    aside. The signed answer is written beside the folder as FOLDER.cmanswer: hand it back to the supplier.
+    aside. A FOLDER.cmsealed is opened in memory with --key; what is admitted lies in the workspace in the clear. The signed answer is written beside the folder as FOLDER.cmanswer: hand it back to the supplier.
     """
     from countermark.lifecycle import receive as stage
     from countermark.lifecycle.contract import Contract, Door
@@ -55,15 +62,46 @@ def receive(
     if answer is not None and len(folders) > 1:
         raise Unusable("--answer goes with one folder", mend="leave it out: answers are written beside the folders")
     agreed = contract_of(desk.space.root, contract)
+    mine = _identity(folders, key)
     answers: list[tuple[Path, Received]] = []
     with Bar(view) as bar:
-        for folder in folders:
-            one = stage.receive(desk, folder, examine=Door(agreed or Contract()), progress=bar.files)
+        for named in folders:
+            folder, one = _received(desk, named, mine, Door(agreed or Contract()), bar)
             if one.answer is not None:
                 file = answer or folder.with_name(folder.name + SUFFIX)
                 desk.space.disk.write(file, one.answer.to_bytes(), mode=0o644)
             answers.append((folder, one))
     return _told(answers, agreed is not None)
+
+
+def _received(desk: Desk, named: Path, mine: Identity | None, door: Door, bar: Bar) -> tuple[Path, Received]:
+    """The folder that was delivered, and the answer to it."""
+    from countermark.lifecycle import receive as stage
+    from countermark.lifecycle import receive_sealed
+
+    beside = named.with_name(named.name + SEALED) if named.name else named
+    if not named.exists() and beside.exists():
+        raise Unusable(
+            f"{named} is not here, but {beside.name} is", mend=f"countermark receive {beside} --key NAME.sealkey"
+        )
+    if named.suffix != SEALED or mine is None:
+        return named, stage.receive(desk, named, examine=door, progress=bar.files)
+    one = receive_sealed.receive(desk, named, mine, examine=door, progress=bar.files)
+    return receive_sealed.folder_of(named), one
+
+
+def _identity(folders: Sequence[Path], key: str | None) -> Identity | None:
+    """What opens the sealed ones among the folders; None where there are none."""
+    sealed = [folder for folder in folders if folder.suffix == SEALED]
+    if sealed and key is None:
+        raise Unusable(f"{sealed[0].name} is sealed", mend="--key NAME.sealkey")
+    if key is not None and not sealed:
+        raise Unusable(
+            "--key opens sealed deliveries, and none was named", mend=f"name FOLDER{SEALED}, or leave it out"
+        )
+    from countermark.cli._sealing import identity
+
+    return identity(key, False, None) if key else None
 
 
 def contract_of(root: Path, named: Path | None) -> Contract | None:

@@ -134,10 +134,11 @@ def _threshold_met(envelope: dsse.Envelope, document: TrustDocument, issued: str
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A handle to an envelope whose signature counted: who signed it, in which roles."""
+    """A handle to an envelope whose signature counted: who signed it, in which roles, and the ids of the keys that did."""
 
     envelope: dsse.Envelope
     party: Party
+    keys: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Trust:
                 why="a signature may have been stripped on the way",
                 mend="ask for the statement as it was signed",
             )
-        return Signed(envelope, party)
+        return Signed(envelope, party, signed)
 
     def outlived(self, envelope: dsse.Envelope, use: Use, now: datetime, by: datetime | None) -> None:
         """Refuse what an ended key may have signed after its end, where witnesses could show that it did not.

@@ -15,6 +15,7 @@ from countermark import canonical, dsse
 from countermark.artefact import shards
 from countermark.artefact.dataset import METADATA, Dataset, describe
 from countermark.artefact.folder import read_folder
+from countermark.artefact.reading import Sink, Wants
 from countermark.artefact.tree import Tree, TreeEntry, compare
 from countermark.errors import CountermarkError, Refusal, SignatureRefused, TreeRefused, TrustRefused, Unusable
 from countermark.keys.document import Party
@@ -31,6 +32,8 @@ from countermark.workspace.disk import Disk
 Progress = Callable[[int, int], None]
 Contents = Iterator[tuple[str, bytes]]
 Examine = Callable[[str, Dataset, Contents], Sequence[str]]
+Read = Callable[[str, Sink, Wants, Progress | None], Tree]
+"""(supplier, sink, wants, progress) -> the tree that was seen, each wanted file handed to the sink as it was hashed; refuses as `read_folder`."""
 MOST_REASONS = 100
 MOST_EXTRA_FILES = 10_000
 MOST_EXTRA_BYTES = 1 << 30
@@ -63,7 +66,9 @@ def nothing_more(_supplier: str, _dataset: Dataset, _contents: Contents) -> Sequ
     return ()
 
 
-def receive(desk: Desk, folder: Path, *, examine: Examine = nothing_more, progress: Progress | None = None) -> Received:
+def receive(
+    desk: Desk, folder: Path, *, examine: Examine = nothing_more, progress: Progress | None = None, read: Read | None = None
+) -> Received:  # fmt: skip
     """Admit or refuse the delivery in `folder`, with its ``.cmdelivery`` file beside it.
 
     1. a party signed it, for this project, with a key that counts; 2. the file parses and its manifest is the signed
@@ -77,6 +82,7 @@ def receive(desk: Desk, folder: Path, *, examine: Examine = nothing_more, progre
 
     Args:
         examine: (supplier, dataset, path and private bytes of each row) -> reasons to refuse.
+        read: reads what was delivered, where that does not lie in `folder` (`receive_sealed`).
 
     Raises:
         Unusable: the workspace cannot be written, or the folder is not there. Nothing is kept then.
@@ -96,7 +102,7 @@ def receive(desk: Desk, folder: Path, *, examine: Examine = nothing_more, progre
         stage = desk.space.folder("incoming") / piece.envelope.digest
         try:
             door = _door_reasons(desk, trust, piece, party)
-            reasons = _shortened(door + _stage(desk, folder, piece, party, stage, examine, progress))
+            reasons = _shortened(door + _stage(desk, read or _plain(folder), piece, party, stage, examine, progress))
             if done and done.reasons == reasons:
                 desk.space.disk.discard(stage)
                 return done
@@ -204,13 +210,17 @@ def _head(folder: Path) -> Head:
         return parcel.parse_head(file.readline(parcel.MAX_PARCEL_BYTES), what=folder.name)
 
 
+def _plain(folder: Path) -> Read:
+    return lambda _party, sink, wants, progress: read_folder(folder, sink=sink, wants=wants, progress=progress)
+
+
 def _stage(
-    desk: Desk, folder: Path, piece: Parcel, party: Party, stage: Path, examine: Examine, progress: Progress | None
+    desk: Desk, read: Read, piece: Parcel, party: Party, stage: Path, examine: Examine, progress: Progress | None
 ) -> list[str]:
     """Copy what was delivered into private files, hashing the copies, and collect every reason to refuse."""
     copy = _Copy(desk.space.disk, stage / DATA, piece.tree)
     try:
-        seen = read_folder(folder, sink=copy.keep, wants=copy.wants, progress=progress)
+        seen = read(party.id, copy.keep, copy.wants, progress)
         copy.settle()
     except Refusal as refusal:
         copy.settle()

@@ -38,11 +38,16 @@ _MODE, _PROGRAM = 0o600, 0o700
 
 @dataclass(frozen=True, slots=True)
 class Sealer:
-    """Who seals: the keys that sign, and the project's fingerprint ("" outside one)."""
+    """Who seals: the keys that sign, and the project's fingerprint ("" outside one). What is sealed is bound to the first key."""
 
     signers: Sequence[Signer]
     project: str
     issued: str
+
+    @property
+    def key(self) -> str:
+        """Id of the key that what is sealed is bound to, hex."""
+        return self.signers[0].public.id
 
 
 def anybody(_party: str, _kind: str) -> None:
@@ -91,8 +96,9 @@ def reader_of(desk: Desk, party: str = "") -> Reader:
     """
     trust = desk.trust()
 
-    def who(envelope: dsse.Envelope) -> str:
-        return trust.verify(envelope, "statement", desk.now()).party.id
+    def who(envelope: dsse.Envelope) -> dict[str, str]:
+        signed = trust.verify(envelope, "statement", desk.now())
+        return dict.fromkeys(signed.keys, signed.party.id)
 
     def entitled(seen: str, kind: str) -> None:
         roles = SEALERS.get(kind, ())
@@ -132,8 +138,8 @@ def seal(
             raise Unusable(f"{path} exists", why="a sealed file is never written over", mend="name another with --out")
     content_key = new_content_key()
     try:
-        _try_out(to, licences or {})
-        about = writer.About(kind, by.project, by.issued)
+        _try_out(to, licences or {}, by.key)
+        about = writer.About(kind, by.key, by.project, by.issued)
         said = writer.write(
             source, target, content_key, about, form=form, threads=threads, progress=progress, disk=used
         )
@@ -146,10 +152,10 @@ def seal(
     return said, listed
 
 
-def _try_out(to: Sequence[Recipient], licences: Mapping[str, str]) -> None:
+def _try_out(to: Sequence[Recipient], licences: Mapping[str, str], sealer: str) -> None:
     """Refuse recipients that make no list before hours of encrypting, with a key and a prelude that nobody ever sees."""
     spare = new_content_key()
-    lists.first(new_prelude(spare, 1), spare, to, dict(licences))
+    lists.first(new_prelude(spare, 1, sealer), spare, to, dict(licences))
     if strange := sorted(set(licences) - {one.name for one in to}):
         raise Unusable(f"a licence is named for {strange[0]}, who is no recipient")
     wipe(spare)
@@ -352,7 +358,7 @@ def _listed(
     sealed: Path, new: Recipients, reader: Reader, handle: Verified, by: Sealer, disk: Disk | None
 ) -> Recipients:
     envelope = new.signed(by.signers)
-    if reader.authority(envelope) != handle.signed_by:
+    if handle.signed_by not in reader.authority(envelope).values():
         raise Unusable(f"only {handle.signed_by}, who sealed this file, changes its list", mend="ask them")
     (disk or Disk()).write(beside(sealed, RECIPIENTS), envelope.to_bytes(), mode=_MODE)
     return new

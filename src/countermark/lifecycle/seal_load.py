@@ -7,14 +7,13 @@ in a chunk that had the signed hash and whose tag held.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from countermark.errors import FormatRefused, TreeRefused, TrustRefused
-from countermark.formats import safetensors
 from countermark.formats.limits import Malformed
 from countermark.lifecycle import seal, verify
 from countermark.lifecycle.seal import Reader
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from countermark.artefact.handle import Handle
-    from countermark.runtime.arrays import Tensors
+    from countermark.runtime.arrays import ByName, Tensors
     from countermark.runtime.onnx import OnnxModel
     from countermark.runtime.torch_tensors import TorchTensors
 
@@ -133,49 +132,17 @@ def open_shown(
         yield verify.Opened(verified, cast("Handle", files))
 
 
-class OneByOne(Mapping[str, "NDArray[Any]"]):
+def one_by_one(files: Opened, path: str) -> ByName:
     """Tensors of a sealed safetensors file, each read and decrypted when it is asked for, and no others with it.
 
-    For some tensors of a large file; whoever wants all of them takes `load`, which decrypts each chunk once.
+    For some tensors of a large file; whoever wants all of them takes `load`, which decrypts each chunk once. Each array has memory of its own.
 
-    Attributes:
-        metadata: the file's free texts.
+    Raises:
+        FormatRefused: the file breaks its format, or the sealed file was changed. TreeRefused: no such file.
     """
+    from countermark.runtime.arrays import ByName
 
-    def __init__(self, files: Opened, path: str) -> None:
-        """Read the file's header alone.
-
-        Raises:
-            FormatRefused: it breaks its format, or the sealed file was changed. TreeRefused: no such file.
-        """
-        self._files, self._path = files, path
-        facts = safetensors.read(_Source(files, path))
-        self._tensors = {tensor.name: tensor for tensor in facts.tensors}
-        self.metadata = facts.metadata
-
-    def __len__(self) -> int:
-        return len(self._tensors)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        """One tensor, in memory of its own, writable.
-
-        Raises:
-            KeyError: no such tensor. FormatRefused: the sealed file was changed, or no array holds it. MissingExtra: NumPy needs ml_dtypes for it.
-        """
-        import numpy as np
-
-        from countermark.runtime.arrays import dtype_of
-
-        tensor = self._tensors[name]
-        dtype = dtype_of(tensor.dtype)
-        data = self._files.read(self._path, tensor.begin, tensor.end)
-        if tensor.dtype == "BOOL" and len(data) and max(data) > 1:
-            raise FormatRefused(f"tensor {name[:200]!r} holds booleans that are neither 0 nor 1")
-        made: NDArray[Any] = np.frombuffer(data, dtype).reshape(tensor.shape)
-        return made
+    return ByName(_Source(files, path), lambda begin, end: files.read(path, begin, end))
 
 
 class _Source:

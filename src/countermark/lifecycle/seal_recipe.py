@@ -39,13 +39,15 @@ def seal(
     if target.exists() or target.is_symlink():
         raise Unusable(f"{target} exists", why="a sealed file is never written over", mend="name another with --out")
     wanted = {tuple(path.split(".")): tuple(to) for path, to in sealed.items()}
-    made = fields.seal(parse(source), wanted, name=source.name, project=by.project, issued=by.issued, before=before)
+    made = fields.seal(
+        parse(source), wanted, name=source.name, sealer=by.key, project=by.project, issued=by.issued, before=before
+    )
     (disk or Disk()).write(target, made.signed(by.signers).to_bytes(), mode=0o644)
     return made
 
 
 def verified(path: Path, reader: Reader) -> tuple[Document, str]:
-    """The document and who signed it; needs no key.
+    """The document and who sealed it; needs no key.
 
     Raises:
         SignatureRefused, TrustRefused, StatementRefused, FormatRefused: it does not hold.

@@ -62,15 +62,27 @@ class Room:
 
 @contextlib.contextmanager
 def room(desk: Desk, under: UnderSeal) -> Iterator[Room]:
-    """A fresh room, emptied when the run is over, however it ends; what a killed run left there is cleared first.
+    """A fresh room, gone when the run is over, however it ends; what a killed run left there is cleared first.
 
     Raises:
-        SandboxRefused: plaintext could reach a disk, and `at_rest` is false. Unusable: the folder cannot be made, or is another user's.
+        SandboxRefused: plaintext could reach a disk, and `at_rest` is false. Unusable: the folder cannot be made, or is another user's, or
+        another run of this workspace is in it.
     """
     exposure.without_cores()
-    folder = _own(under.place / f"countermark-{canonical.sha256_hex(os.fsencode(desk.space.root))[:16]}")
+    name = f"countermark-{canonical.sha256_hex(os.fsencode(desk.space.root))[:16]}"
+    with desk.space.lock("room", wait=False), _own(under.place / name) as folder:
+        ways = _ways(folder, under)
+        yield Room(folder, exposure.protection(under.evidence, ways), tuple(way.what for way in ways))
+
+
+def _ways(folder: Path, under: UnderSeal) -> tuple[exposure.Way, ...]:
+    """Open ways from the room to a disk.
+
+    Raises:
+        SandboxRefused: there are some, and `at_rest` is false.
+    """
     host = exposure.read()
-    ways = exposure.ways(host)
+    ways = tuple(exposure.ways(host))
     if not exposure.in_memory(host.mounts, str(folder.resolve())):
         ways = (exposure.Way(f"{under.place} lies on a disk", f"name a folder in memory, such as {MEMORY}"), *ways)
     if ways and not under.at_rest:
@@ -78,14 +90,7 @@ def room(desk: Desk, under: UnderSeal) -> Iterator[Room]:
             "plaintext of sealed inputs could reach this host's disk", why="; ".join(way.what for way in ways),
             mend="; ".join(way.mend for way in ways) + "; or --at-rest, if their owners accept that class",
         )  # fmt: skip
-    disk = Disk()
-    for left in folder.iterdir():
-        disk.discard(left)
-    try:
-        yield Room(folder, exposure.protection(under.evidence, ways), tuple(way.what for way in ways))
-    finally:
-        for left in folder.iterdir():
-            disk.discard(left)
+    return ways
 
 
 def claims(recipe: str, code: str, environment: str, command: Sequence[str], policy: str) -> dict[str, str]:
@@ -131,8 +136,29 @@ def seal_model(out: Path, target: Path, under: UnderSeal) -> Manifest:
     return seal.seal(out, target, under.to, under.by, kind="model")[0]
 
 
-def _own(folder: Path) -> Path:
-    """A folder of mode 0700 that belongs to this user: others may make names in the place it lies in."""
+@contextlib.contextmanager
+def _own(folder: Path) -> Iterator[Path]:
+    """A private folder, emptied first, and gone afterwards."""
+    _private(folder)
+    _empty(folder)
+    try:
+        yield folder
+    finally:
+        _empty(folder)
+        with contextlib.suppress(OSError):  # what lay in it is gone; an empty folder tells nothing
+            folder.rmdir()
+
+
+def _empty(folder: Path) -> None:
+    """Clear it entry by entry: whoever is killed here leaves nothing beside it, where the next run would not look."""
+    disk = Disk()
+    for left in folder.iterdir():
+        clear = disk.discard if left.is_dir() and not left.is_symlink() else disk.unlink
+        clear(left)
+
+
+def _private(folder: Path) -> None:
+    """Make a folder of mode 0700 that belongs to this user: others may make names in the place it lies in."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         seen = folder.lstat()
@@ -144,4 +170,3 @@ def _own(folder: Path) -> Path:
     if not stat.S_ISDIR(seen.st_mode) or not mine:
         raise Unusable(f"{folder} is not a private folder of this user", why="somebody else could read what lies there",
                        mend="remove it, or name another --memory")  # fmt: skip
-    return folder

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from countermark.errors import FormatRefused, MissingExtra
 from countermark.formats import npy, safetensors, zipped
 from countermark.formats.limits import Malformed
 from countermark.formats.source import Memory
+from countermark.sandbox.task import Source
 
 _DTYPES = {
     "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8", "I64": "<i8",
@@ -29,21 +30,28 @@ _BEYOND = {
 """What NumPy has no numbers for, by its name in ml_dtypes."""
 
 
-class Tensors(Mapping[str, NDArray[Any]]):
-    """Tensors of a safetensors file, each a read-only array over the verified bytes.
+Span = Callable[[int, int], memoryview]
+"""Verified bytes [begin, end) of a file, which nobody else writes to."""
+
+
+class ByName(Mapping[str, NDArray[Any]]):
+    """Tensors of a safetensors file, each a read-only array over verified bytes that are asked for when it is.
 
     Attributes:
         metadata: the file's free texts.
     """
 
-    def __init__(self, data: memoryview | bytes) -> None:
+    def __init__(self, source: Source, span: Span) -> None:
         """Read the header.
+
+        Args:
+            source: of the file's bytes, for its header. span: of the same file, for tensors.
 
         Raises:
             FormatRefused: it breaks its format or crosses a limit.
         """
-        facts = safetensors.read(Memory(data))
-        self._data = memoryview(data)
+        facts = safetensors.read(source)
+        self._span = span
         self._tensors = {tensor.name: tensor for tensor in facts.tensors}
         self.metadata = facts.metadata
 
@@ -58,22 +66,36 @@ class Tensors(Mapping[str, NDArray[Any]]):
 
         Raises:
             KeyError: no such tensor. MissingExtra: NumPy needs ml_dtypes for it. FormatRefused: a boolean that is
-            neither 0 nor 1, or numbers of less than a byte, which no array holds: ask for `bits`.
+            neither 0 nor 1, or numbers of less than a byte, which no array holds: ask for `bits`; as the span.
         """
         tensor = self._tensors[name]
-        bits = self.bits(name)
-        if tensor.dtype == "BOOL" and bits.size and bits.max() > 1:
+        dtype = dtype_of(tensor.dtype)
+        data = self._span(tensor.begin, tensor.end)
+        if tensor.dtype == "BOOL" and len(data) and np.frombuffer(data, np.uint8).max() > 1:
             raise FormatRefused(f"tensor {name[:200]!r} holds booleans that are neither 0 nor 1")
-        return _array(self._data, dtype_of(tensor.dtype), tensor.shape, tensor.begin)
+        return _array(data, dtype, tensor.shape, 0)
 
     def bits(self, name: str) -> NDArray[np.uint8]:
         """A tensor's bytes as they lie in the file: uint8, one axis; for dtypes that no array holds."""
         tensor = self._tensors[name]
-        return _array(self._data, np.dtype("u1"), (tensor.end - tensor.begin,), tensor.begin)
+        return _array(self._span(tensor.begin, tensor.end), np.dtype("u1"), (tensor.end - tensor.begin,), 0)
 
     def dtype(self, name: str) -> str:
         """A tensor's dtype as the file names it, such as ``BF16``."""
         return self._tensors[name].dtype
+
+
+class Tensors(ByName):
+    """The same over a file that is in memory whole: arrays share it, without a copy."""
+
+    def __init__(self, data: memoryview | bytes) -> None:
+        """Read the header.
+
+        Raises:
+            FormatRefused: it breaks its format or crosses a limit.
+        """
+        view = memoryview(data)
+        super().__init__(Memory(data), lambda begin, end: view[begin:end])
 
 
 def dtype_of(name: str) -> np.dtype[Any]:

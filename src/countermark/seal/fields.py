@@ -2,7 +2,8 @@
 
 Each leaf of the document is a field: its path, and a digest of a label, 32 random bytes and the canonical JSON of path and value. An open
 field shows value and salt; a sealed one holds both encrypted, in a group of fields with the same parties (one content key, committed to as
-a container's is). Everybody verifies the signature and sees which fields there are; whoever is told value and salt of one compares
+a container's is). Each digest has the sealer's key id in it, as each group's key commitment has: nobody else can pass a commitment off as
+his own, nor a value that he cannot read. Everybody verifies the signature and sees which fields there are; whoever is told value and salt of one compares
 its digest. A field that did not change keeps its salt in the next version, so that equal digests prove it to all, and show nothing.
 """
 
@@ -23,7 +24,7 @@ from countermark.canonical import Fields
 from countermark.errors import FormatRefused, StatementRefused, TrustRefused
 from countermark.keys.signer import Signer, sign_envelope
 from countermark.seal import recipients as lists
-from countermark.seal.manifest import Authority, check_time
+from countermark.seal.manifest import ASK, Authority, check_time, sealed_by
 from countermark.seal.prelude import BYTES, LEAST_CHUNK, Prelude, new_content_key, new_prelude, wipe
 from countermark.seal.recipients import Recipients
 from countermark.seal.stanza import Identity, Recipient, Stanza
@@ -48,12 +49,10 @@ class Opening:
     value: Any
     salt: bytes = field(repr=False)
 
-    @property
-    def digest(self) -> str:
-        """Its commitment, hex."""
-        return canonical.sha256_hex(
-            _LABEL + self.salt + canonical.to_bytes({"path": list(self.path), "value": self.value})
-        )
+    def digest(self, sealer: str) -> str:
+        """Its commitment, hex, by the sealer with that key id."""
+        said = canonical.to_bytes({"path": list(self.path), "value": self.value})
+        return canonical.sha256_hex(_LABEL + self.salt + bytes.fromhex(sealer) + said)
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
@@ -77,7 +76,7 @@ class Field:
     """One field as everybody sees it: `opening` where it is open, else where its ciphertext stands.
 
     Attributes:
-        path, digest: as of `Opening`. group: index of its group. sealed: ciphertext and tag.
+        path: as of `Opening`. digest: its commitment. group: index of its group. sealed: ciphertext and tag.
     """
 
     path: Path
@@ -94,8 +93,8 @@ class Field:
         return {**said, "group": self.group, "sealed": base64.b64encode(self.sealed).decode()}
 
     @classmethod
-    def from_json(cls, value: Any) -> Field:
-        """Parse strictly; an open field must have its digest.
+    def from_json(cls, value: Any, sealer: str) -> Field:
+        """Parse strictly; an open field must have its digest, by that sealer.
 
         Raises:
             StatementRefused: malformed, or an open value is not the committed one.
@@ -106,7 +105,7 @@ class Field:
             out = cls(path, digest, None, fields.integer("group"), fields.base64("sealed"))
         else:
             out = cls(path, digest, Opening(path, fields.any("value"), bytes.fromhex(fields.hex("salt"))))
-            check(out, out.opening)
+            check(out, out.opening, sealer)
         fields.done()
         return out
 
@@ -116,11 +115,12 @@ class Document:
     """A document with sealed fields.
 
     Attributes:
-        name: of the file. issued: RFC 3339. project: fingerprint, or "". fields: in path order. groups: prelude (its chunks count the group's
+        name: of the file. sealer: id of the key that must have signed this, hex. issued: RFC 3339. project: fingerprint, or "". fields: in path order. groups: prelude (its chunks count the group's
             fields) and list of recipients of each.
     """
 
     name: str
+    sealer: str
     project: str
     issued: str
     fields: tuple[Field, ...]
@@ -140,6 +140,8 @@ class Document:
             raise StatementRefused("a sealed field names no group of this document")
         for number, (prelude, listed) in enumerate(self.groups):
             listed.check(prelude)
+            if prelude.sealer.hex() != self.sealer:
+                raise StatementRefused("a group of a document was sealed with another key than the document", mend=ASK)
             if prelude.chunks != held.count(number):
                 raise StatementRefused("a group of a document has another number of fields than it says")
 
@@ -152,6 +154,7 @@ class Document:
             {
                 "format": FORMAT,
                 "name": self.name,
+                "sealer": self.sealer,
                 "project": self.project,
                 "issued": self.issued,
                 "fields": [one.to_json() for one in self.fields],
@@ -175,12 +178,10 @@ class Document:
             raise StatementRefused(
                 f"a {what} is too large", why=f"{MOST_FIELDS} fields and {MOST_GROUPS} groups are taken"
             )
-        name, project, issued = (
-            fields.text("name", most=255),
-            fields.text("project", most=64),
-            fields.text("issued", most=40),
-        )
-        out = cls(name, project, issued, tuple(map(Field.from_json, found)), tuple(map(_group, groups)))
+        name, sealer = fields.text("name", most=255), fields.hex("sealer")
+        project, issued = fields.text("project", most=64), fields.text("issued", most=40)
+        shown = tuple(Field.from_json(one, sealer) for one in found)
+        out = cls(name, sealer, project, issued, shown, tuple(map(_group, groups)))
         fields.done()
         if out.to_bytes() != data:
             raise StatementRefused(f"a {what} is not in its one form")
@@ -191,21 +192,25 @@ class Document:
         return sign_envelope(PAYLOAD_TYPE, self.to_bytes(), signers)
 
     def same(self, other: Document) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-        """Paths that are proven to have the same value in both, and all others of either; needs no key."""
+        """Paths that are proven to have the same value in both, and all others of either; needs no key.
+
+        Of two sealers nothing is proven: one can copy the other's digests, and sign that they are his.
+        """
         mine, theirs = ({one.path: one.digest for one in doc.fields} for doc in (self, other))
-        equal = {path for path in mine.keys() & theirs.keys() if mine[path] == theirs[path]}
+        shared = mine.keys() & theirs.keys() if self.sealer == other.sealer else set()
+        equal = {path for path in shared if mine[path] == theirs[path]}
         return tuple(sorted(equal)), tuple(sorted((mine.keys() | theirs.keys()) - equal))
 
 
 def seal(
-    value: Mapping[str, Any], sealed: Mapping[Path, Sequence[Recipient]], *, name: str, project: str, issued: str,
+    value: Mapping[str, Any], sealed: Mapping[Path, Sequence[Recipient]], *, name: str, sealer: str, project: str, issued: str,
     before: Iterable[Opening] = (),
 ) -> Document:  # fmt: skip
     """Seal fields of a document.
 
     Args:
         value: JSON object; its leaves are fields, lists included. sealed: path -> who may read it; a path to an object seals all
-            below it. before: the fields of the version before, as far as known: those that did not change keep their salts.
+            below it. sealer: id of the key that will sign, hex. before: the fields of the version before, as far as known: those that did not change keep their salts.
 
     Raises:
         StatementRefused: a path that leads nowhere, a value that has no canonical form, too many fields.
@@ -223,15 +228,14 @@ def seal(
     made, groups = {}, []
     for number, names in enumerate(sets):
         mine = [one for one in openings if chosen[one.path][1] == names]
-        prelude, listed, texts = _sealed_group(mine, chosen[mine[0].path][0])
+        prelude, listed, texts = _sealed_group(mine, chosen[mine[0].path][0], sealer)
         groups.append((prelude, listed))
-        made.update(
-            {one.path: Field(one.path, one.digest, None, number, text) for one, text in zip(mine, texts, strict=True)}
-        )
+        made.update({one.path: (number, text) for one, text in zip(mine, texts, strict=True)})
     fields = tuple(
-        made.get(one.path) or Field(one.path, one.digest, one) for one in sorted(openings, key=lambda o: o.path)
-    )
-    return Document(name, project, issued, fields, tuple(groups))
+        Field(one.path, one.digest(sealer), None, *made[one.path]) if one.path in made else Field(one.path, one.digest(sealer), one)
+        for one in sorted(openings, key=lambda o: o.path)
+    )  # fmt: skip
+    return Document(name, sealer, project, issued, fields, tuple(groups))
 
 
 def _readers(path: Path, sealed: Mapping[Path, Sequence[Recipient]]) -> tuple[Sequence[Recipient], tuple[str, ...]]:
@@ -243,13 +247,13 @@ def _readers(path: Path, sealed: Mapping[Path, Sequence[Recipient]]) -> tuple[Se
     return (), ()
 
 
-def _sealed_group(mine: list[Opening], to: Sequence[Recipient]) -> tuple[Prelude, Recipients, list[bytes]]:
+def _sealed_group(mine: list[Opening], to: Sequence[Recipient], sealer: str) -> tuple[Prelude, Recipients, list[bytes]]:
     content_key = new_content_key()
     try:
-        prelude = new_prelude(content_key, len(mine), chunk=LEAST_CHUNK)
+        prelude = new_prelude(content_key, len(mine), sealer, chunk=LEAST_CHUNK)
         cipher, aad = prelude.cipher(content_key), prelude.aad()
         texts = [
-            cipher.encrypt(prelude.nonce(n), one.to_bytes(), aad + bytes.fromhex(one.digest))
+            cipher.encrypt(prelude.nonce(n), one.to_bytes(), aad + bytes.fromhex(one.digest(sealer)))
             for n, one in enumerate(mine)
         ]
         return prelude, lists.first(prelude, content_key, to, {}), texts
@@ -258,27 +262,29 @@ def _sealed_group(mine: list[Opening], to: Sequence[Recipient]) -> tuple[Prelude
 
 
 def verified(envelope: dsse.Envelope, authority: Authority, *, project: str = "") -> tuple[Document, str]:
-    """The document, and who signed it; needs no key, and covers sealed fields too.
+    """The document, and who sealed it; needs no key, and covers sealed fields too.
 
     Raises:
-        SignatureRefused, TrustRefused: nobody who counts signed, or it is of another project. StatementRefused, FormatRefused: malformed.
+        SignatureRefused, TrustRefused: nobody who counts signed, or not the sealer that it names, or it is of another project. StatementRefused, FormatRefused: malformed.
     """
     if envelope.payload_type != PAYLOAD_TYPE:
         raise StatementRefused(f"an envelope of type {envelope.payload_type!r:.120} holds no sealed fields")
-    who = authority(envelope)
+    signed = authority(envelope)
     document = Document.from_bytes(envelope.payload)
+    who = sealed_by(document.sealer, signed)
     if project and document.project != project:
         raise TrustRefused("this document was sealed in another project", why=f"it names {document.project or 'none'}")
     return document, who
 
 
-def check(shown: Field, opening: Opening | None) -> None:
-    """Hold what somebody tells of a field against its commitment.
+def check(shown: Field, opening: Opening | None, sealer: str) -> None:
+    """Hold what somebody tells of a field against its commitment, in a document by that sealer.
 
     Raises:
-        FormatRefused: another path, value or salt.
+        FormatRefused: another path, value or salt, or a commitment that is another sealer's.
     """
-    if opening is None or opening.path != shown.path or not hmac.compare_digest(opening.digest, shown.digest):
+    told = "" if opening is None or opening.path != shown.path else opening.digest(sealer)
+    if not hmac.compare_digest(told, shown.digest):
         raise FormatRefused(f"field {'.'.join(shown.path)!r:.120} does not have the value that was committed to")
 
 
@@ -312,7 +318,7 @@ def _open(cipher: Any, prelude: Prelude, number: int, shown: Field) -> Opening:
             f"field {'.'.join(shown.path)!r:.120} does not open", why="whoever sealed it wrote it so"
         ) from error
     opening = Opening.from_json(canonical.from_bytes(text, what="sealed field", max_bytes=MOST_BYTES))
-    check(shown, opening)
+    check(shown, opening, prelude.sealer.hex())
     return opening
 
 

@@ -14,7 +14,7 @@ from countermark.artefact.profile import SHA256
 from countermark.artefact.tree import Tree, parse_manifest, tree_of
 from countermark.canonical import Fields
 from countermark.errors import FormatRefused, StatementRefused, TreeRefused
-from countermark.seal.manifest import KINDS, tree_commitment
+from countermark.seal.manifest import KINDS, Manifest, tree_commitment
 
 FORMAT = 1
 MOST_NAME = 255
@@ -74,13 +74,13 @@ class Header:
             raise StatementRefused("a sealed header is not in its one form")
         return out
 
-    def check(self, kind: str, commitment: str) -> None:
+    def check(self, manifest: Manifest) -> None:
         """Refuse a header that its own manifest does not mean.
 
         Raises:
-            FormatRefused: the kind differs, or the tree is not the committed one.
+            FormatRefused: the kind differs, or tree and sealer are not the committed ones.
         """
-        if self.kind != kind or tree_commitment(self.salt, self.tree) != commitment:
+        if self.kind != manifest.kind or tree_commitment(self.salt, manifest.sealer, self.tree) != manifest.tree:
             raise FormatRefused("the secret header is not the one that the manifest means")
 
 

@@ -176,9 +176,12 @@ def read_public(data: bytes, authority: Authority | None) -> tuple[PublicHalf, s
     if envelope.payload_type != PAYLOAD_TYPE:
         raise StatementRefused(f"an envelope of type {envelope.payload_type!r:.120} holds no sealing key")
     half = PublicHalf.from_bytes(envelope.payload)
-    party = authority(envelope) if authority else ""
-    if party and half.name != party and not half.name.startswith(party + "."):
+    parties = sorted(set(authority(envelope).values())) if authority else []
+    for party in parties:
+        if half.name == party or half.name.startswith(party + "."):
+            return half, party
+    if parties:
         raise TrustRefused(
-            f"{party} signed a sealing key for {half.name}", why=f"its own are {party} and {party}.ANYTHING"
+            f"{', '.join(parties)} signed a sealing key for {half.name}", why="a party's own are its id and ID.ANYTHING"
         )
-    return half, party
+    return half, ""

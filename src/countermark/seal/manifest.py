@@ -1,13 +1,14 @@
 """The signed manifest of a sealed container: what its ciphertext is, for everybody, with no key.
 
 Bytes in, a handle or an exception out: nothing is opened but through a `Verified`, which only `verified` makes. The manifest commits to the
-ciphertext, so that whoever holds the content key cannot make another file that it fits.
+ciphertext, so that whoever holds the content key cannot make another file that it fits; and it names its sealer, whom the content key's
+commitment names too, so that whoever signs another manifest for the same ciphertext has one that opens for nobody.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,8 +34,9 @@ MOST_BYTES = 64 << 10
 LEAF, NODE = b"\x30", b"\x31"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _TREE = b"countermark/seal/tree/v1\0"
-Authority = Callable[[dsse.Envelope], str]
-"""Who signed an envelope: a party's id or a key's. Raises SignatureRefused or TrustRefused where nobody counts."""
+ASK = "get it from whoever sealed it"
+Authority = Callable[[dsse.Envelope], Mapping[str, str]]
+"""Which keys signed an envelope and whose each is: key id -> a party's id, or the key's own. Raises SignatureRefused or TrustRefused where none counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Manifest:
 
     Attributes:
         kind: of `KINDS`. prelude: of the file. size: bytes of the file. hash: of `HASHES`. root: 32 bytes, over the ciphertext chunks.
-        tree: hex SHA-256 of a salted tree digest of the plaintext (`tree_commitment`), which tells nothing until the salt is told.
+        tree: hex SHA-256 of a salted tree digest of the plaintext and the sealer (`tree_commitment`), which tells nothing until the salt is told.
         project: fingerprint of the trust document, or "" outside a project. issued: RFC 3339.
     """
 
@@ -66,6 +68,11 @@ class Manifest:
         check_time(self.issued)
         self.prelude.check_size(self.size)
 
+    @property
+    def sealer(self) -> str:
+        """Id of the key that must have signed this, hex; it stands in the prelude, too, which the ciphertext is bound to."""
+        return self.prelude.sealer.hex()
+
     def hashing(self) -> Hashing:
         """How ciphertext chunks become leaves."""
         return hashing(self.hash)
@@ -75,6 +82,7 @@ class Manifest:
         said: dict[str, Any] = {
             "format": FORMAT,
             "kind": self.kind,
+            "sealer": self.sealer,
             "prelude": self.prelude.to_bytes().hex(),
             "size": self.size,
             "hash": self.hash,
@@ -103,6 +111,8 @@ class Manifest:
             fields.text("kind", most=40), prelude, fields.integer("size"), fields.text("hash", most=40),
             bytes.fromhex(fields.hex("root")), fields.hex("tree"), project, fields.text("issued", most=40),
         )  # fmt: skip
+        if fields.hex("sealer") != out.sealer:
+            raise StatementRefused("a sealed manifest names another sealer than the file's prelude", mend=ASK)
         fields.done()
         if out.to_bytes() != data:
             raise StatementRefused("a sealed manifest is not in its one form")
@@ -141,12 +151,29 @@ def hashing(name: str) -> Hashing:
     return Hashing(LEAF, NODE, new)
 
 
-def tree_commitment(salt: bytes, tree: str) -> str:
-    """What the manifest says of the plaintext: hex SHA-256 of a label, 32 secret random bytes and the tree digest.
+def tree_commitment(salt: bytes, sealer: str, tree: str) -> str:
+    """What the manifest says of the plaintext: hex SHA-256 of a label, 32 secret random bytes, the sealer's key id and the tree digest.
 
-    A digest of guessable plaintext would confirm a guess; whoever is told the salt can compare.
+    A digest of guessable plaintext would confirm a guess; whoever is told the salt can compare. In another's manifest it links to nothing.
     """
-    return canonical.sha256_hex(_TREE + salt + bytes.fromhex(tree))
+    return canonical.sha256_hex(_TREE + salt + bytes.fromhex(sealer) + bytes.fromhex(tree))
+
+
+def sealed_by(sealer: str, signed: Mapping[str, str]) -> str:
+    """Whose the key is that sealed something; others may have signed beside it.
+
+    Args:
+        sealer: key id that is bound to what was sealed, hex. signed: as an `Authority` gives it.
+
+    Raises:
+        TrustRefused: that key did not sign, or does not count.
+    """
+    if sealer not in signed:
+        raise TrustRefused(
+            f"this was sealed with key {sealer[:16]}, which did not sign it, or is not known",
+            why=f"signed with {', '.join(sorted(key[:16] for key in signed))}: only its sealer passes it on as his", mend=ASK,
+        )  # fmt: skip
+    return signed[sealer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +181,7 @@ class Verified:
     """A handle: the manifest and the list of recipients of one container, signed by whom the reader trusts.
 
     Attributes:
-        signed_by: who, as the authority names him. digest: hex SHA-256 of the manifest's payload.
+        signed_by: who sealed it, as the authority names him. digest: hex SHA-256 of the manifest's payload.
     """
 
     manifest: Manifest
@@ -166,24 +193,27 @@ class Verified:
 def verified(manifest: dsse.Envelope, listed: dsse.Envelope, authority: Authority, *, project: str = "") -> Verified:
     """Verify manifest and list.
 
-    1. both are of their own payload types; 2. both are signed, by the same; 3. the manifest is of this project, where one is named; 4. the list
-    belongs to the container.
+    1. both are of their own payload types; 2. the manifest is signed with the key that it names as its sealer; 3. its holder signed the list,
+    too; 4. the manifest is of this project, where one is named; 5. the list belongs to the container. That the ciphertext names this sealer is
+    shown when it is opened: without a key one pile of noise is as good as another.
 
     Args:
         project: fingerprint that the manifest must name; "" where the reader is of no project.
 
     Raises:
-        SignatureRefused, TrustRefused: nobody who counts signed, or two did. StatementRefused, FormatRefused: malformed, or of another container.
+        SignatureRefused, TrustRefused: nobody who counts signed, or not the sealer. StatementRefused, FormatRefused: malformed, or of another container.
     """
     for envelope, expected in ((manifest, PAYLOAD_TYPE), (listed, recipients.PAYLOAD_TYPE)):
         if envelope.payload_type != expected:
             raise StatementRefused(f"an envelope of type {envelope.payload_type!r:.120} where {expected} is due")
-    who, lister = authority(manifest), authority(listed)
-    if who != lister:
-        raise TrustRefused(
-            f"{who} signed the manifest, and {lister} the list of recipients", why="one owner signs both"
-        )
+    signed, listers = authority(manifest), authority(listed)
     said, those = Manifest.from_bytes(manifest.payload), Recipients.from_bytes(listed.payload)
+    who = sealed_by(said.sealer, signed)
+    if who not in listers.values():
+        raise TrustRefused(
+            f"{who} sealed this, and {', '.join(sorted(set(listers.values())))} signed the list of recipients",
+            why="one owner signs both", mend=ASK,
+        )  # fmt: skip
     if project and said.project != project:
         raise TrustRefused(
             "this asset was sealed in another project", why=f"it names {said.project or 'none'}, this one is {project}"
@@ -206,7 +236,7 @@ def key_of_pem(data: bytes) -> PublicKey:
 
 
 def by_keys(keys: Iterable[PublicKey]) -> Authority:
-    """An authority of pinned statement keys, for readers without a trust document; it names a key's id.
+    """An authority of pinned statement keys, for readers without a trust document; each is its own party.
 
     Raises:
         SignatureRefused: a key of another use.
@@ -216,10 +246,4 @@ def by_keys(keys: Iterable[PublicKey]) -> Authority:
         if key.use != "statement":
             raise SignatureRefused(f"key {key.id[:16]} is for the use {key.use}", mend="the sealer's statement key")
 
-    def who(envelope: dsse.Envelope) -> str:
-        signed = sorted(verify_envelope(envelope, known))
-        if len(signed) != 1:
-            raise TrustRefused("several of the keys that you named signed this", mend="name the one you expect")
-        return signed[0]
-
-    return who
+    return lambda envelope: {key: key for key in verify_envelope(envelope, known)}

@@ -50,7 +50,7 @@ class Opened:
         self._edges = Scratch(self._prelude.chunk)
         first = bytearray(self._prelude.chunk)
         header, index = headers.unpacked(self._decrypted(0, memoryview(first)))
-        header.check(manifest.kind, manifest.tree)
+        header.check(manifest)
         self.kind, self.name, self.single, self.digest = header.kind, header.name, header.single, header.tree
         self.salt, self.total = header.salt, header.size
         self._stream = self._length()

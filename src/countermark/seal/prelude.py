@@ -1,8 +1,9 @@
 """The public prelude of a sealed container, and what its content key becomes.
 
-Source: `docs/reference/formats/sealed.md`. The prelude is the first 88 bytes of the file; all numbers are big-endian. From the content
-key (32 random bytes, made for one container and never used for another) HKDF-SHA256 (RFC 5869) derives the key that encrypts
-chunks and a commitment that stands in the prelude: AES-GCM alone does not say under which key it was made.
+Source: `docs/reference/formats/sealed.md`. The prelude is the first 120 bytes of the file; all numbers are big-endian. From the content
+key (32 random bytes, made for one container and never used for another) and the id of its sealer's key HKDF-SHA256 (RFC 5869) derives the key
+that encrypts chunks and a commitment that stands in the prelude: AES-GCM alone does not say under which key it was made, nor by whom. Whoever
+writes another sealer into it has a file that no recipient's key opens.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ SUITES: dict[int, tuple[str, Any]] = {
 CHUNK = 1 << 20
 LEAST_CHUNK, MOST_CHUNK = 1 << 12, 1 << 24
 MOST_CHUNKS = 1 << 40
-KEY = ID = COMMIT = 32
+KEY = ID = COMMIT = SEALER = 32
 TAG = 16
 LEAF_BYTES = 32
 """Of one entry in the table of leaf hashes behind the last chunk."""
-_FORM = struct.Struct(">8sHHIQ32s32s")
+_FORM = struct.Struct(">8sHHIQ32s32s32s")
 BYTES = _FORM.size
 
 
@@ -43,7 +44,8 @@ class Prelude:
 
     Attributes:
         suite: of `SUITES`. chunk: plaintext bytes of every chunk but the last; a power of two from 4 KiB to 16 MiB. chunks: their
-            number, 1 to 2**40, chunk 0 (the secret header) included. asset: 32 random bytes. commit: 32 bytes, the commitment to the content key.
+            number, 1 to 2**40, chunk 0 (the secret header) included. asset: 32 random bytes. commit: 32 bytes, the commitment to the content key and
+            the sealer. sealer: id of the key that must have signed the manifest, 32 bytes.
     """
 
     suite: int
@@ -51,6 +53,7 @@ class Prelude:
     chunks: int
     asset: bytes
     commit: bytes
+    sealer: bytes
 
     def __post_init__(self) -> None:
         if self.suite not in SUITES:
@@ -61,16 +64,16 @@ class Prelude:
             )
         if not 1 <= self.chunks <= MOST_CHUNKS:
             raise FormatRefused(f"a sealed file of {self.chunks} chunks", why=f"1 to {MOST_CHUNKS}")
-        if len(self.asset) != ID or len(self.commit) != COMMIT:
-            raise FormatRefused("an asset id and a key commitment have 32 bytes each")
+        if (len(self.asset), len(self.commit), len(self.sealer)) != (ID, COMMIT, SEALER):
+            raise FormatRefused("an asset id, a key commitment and a sealer's key id have 32 bytes each")
 
     def to_bytes(self) -> bytes:
-        """The 88 bytes."""
-        return _FORM.pack(MAGIC, VERSION, self.suite, self.chunk, self.chunks, self.asset, self.commit)
+        """The 120 bytes."""
+        return _FORM.pack(MAGIC, VERSION, self.suite, self.chunk, self.chunks, self.asset, self.commit, self.sealer)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Prelude:
-        """Parse the first 88 bytes of a file.
+        """Parse the first 120 bytes of a file.
 
         Raises:
             FormatRefused: not a sealed file, another version, or a number out of its range.
@@ -131,19 +134,19 @@ class Prelude:
         """The AEAD of this container under its content key.
 
         Raises:
-            FormatRefused: this is another container's key, or the prelude was changed.
+            FormatRefused: this is another container's key, or the prelude was changed, such as who sealed it.
         """
-        key, commit = derive(content_key, self.asset, self.suite)
+        key, commit = derive(content_key, self.asset, self.suite, self.sealer)
         if not hmac.compare_digest(commit, self.commit):
             wipe(key)
-            raise FormatRefused(
-                "this content key is not the one that the sealed file commits to",
-                why="it belongs to another file, or the prelude was changed",
-            )
+            raise FormatRefused("this content key is not the one that the sealed file commits to", why=OTHERWISE)
         try:
             return SUITES[self.suite][1](bytes(key))
         finally:
             wipe(key)
+
+
+OTHERWISE = "it belongs to another file, or somebody else than who sealed this one put his own key into the prelude"
 
 
 def new_content_key() -> bytearray:
@@ -152,24 +155,28 @@ def new_content_key() -> bytearray:
 
 
 def new_prelude(
-    content_key: bytes | bytearray, chunks: int, *, suite: int = AES_256_GCM, chunk: int = CHUNK
+    content_key: bytes | bytearray, chunks: int, sealer: str, *, suite: int = AES_256_GCM, chunk: int = CHUNK
 ) -> Prelude:
-    """Prelude of a new container, with a fresh asset id."""
-    asset = secrets.token_bytes(ID)
-    key, commit = derive(content_key, asset, suite)
+    """Prelude of a new container, with a fresh asset id.
+
+    Args:
+        sealer: id of the key that will sign its manifest, hex.
+    """
+    asset, named = secrets.token_bytes(ID), bytes.fromhex(sealer)
+    key, commit = derive(content_key, asset, suite, named)
     wipe(key)
-    return Prelude(suite, chunk, chunks, asset, commit)
+    return Prelude(suite, chunk, chunks, asset, commit, named)
 
 
-def derive(content_key: bytes | bytearray, asset: bytes, suite: int) -> tuple[bytearray, bytes]:
-    """(key, commitment), 32 bytes each: HKDF-SHA256 with the asset id as salt and ``countermark/seal/v1`` and the suite as info.
+def derive(content_key: bytes | bytearray, asset: bytes, suite: int, sealer: bytes) -> tuple[bytearray, bytes]:
+    """(key, commitment), 32 bytes each: HKDF-SHA256 with the asset id as salt; info is ``countermark/seal/v1``, the suite, the sealer's key id.
 
     Raises:
         FormatRefused: a content key that has not 32 bytes.
     """
     if len(content_key) != KEY:
         raise FormatRefused(f"a content key of {len(content_key)} bytes", why="it has 32")
-    info = b"countermark/seal/v1" + suite.to_bytes(2, "big")
+    info = b"countermark/seal/v1" + suite.to_bytes(2, "big") + sealer
     made = HKDF(hashes.SHA256(), 2 * KEY, salt=asset, info=info).derive(bytes(content_key))
     return bytearray(made[:KEY]), made[KEY:]
 

@@ -15,7 +15,7 @@ from countermark.canonical import Fields
 from countermark.errors import FormatRefused, StatementRefused, TrustRefused
 from countermark.keys.signer import Signer, sign_envelope
 from countermark.seal import registry
-from countermark.seal.prelude import Prelude, derive, wipe
+from countermark.seal.prelude import OTHERWISE, Prelude, derive, wipe
 from countermark.seal.stanza import NO_LICENCE, Binding, Identity, Recipient, Stanza, binding
 
 PAYLOAD_TYPE = "application/vnd.countermark.seal-recipients.v1+json"
@@ -177,13 +177,13 @@ def check_committed(prelude: Prelude, content_key: bytearray) -> None:
     Raises:
         FormatRefused: it is another container's.
     """
-    key, commit = derive(content_key, prelude.asset, prelude.suite)
+    key, commit = derive(content_key, prelude.asset, prelude.suite, prelude.sealer)
     wipe(key)
     if not hmac.compare_digest(commit, prelude.commit):
         wipe(content_key)
         raise FormatRefused(
             "a recipient's key is not the one that this sealed file commits to",
-            why="one list may not open two recipients different things",
+            why=OTHERWISE,
         )
 
 

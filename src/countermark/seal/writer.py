@@ -57,9 +57,10 @@ def chunk_for(kind: str, files: int, size: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the manifest and the header say beside what is measured."""
+    """What the manifest and the header say beside what is measured; `sealer` is the id of the key that will sign, hex."""
 
     kind: str
+    sealer: str
     project: str
     issued: str
 
@@ -125,7 +126,8 @@ class _Writer:
         inside = headers.fits(self._header("0" * 64), self._index, self._form.chunk)
         stream = self._data + (0 if inside else self._index)
         chunks = 1 + -(-stream // self._form.chunk)
-        self._prelude = new_prelude(self._key, chunks, suite=self._form.suite, chunk=self._form.chunk)
+        about = self._about
+        self._prelude = new_prelude(self._key, chunks, about.sealer, suite=self._form.suite, chunk=self._form.chunk)
         self._cipher, self._aad = self._prelude.cipher(self._key), self._prelude.aad()
         self._put(0, self._prelude.to_bytes())
         plain = Stream(self._plain, self._form.chunk, progress)
@@ -149,9 +151,8 @@ class _Writer:
         )
         self._put(end, b"".join(leaves))
         root = merkle.root(leaves, self._hashing)
-        commitment = tree_commitment(self._salt, made.digest)
+        commitment = tree_commitment(self._salt, about.sealer, made.digest)
         size = end + sum(map(len, leaves))
-        about = self._about
         return Manifest(about.kind, self._prelude, size, self._form.hash, root, commitment, about.project, about.issued)
 
     def _header(self, digest: str) -> Header:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from broker_world import BEGIN, END, NOW, World
 
-from countermark import canonical, dsse
+from countermark import canonical
 from countermark.broker import prove
 from countermark.broker.challenges import SWEPT_FROM
 from countermark.broker.evidence import DOMAIN
@@ -30,7 +30,6 @@ from countermark.errors import (
     Unusable,
 )
 from countermark.keys import signer
-from countermark.keys.signer import sign_envelope
 from countermark.ledger.note import NoteKey
 from countermark.seal import hpke
 
@@ -169,41 +168,58 @@ def test_a_tenant_neither_reads_nor_changes_what_another_deposited(world: World)
         assert [entry.owner for entry, _ in log.of("rival")] == ["rival"] and not list(log.of("acme"))
 
 
-def test_a_tenant_who_signs_anothers_papers_as_his_own_gets_no_key(world: World) -> None:
-    """What a sealer signs is public, the broker's copy of the key included, and nothing in that copy names him."""
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize(("sealer", "why"), [(False, "did not sign it"), (True, "commits to")])
+def test_a_tenant_who_signs_anothers_papers_as_his_own_gets_no_key(
+    world: World, sealer: bool, why: str, early: bool
+) -> None:
+    """What a sealer signs is public, the broker's copy of the key included; the key itself commits to its sealer."""
     rival, host = signer.generate("statement"), signer.generate("host")
-    papers = world.resigned(rival, "rival", [world.rule(keys=frozenset({host.public.id}))])
+    papers = world.resigned(rival, "rival", [world.rule(keys=frozenset({host.public.id}))], sealer=sealer)
     with world.log() as log:
         broker = world.broker(log)
-        world.stocked(broker)
         world.deposits().enrol("rival", [rival.public])
-        with pytest.raises(PolicyRefused, match="another owner"):
+        if not early:
+            world.stocked(broker)
+        with pytest.raises(
+            (TrustRefused, FormatRefused, PolicyRefused), match=why if early or not sealer else "another owner"
+        ):
             broker.accept("rival", *papers)
         with pytest.raises(PolicyRefused, match=NOT_GRANTED):
             broker.release(asking(world, broker, world.asset(owner="rival"), by=host)[0])
         assert not list(log.records())
+        if early:  # who tried first kept nobody out
+            world.stocked(broker)
         asked, mine = asking(world, broker)  # and whose it is still has it released
         assert prove.content_key(world.asset(), broker.release(asked), mine, None) == world.key
 
 
-def test_a_copy_named_for_its_owner_is_his_however_early_another_deposits_it(world: World) -> None:
+def test_what_was_written_behind_the_brokers_back_releases_nothing(world: World) -> None:
+    """The same papers put on its disk: the key is compared with its sealer again before it is re-wrapped."""
     rival, host = signer.generate("statement"), signer.generate("host")
-    papers = world.resigned(rival, "rival", [world.rule(keys=frozenset({host.public.id}))], broker="broker.acme")
-    envelope = dsse.Envelope.from_bytes(papers[1])
-    bent = sign_envelope(envelope.payload_type, envelope.payload.replace(b"broker.acme", b"broker"), [rival]).to_bytes()
+    papers = world.resigned(rival, "rival", [world.rule(keys=frozenset({host.public.id}))], sealer=True)
     with world.log() as log:
         broker = world.broker(log)
-        world.deposits().enrol("acme", [world.owner.public])
         world.deposits().enrol("rival", [rival.public])
-        with pytest.raises(PolicyRefused, match="for acme"):
-            broker.accept("rival", *papers)
-        with pytest.raises(TrustRefused, match="does not open"):  # the name is bound to the copy
-            broker.accept("rival", papers[0], bent, papers[2])
-        broker.accept("acme", *world.envelopes([world.rule()], broker="broker.acme"))
-        broker.release(asking(world, broker)[0])
+        world.deposits().put("rival", *papers)
+        with pytest.raises(FormatRefused, match="commits to"):
+            broker.release(asking(world, broker, world.asset(owner="rival"), by=host)[0])
+        assert not list(log.records())
 
 
-def test_an_owner_whose_keys_changed_deposits_anew(world: World) -> None:
+def test_the_sealer_alone_says_who_has_the_key(world: World) -> None:
+    """A tenant who got another's public key enrolled beside his own: the other's asset, by rules of his own."""
+    rival = signer.generate("statement")
+    manifest, listed, _ = world.envelopes([world.rule()])
+    _, _, policy = world.envelopes([world.rule()], owner="rival", by=rival)
+    with world.log() as log:
+        broker = world.broker(log)
+        world.deposits().enrol("rival", [rival.public, world.owner.public])
+        with pytest.raises(TrustRefused, match="did not sign it"):
+            broker.accept("rival", manifest, listed, policy)
+
+
+def test_an_owner_whose_keys_changed_seals_and_deposits_anew(world: World) -> None:
     with world.log() as log:
         broker = world.broker(log)
         world.stocked(broker)
@@ -213,7 +229,10 @@ def test_an_owner_whose_keys_changed_deposits_anew(world: World) -> None:
             broker.release(asking(world, broker)[0])
         with pytest.raises(SignatureRefused):
             broker.accept("acme", *world.envelopes([world.rule()], sequence=3, by=before))
-        broker.accept("acme", *world.envelopes([world.rule()], sequence=2))
+        with pytest.raises(TrustRefused, match="did not sign it"):
+            broker.accept("acme", *world.envelopes([world.rule()], sequence=2))
+        world.seal_anew()
+        broker.accept("acme", *world.envelopes([world.rule()]))
         broker.release(asking(world, broker)[0])
 
 

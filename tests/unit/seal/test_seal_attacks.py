@@ -61,7 +61,7 @@ def test_no_change_of_the_data_is_taken(mutations: Mutations, world: World, copy
         copy.sealed.write_bytes(data)
         assert not copy.taken(), what
         tried += 1
-    assert tried >= {"prelude_bits": 704, "edges": 1600, "swaps": 25, "cuts": 30}[mutations.__name__]
+    assert tried >= {"prelude_bits": 960, "edges": 1600, "swaps": 25, "cuts": 30}[mutations.__name__]
 
 
 @pytest.mark.parametrize("suffix", [seal.MANIFEST, seal.RECIPIENTS])
@@ -99,7 +99,7 @@ def test_a_stranger_signs_in_vain(world: World, copy: World) -> None:
 
 def test_a_key_holder_forges_a_chunk_for_gcm_and_not_for_the_manifest(world: World, copy: World) -> None:
     said = sealed_mutations.manifest(world)
-    key, _ = derive(world.key(), said.prelude.asset, said.prelude.suite)
+    key, _ = derive(world.key(), said.prelude.asset, said.prelude.suite, said.prelude.sealer)
     whole = world.sealed.read_bytes()
     begin, end = said.prelude.extent(2, said.size)
     delta = bytes.fromhex("ff" * 16)
@@ -117,8 +117,8 @@ def test_a_key_holder_forges_a_chunk_for_gcm_and_not_for_the_manifest(world: Wor
 
 def test_one_chunk_under_two_keys_is_real_and_the_commitment_refuses_it() -> None:
     one, two = new_content_key(), new_content_key()
-    prelude = new_prelude(one, 2, chunk=4096)
-    keys = tuple(bytes(derive(key, prelude.asset, prelude.suite)[0]) for key in (one, two))
+    prelude = new_prelude(one, 2, "5e" * 32, chunk=4096)
+    keys = tuple(bytes(derive(key, prelude.asset, prelude.suite, prelude.sealer)[0]) for key in (one, two))
     chunk = gcm_forgery.salamander((keys[0], keys[1]), prelude.nonce(1), prelude.aad(), 4096)
     texts = [AESGCM(key).decrypt(prelude.nonce(1), chunk, prelude.aad()) for key in keys]  # both tags hold
     assert texts[0] != texts[1]
@@ -220,7 +220,7 @@ def test_an_old_list_of_the_owner_still_opens_and_that_is_said(copy: World) -> N
 def test_a_swap_between_hash_and_decryption_changes_nothing(world: World, copy: World) -> None:
     said = sealed_mutations.manifest(world)
     key = world.key()
-    raw, _ = derive(key, said.prelude.asset, said.prelude.suite)
+    raw, _ = derive(key, said.prelude.asset, said.prelude.suite, said.prelude.sealer)
     whole = world.sealed.read_bytes()
     begin, end = said.prelude.extent(1, said.size)
     bad = gcm_forgery.forged(bytes(raw), whole[begin:end], 0, b"\xff" * 16)

@@ -32,7 +32,7 @@ def test_a_container_opens_in_the_token_and_nowhere_else() -> None:
     pkcs11_wrap.make_wrapping_key(uri.parse(other), PIN.encode())
     pkcs11_wrap.make_agreement_key(uri.parse(pair), PIN.encode())
     key = new_content_key()
-    prelude = new_prelude(key, 3)
+    prelude = new_prelude(key, 3, "5e" * 32)
     to = [registry.recipient_at(aes, "hsm-aes", nobody), registry.recipient_at(pair, "hsm-pair", nobody)]
     said = recipients.Recipients.from_bytes(recipients.first(prelude, key, to, {}).to_bytes())
     assert [s.kind for s in said.stanzas] == ["pkcs11-aes-kw", hpke.P256]
@@ -56,7 +56,7 @@ def test_a_container_opens_at_its_tpm_until_the_epoch_is_stepped(tmp_path: Path)
     from countermark.keys import tpm_seal
 
     key = new_content_key()
-    prelude = new_prelude(key, 3)
+    prelude = new_prelude(key, 3, "5e" * 32)
     with test_doubles.software_tpm(tmp_path / "tpm") as where, test_doubles.software_tpm(tmp_path / "second") as second:
         chip = uri.parse(f"tpm:handle=0x81010001?{where}")
         tpm_seal.make_epoch(chip, 0x01800001)

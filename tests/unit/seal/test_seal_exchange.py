@@ -51,10 +51,10 @@ def test_public_halves_are_strict_and_may_be_vouched_for() -> None:
     signer = generate("statement")
     envelope = sign_envelope(keyfile.PAYLOAD_TYPE, data, [signer]).to_bytes()
     assert keyfile.read_public(envelope, None) == (half, "")
-    assert keyfile.read_public(envelope, lambda _: "plant-7") == (half, "plant-7")
-    assert keyfile.read_public(envelope, lambda _: "plant-7"[:0] or "plant-7")[1] == "plant-7"
+    assert keyfile.read_public(envelope, lambda _: {"5e" * 32: "plant-7"}) == (half, "plant-7")
+    assert keyfile.read_public(envelope, lambda _: {"5e" * 32: "other", "5f" * 32: "plant-7"})[1] == "plant-7"
     with pytest.raises(TrustRefused, match="signed a sealing key for plant-7"):
-        keyfile.read_public(envelope, lambda _: "plant")
+        keyfile.read_public(envelope, lambda _: {"5e" * 32: "plant"})
     with pytest.raises(SignatureRefused):
         keyfile.read_public(envelope, by_keys([generate("statement").public]))
     said = canonical.from_bytes(data)
@@ -69,14 +69,17 @@ def test_age_keys_open_and_are_bound() -> None:
     pyrage = pytest.importorskip("pyrage")
     mine, other = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
     key = new_content_key()
-    prelude = new_prelude(key, 2)
+    prelude = new_prelude(key, 2, "5e" * 32)
     said = recipients.first(prelude, key, [age.AgeRecipient("a", str(mine.to_public()))], {})
     back = recipients.Recipients.from_bytes(said.to_bytes())
     assert recipients.content_key(back, prelude, age.AgeIdentity(str(mine)))[0] == key
     with pytest.raises(TrustRefused, match="nobody sealed"):
         recipients.content_key(back, prelude, age.AgeIdentity(str(other)))
     (stanza,) = said.stanzas
-    for bound in (dataclasses.replace(stanza.bound(prelude), recipient="b"), stanza.bound(new_prelude(key, 2))):
+    for bound in (
+        dataclasses.replace(stanza.bound(prelude), recipient="b"),
+        stanza.bound(new_prelude(key, 2, "5e" * 32)),
+    ):
         with pytest.raises(TrustRefused, match="bound to another"):
             age.AgeIdentity(str(mine)).unwrap(stanza, bound)
     broken = dataclasses.replace(stanza, wrapped=stanza.wrapped[:-1] + bytes([stanza.wrapped[-1] ^ 1]))

@@ -28,6 +28,7 @@ RECIPE = {
     "nothing": {},
     "seed": 6,
 }
+SEALER = "5e" * 32
 ISSUED = "2026-11-27T00:00:00Z"
 OWNER, AUDITOR, TRAINER = hpke.generate(), hpke.generate(hpke.P256), hpke.generate()
 OWNER_TO, AUDITOR_TO, TRAINER_TO = (
@@ -37,7 +38,9 @@ CHOSEN = {("train", "learning_rate"): (OWNER_TO, TRAINER_TO), ("data",): (AUDITO
 
 
 def made(value: dict[str, object] | None = None, before: tuple[Opening, ...] = ()) -> Document:
-    return fields.seal(value or RECIPE, CHOSEN, name="recipe.toml", project="", issued=ISSUED, before=before)
+    return fields.seal(
+        value or RECIPE, CHOSEN, name="recipe.toml", sealer=SEALER, project="", issued=ISSUED, before=before
+    )
 
 
 def paths(openings: tuple[Opening, ...]) -> set[str]:
@@ -77,13 +80,13 @@ def test_one_field_is_shown_to_somebody_without_a_key() -> None:
     shown = next(one for one in document.fields if one.path == ("train", "learning_rate"))
     told = next(one for one in fields.opened(document, OWNER) if one.path == shown.path)
     read = Opening.from_json(canonical.from_bytes(told.to_bytes()))
-    fields.check(shown, read)
+    fields.check(shown, read, SEALER)
     for lie in (
         dataclasses.replace(read, value=0.02), dataclasses.replace(read, salt=bytes(32)),
         dataclasses.replace(read, path=("train", "epochs")), None,
     ):  # fmt: skip
         with pytest.raises(FormatRefused, match="committed"):
-            fields.check(shown, lie)
+            fields.check(shown, lie, SEALER)
 
 
 def test_a_signer_cannot_show_two_values(tmp_path: Path) -> None:
@@ -128,7 +131,7 @@ def test_fields_do_not_lie_inside_each_other_or_stand_twice() -> None:
     one = Opening(("seed", "x"), 1, bytes(32))
     two = Opening(("seed",), 6, bytes(32))
     for extra in (one, two):
-        more = tuple(sorted((*document.fields, Field(extra.path, extra.digest, extra)), key=lambda f: f.path))
+        more = tuple(sorted((*document.fields, Field(extra.path, extra.digest(SEALER), extra)), key=lambda f: f.path))
         with pytest.raises(StatementRefused):
             dataclasses.replace(document, fields=more)
 
@@ -186,7 +189,7 @@ def test_files_that_mean_two_things_or_too_much_are_refused(tmp_path: Path, name
 
 def test_a_path_that_names_nothing_is_refused() -> None:
     with pytest.raises(StatementRefused, match="names no field"):
-        fields.seal(RECIPE, {("train", "lr"): (OWNER_TO,)}, name="r", project="", issued=ISSUED)
+        fields.seal(RECIPE, {("train", "lr"): (OWNER_TO,)}, name="r", sealer=SEALER, project="", issued=ISSUED)
 
 
 def test_depth_and_number_are_bounded() -> None:
@@ -195,4 +198,4 @@ def test_depth_and_number_are_bounded() -> None:
         deep = {"x": deep}
     for value in (deep, {str(n): n for n in range(fields.MOST_FIELDS + 1)}):
         with pytest.raises(StatementRefused):
-            fields.seal(value, {}, name="r", project="", issued=ISSUED)
+            fields.seal(value, {}, name="r", sealer=SEALER, project="", issued=ISSUED)

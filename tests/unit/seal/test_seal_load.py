@@ -62,7 +62,7 @@ def test_one_tensor_reads_only_its_chunks(world: seal_world.World, monkeypatch: 
         return real(self, index, target)
 
     with seal.opened(world.sealed, world.reader, world.other) as files:
-        tensors = seal_load.OneByOne(files, "weights.safetensors")
+        tensors = seal_load.one_by_one(files, "weights.safetensors")
         monkeypatch.setattr(Opened, "_decrypted", counted)
         for name, expected in TENSORS.items():
             read.clear()
@@ -100,7 +100,7 @@ def test_many_threads_read_one_asset(world: seal_world.World) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with seal.opened(world.sealed, world.reader, world.plant) as files, ThreadPoolExecutor(8) as pool:
-        tensors = seal_load.OneByOne(files, "weights.safetensors")
+        tensors = seal_load.one_by_one(files, "weights.safetensors")
         found = list(pool.map(tensors.__getitem__, [*TENSORS] * 20))
     for name, array in zip([*TENSORS] * 20, found, strict=True):
         assert np.array_equal(array, TENSORS[name])

@@ -15,6 +15,7 @@ from countermark.seal.prelude import Prelude, derive, new_content_key, new_prelu
 from countermark.seal.stanza import NO_LICENCE, Binding, Stanza
 
 LICENCE = "ab" * 32
+SEALER = "5e" * 32
 WORDS = b"correct horse battery"
 
 
@@ -25,7 +26,7 @@ def key() -> bytearray:
 
 @pytest.fixture
 def prelude(key: bytearray) -> Prelude:
-    return new_prelude(key, 3)
+    return new_prelude(key, 3, SEALER)
 
 
 def test_key_and_commitment_are_hkdf_of_the_content_key(key: bytearray) -> None:
@@ -34,10 +35,11 @@ def test_key_and_commitment_are_hkdf_of_the_content_key(key: bytearray) -> None:
 
     asset = b"\x07" * 32
     prk = hmac.digest(asset, bytes(key), "sha256")
-    info = b"countermark/seal/v1\x00\x01"
+    info = b"countermark/seal/v1\x00\x01" + b"\x5e" * 32
     one = hmac.digest(prk, info + b"\x01", "sha256")
     two = hmac.digest(prk, one + info + b"\x02", "sha256")
-    assert derive(key, asset, 1) == (bytearray(one), two)
+    assert derive(key, asset, 1, b"\x5e" * 32) == (bytearray(one), two)
+    assert derive(key, asset, 1, b"\x5f" * 32)[1] != two
 
 
 @pytest.mark.parametrize("kind", [hpke.XWING, hpke.P256])
@@ -130,7 +132,7 @@ def test_a_list_of_another_container_is_refused(key: bytearray, prelude: Prelude
     mine = hpke.generate()
     said = recipients.first(prelude, key, [hpke.HpkeRecipient("a", mine.public)], {})
     with pytest.raises(FormatRefused, match="another sealed file"):
-        recipients.content_key(said, new_prelude(key, 3), mine)
+        recipients.content_key(said, new_prelude(key, 3, SEALER), mine)
 
 
 def test_two_recipients_cannot_be_given_two_keys(key: bytearray, prelude: Prelude) -> None:
@@ -184,7 +186,7 @@ def test_a_broker_releases_to_an_ephemeral_key(key: bytearray, prelude: Prelude)
     assert release.taken(copy, prelude, guest, recipient="plant-7", licence=LICENCE) == key
     for who, name, licence, of in (
         (thief, "plant-7", LICENCE, prelude), (guest, "plant-8", LICENCE, prelude),
-        (guest, "plant-7", NO_LICENCE, prelude), (guest, "plant-7", LICENCE, new_prelude(key, 3)),
+        (guest, "plant-7", NO_LICENCE, prelude), (guest, "plant-7", LICENCE, new_prelude(key, 3, SEALER)),
     ):  # fmt: skip
         with pytest.raises(TrustRefused, match="does not open"):
             release.taken(copy, of, who, recipient=name, licence=licence)

@@ -16,7 +16,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 from countermark import dsse
 from countermark.lifecycle import seal, seal_recipe
@@ -27,6 +32,9 @@ from countermark.seal.stanza import Identity
 HERE = Path(__file__).parent
 SCHEMAS = HERE.parents[2] / "docs" / "reference" / "formats" / "schemas"
 EXPECTED = {path: bytes.fromhex(data) for path, data in json.loads((HERE / "expected.json").read_text()).items()}
+SEALER = hashlib.sha256(
+    load_pem_public_key((HERE / "owner.pub").read_bytes()).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+).hexdigest()
 WORDS = b"a passphrase for tests only"
 
 
@@ -53,13 +61,14 @@ def test_version_1_opens(name: str, tmp_path: Path, reader: seal.Reader) -> None
 
 
 def payload(name: str) -> dict[str, Any]:
-    """What an envelope holds, its signature verified by hand."""
+    """What an envelope holds, its signature verified by hand, which is its sealer's where it names one."""
     envelope = json.loads((HERE / name).read_text())
     body, kind = base64.b64decode(envelope["payload"]), envelope["payloadType"].encode()
     key = load_pem_public_key((HERE / "owner.pub").read_bytes())
     signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(body), body)
     key.verify(base64.b64decode(envelope["signatures"][0]["sig"]), signed)  # type: ignore[union-attr, call-arg]
     said: dict[str, Any] = json.loads(body)
+    assert said.get("sealer", SEALER) == SEALER == envelope["signatures"][0]["keyid"]
     return said
 
 
@@ -72,9 +81,9 @@ def tree(leaves: list[bytes], new: Any) -> bytes:
     return out
 
 
-def expanded(content_key: bytes, asset: bytes, suite: bytes) -> tuple[bytes, bytes]:
+def expanded(content_key: bytes, asset: bytes, suite: bytes, sealer: bytes) -> tuple[bytes, bytes]:
     """HKDF by hand (RFC 5869)."""
-    prk, info = hmac.digest(asset, content_key, "sha256"), b"countermark/seal/v1" + suite
+    prk, info = hmac.digest(asset, content_key, "sha256"), b"countermark/seal/v1" + suite + sealer
     one = hmac.digest(prk, info + b"\1", "sha256")
     return one, hmac.digest(prk, one + info + b"\2", "sha256")
 
@@ -98,17 +107,21 @@ def unwrapped(stanza: dict[str, Any], prelude: bytes) -> bytes:
 def test_the_page_is_enough_to_read_one(name: str, kind: str) -> None:
     whole = (HERE / f"{name}.cmsealed").read_bytes()
     manifest, listed = payload(f"{name}.cmsealed.manifest"), payload(f"{name}.cmsealed.recipients")
-    prelude = whole[:88]
-    assert prelude.hex() == manifest["prelude"] and len(whole) == manifest["size"]
+    prelude = whole[:120]
+    assert (
+        prelude.hex() == manifest["prelude"]
+        and prelude[88:].hex() == manifest["sealer"] == SEALER
+        and len(whole) == manifest["size"]
+    )
     suite, chunk, chunks = prelude[10:12], int.from_bytes(prelude[12:16], "big"), int.from_bytes(prelude[16:24], "big")
     table = whole[len(whole) - 32 * chunks :]
     new: Any = blake3.blake3 if manifest["hash"] == "blake3" else hashlib.sha256
-    body = whole[88 : len(whole) - len(table)]
+    body = whole[120 : len(whole) - len(table)]
     pieces = [body[at : at + chunk + 16] for at in range(0, len(body), chunk + 16)]
     leaves = [new(b"\x30" + piece).digest() for piece in pieces]
     assert b"".join(leaves) == table and tree(leaves, new).hex() == manifest["root"] and len(pieces) == chunks
     (stanza,) = (s for s in listed["recipients"] if s["kind"] == kind)
-    key, commit = expanded(unwrapped(stanza, prelude), prelude[24:56], suite)
+    key, commit = expanded(unwrapped(stanza, prelude), prelude[24:56], suite, prelude[88:])
     assert commit == prelude[56:88] and listed["commit"] == commit.hex()
     cipher, aad = (AESGCM, ChaCha20Poly1305)[suite == b"\0\2"](key), hashlib.sha256(prelude).digest()
     plain = [cipher.decrypt(i.to_bytes(11, "big") + bytes([i == chunks - 1]), p, aad) for i, p in enumerate(pieces)]
@@ -120,14 +133,28 @@ def test_the_page_is_enough_to_read_one(name: str, kind: str) -> None:
         path, size, _, _ = json.loads(line)
         found[path], at = data[at : at + size], at + size
     assert found == EXPECTED
-    linked = hashlib.sha256(b"countermark/seal/tree/v1\0" + bytes.fromhex(header["salt"] + header["tree"])).hexdigest()
-    assert linked == manifest["tree"]
+    told = bytes.fromhex(header["salt"] + SEALER + header["tree"])
+    assert hashlib.sha256(b"countermark/seal/tree/v1\0" + told).hexdigest() == manifest["tree"]
 
 
 def test_fields_of_version_1_open(tmp_path: Path, reader: seal.Reader) -> None:
     document, openings = seal_recipe.opened(HERE / "recipe-v1.cmfields", reader, private("xwing.sealkey", tmp_path))
     assert fields.joined(openings) == {"train": {"learning_rate": 0.01, "epochs": 3}}
     assert len(fields.opened(document, private("p256.sealkey", tmp_path))) == 1
+
+
+def test_the_page_is_enough_to_check_what_is_told_of_a_field(tmp_path: Path, reader: seal.Reader) -> None:
+    said = payload("recipe-v1.cmfields")
+    told = {
+        one.path: one
+        for one in seal_recipe.opened(HERE / "recipe-v1.cmfields", reader, private("xwing.sealkey", tmp_path))[1]
+    }
+    for one in said["fields"]:
+        opening = told[tuple(one["path"])]
+        text = json.dumps({"path": one["path"], "value": opening.value}, separators=(",", ":")).encode()
+        salted = b"countermark/seal/field/v1\0" + opening.salt + bytes.fromhex(SEALER) + text
+        assert hashlib.sha256(salted).hexdigest() == one["digest"]
+    assert {bytes.fromhex(group["prelude"])[88:].hex() for group in said["groups"]} == {SEALER}
 
 
 @pytest.mark.parametrize(("schema", "name"), [

@@ -165,9 +165,9 @@ def take(file: Path, carried: tuple[Path, ...], desk: Desk) -> Answer:
 
     A running guard reads them within a minute.
     """
-    from countermark.lifecycle import license_use
+    from countermark.lifecycle import license_words
 
-    found = license_use.take(desk, file, carried)
+    found = license_words.take(desk, file, carried)
     return Answer(f"kept beside {file.name}: {count(len(found), 'signed word')}",
                   facts={"taken": [{"kind": kind, "time": time} for kind, time in found]},
                   body=[Table(("what", "signed"), found)])  # fmt: skip

@@ -1,7 +1,4 @@
-"""A licence at the licensee's desk: what was carried here lies beside it, and this host answers for itself.
-
-Beside ``plant.licence`` lie ``plant.licence.beacons``, ``.revoked`` and ``.resets``: one signed envelope a line.
-"""
+"""A licence at the licensee's desk: this host answers for itself, uses it, and gives it back."""
 
 from __future__ import annotations
 
@@ -11,98 +8,22 @@ from pathlib import Path
 
 from countermark import dsse
 from countermark.canonical import sha256_hex
-from countermark.errors import StatementRefused, Unusable
+from countermark.errors import Unusable
 from countermark.keys.signer import Signer
-from countermark.licence import word
 from countermark.licence.anchors import Anchor, EvidenceVerifier, HostProver
 from countermark.licence.chain import Chain
 from countermark.licence.decide import Granted, Request, decide
 from countermark.licence.host import KeyProver, KeyVerifier, ProvenHost
-from countermark.licence.refusal import LicenceRefused
 from countermark.licence.state import State, Store
-from countermark.licence.tenure import Elements, Tenure, Words
+from countermark.licence.tenure import Elements, Tenure
 from countermark.lifecycle import license as licensing
 from countermark.lifecycle.desk import Desk, read_file
+from countermark.lifecycle.license_words import words
 from countermark.seal.manifest import Verified
-from countermark.statement.predicates.beacon import BEACON, RESET
-from countermark.statement.predicates.licence import LICENCE_LIST, RETURN, ReturnReceipt
+from countermark.statement.predicates.licence import RETURN, ReturnReceipt
 from countermark.statement.predicates.licence_claims import Subject
 from countermark.statement.predicates.licence_host import HostBinding, Kind
 from countermark.statement.statement import EVERYBODY, Statement
-
-SUFFIXES = {BEACON: ".beacons", LICENCE_LIST: ".revoked", RESET: ".resets"}
-MOST_WORD_BYTES = 32 << 20
-
-
-def words(file: Path) -> Words:
-    """What lies beside a licence now.
-
-    Raises:
-        Unusable: a file cannot be read.
-    """
-
-    def beside(suffix: str) -> bytes:
-        path = file.with_name(file.name + suffix)
-        return read_file(path, MOST_WORD_BYTES) if path.exists() else b""
-
-    return Words(beside(".beacons"), beside(".revoked"), beside(".resets"))
-
-
-def take(desk: Desk, file: Path, carried: Sequence[Path]) -> list[tuple[str, str]]:
-    """Verify what was carried here, and keep it beside the licence.
-
-    A list of revoked licences replaces one of a lower epoch by the same issuer; beacons and resets are added.
-
-    Returns:
-        What each envelope was, and when it was signed.
-
-    Raises:
-        Refusal: something does not hold. Unusable: a file cannot be read or written.
-    """
-    chain, trust, found = licensing.read(desk, file).chain, desk.trust(), list[tuple[str, str]]()
-    for path in carried:
-        for line in (one for one in read_file(path, MOST_WORD_BYTES).splitlines() if one):
-            envelope = dsse.Envelope.from_bytes(line, what=path.name)
-            statement = Statement.from_bytes(envelope.statement_bytes(), what=path.name)
-            kind = statement.predicate_type
-            if kind == BEACON:
-                said = _beacon(envelope, chain)
-            elif kind == LICENCE_LIST:
-                said = word.revoked(envelope, chain, trust, desk.now()).said.context.time
-            elif kind == RESET:
-                said = word.reset(envelope, trust, desk.now()).context.time
-            else:
-                raise StatementRefused(f"{path.name} holds no word of a licensor", why=kind)
-            _keep(desk, file.with_name(file.name + SUFFIXES[kind]), line, replaces=kind == LICENCE_LIST)
-            found.append((SUFFIXES[kind].lstrip("."), said))
-    return found
-
-
-def _beacon(envelope: dsse.Envelope, chain: Chain) -> str:
-    lease = chain.claims.lease
-    if lease is None or isinstance(lease, str):
-        raise LicenceRefused("lease", expected="a licence with a lease", seen="none", mend="it needs no beacon")
-    return word.beacon(envelope, lease, chain.project).context.time
-
-
-def _keep(desk: Desk, path: Path, line: bytes, *, replaces: bool) -> None:
-    kept = read_file(path, MOST_WORD_BYTES).splitlines() if path.exists() else []
-    if replaces:
-        mine = _signers(line)
-        kept = [one for one in kept if _signers(one) != mine or _epoch(one) > _epoch(line)]
-        if any(_signers(one) == mine for one in kept):
-            return
-    if line not in kept:
-        desk.space.disk.write(path, b"".join(one + b"\n" for one in (*kept, line)))
-
-
-def _signers(line: bytes) -> frozenset[str]:
-    return frozenset(s.keyid for s in dsse.Envelope.from_bytes(line).signatures)
-
-
-def _epoch(line: bytes) -> int:
-    epoch = Statement.from_bytes(dsse.Envelope.from_bytes(line).statement_bytes()).predicate.get("epoch")
-    return epoch if isinstance(epoch, int) else 0
 
 
 def elements(desk: Desk, chain: Chain, *, tpm: str = "", anchor: Anchor | None = None) -> Elements:

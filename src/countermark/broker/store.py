@@ -81,7 +81,7 @@ class Deposits:
             StatementRefused, FormatRefused: malformed. NothingToVerify: no such owner is known.
         """
         new = self._verified(owner, _parsed(manifest, recipients, policy))
-        self._refuse_anothers(owner, new.policy.asset)
+        self.refuse_anothers(owner, new.policy.asset)
         self._refuse_older(owner, new)
         return new
 
@@ -98,9 +98,13 @@ class Deposits:
             self._disk.write(folder / f"{new.policy.asset.hex()}.json", canonical.to_bytes(whole))
             return new
 
-    def _refuse_anothers(self, owner: str, asset: bytes) -> None:
+    def refuse_anothers(self, owner: str, asset: bytes) -> None:
         """One owner an asset, whoever deposits it first: nothing in a broker's copy of a key names its sealer, so that whoever signs
-        another's papers anew would have that key released by rules of his own. The copy is bound to the asset's id, which he cannot change."""
+        another's papers anew would have that key released by rules of his own. The copy is bound to the asset's id, which he cannot change.
+
+        Raises:
+            PolicyRefused: another owner's deposit of it lies here.
+        """
         for standing in (self._home / "deposits").glob(f"*/{asset.hex()}.json"):
             if standing.parent.name != owner:
                 raise PolicyRefused(

@@ -54,7 +54,7 @@ def _pinned(files: tuple[Path, ...]) -> Authority:
 
 
 def recipient(text: str, workspace: Path | None) -> Recipient:
-    """A recipient as ``--for`` names it."""
+    """A recipient as ``--for`` names it: a .sealpub, one under another name (``vault.acme=vault.sealpub``), or NAME=URI or NAME=age1..."""
     from countermark.lifecycle import seal as stage
     from countermark.lifecycle.desk import read_file
     from countermark.seal import keyfile, registry
@@ -68,8 +68,14 @@ def recipient(text: str, workspace: Path | None) -> Recipient:
         return registry.recipient_at(place, name, _pin)
     found = compose.desk_if_any(workspace)
     authority = stage.reader_of(found).authority if found is not None and found.pinned() else None
-    half, _ = keyfile.read_public(read_file(Path(text), keyfile.MOST_BYTES), authority)
-    return half.recipient()
+    file = Path(place) if equals and not Path(text).exists() else Path(text)
+    half, party = keyfile.read_public(read_file(file, keyfile.MOST_BYTES), authority)
+    if file == Path(text):
+        return half.recipient()
+    if name != half.name and not name.startswith(half.name + "."):
+        raise Unusable(f"{name!r:.80} does not begin with {half.name}", why=f"{file} is the key of {party or half.name}",
+                       mend=f"{half.name}.ANYTHING: at a broker, {half.name}.TENANT")  # fmt: skip
+    return keyfile.PublicHalf(name, half.key).recipient()
 
 
 def identity(key: str | None, passphrase: bool, file: Path | None) -> Identity:

@@ -18,6 +18,7 @@ from countermark.errors import Unusable
 if TYPE_CHECKING:
     from countermark.dsse import Envelope
     from countermark.licence.chain import Chain
+    from countermark.licence.state import State
     from countermark.lifecycle.desk import Desk
     from countermark.statement.predicates.licence_claims import Claims, Licensee
 
@@ -138,15 +139,16 @@ def explain(file: Path, use: str | None, field: str, territory: str, desk: Desk)
     from countermark.lifecycle import license_use
 
     chain = licensing.read(desk, file).chain
-    claims, used = chain.claims, _used(desk, chain)
+    claims, known = chain.claims, license_use.state(desk, chain)
+    used = _used(chain, known)
     body: list[Any] = [
         Pairs(describe.rows(chain)), "", f"protection: {describe.protection(claims)}", "",
-        Table(("a revocation is felt after at most", ""), describe.delays(claims)), "",
+        Table(("a revocation is felt after at most", ""), [*describe.delays(claims), describe.here(claims, known)]), "",
         Pairs([("used here", ""), *used] if used else [("used here", "nothing yet")]),
     ]  # fmt: skip
     facts: dict[str, Any] = {
         "licence": chain.leaf.digest, "claims": claims.to_json(), "protection": describe.protection(claims),
-        "revocation_delay": dict(describe.delays(claims)), "used": dict(used),
+        "revocation_delay": dict([*describe.delays(claims), describe.here(claims, known)]), "used": dict(used),
     }  # fmt: skip
     if use is None:
         return Answer(f"valid: granted by {chain.root.issuer} to {claims.licensee.party}", facts=facts, body=body)
@@ -295,26 +297,38 @@ def beacon(since: str | None, answer: str, reset: str | None, reason: str, out: 
 @click.option("--receipt", type=PATH, metavar="FILE", help="At the licensor: what the licensee signed.")
 @click.option("--to", metavar="PARTY", help="Another licensee, where the licence allows transfer.")
 @click.option("--tpm", default="", metavar="URI", help="TPM that the licence given back was used with.")
+@click.option(
+    "--broker", "broker_url", default="", metavar="URL", help="Of the broker that counts for the licence given back."
+)
 @terms
 @OUT
 @with_desk
 def move(
-    file: Path, receipt: Path | None, to: str | None, tpm: str, named: dict[str, Any], out: Path, desk: Desk
+    file: Path,
+    receipt: Path | None,
+    to: str | None,
+    tpm: str,
+    broker_url: str,
+    named: dict[str, Any],
+    out: Path,
+    desk: Desk,
 ) -> Answer:
     """Give a licence back (at the licensee), then grant it anew for another host (at the licensor, with --receipt).
 
     Without --receipt this workspace never uses the licence again, and a return receipt is signed. With a software key that is a
-    promise: nobody can see a copy of the key die. With --receipt the old licence is revoked, and OUT.revoked is the new list.
+    promise: nobody can see a copy of the key die. Where the licence names a broker that counts, --broker has it refuse this host from
+    then on, and nothing is granted anew without its word. With --receipt the old licence is revoked, and OUT.revoked is the new list.
     """
     from countermark.lifecycle import license as licensing
     from countermark.lifecycle import license_use
     from countermark.lifecycle.desk import read_envelope
 
     if receipt is None:
-        envelope = license_use.give_back(desk, file, compose.elapsed, tpm)
+        envelope, rests_on = license_use.give_back(desk, file, compose.elapsed, tpm=tpm, meter=broker_url)
         desk.space.disk.write(out, envelope.to_bytes(), mode=0o644)
-        return Answer(f"given back: {file.name} is not used here again; hand {out.name} to the licensor",
-                      facts={"file": str(out), "destroyed": "promise"})  # fmt: skip
+        held = "; the broker takes no more of this host" if rests_on == "broker" else ""
+        return Answer(f"given back: {file.name} is not used here again{held}; hand {out.name} to the licensor",
+                      facts={"file": str(out), "destroyed": rests_on})  # fmt: skip
     papers = licensing.read(desk, file)
     old = papers.chain.claims
     base = replace(old, licensee=licensing.licensee(desk, to)) if to else old
@@ -351,13 +365,11 @@ def _no_later(desk: Desk, above: Claims, days: float) -> float:
     return min(days, (moment(above.not_after) - desk.now()).total_seconds() / 86_400)
 
 
-def _used(desk: Desk, chain: Chain) -> list[tuple[str, str]]:
+def _used(chain: Chain, known: State | None) -> list[tuple[str, str]]:
     from countermark.licence import describe
     from countermark.licence.clock import stamp
     from countermark.licence.meter import counting
-    from countermark.lifecycle import license_use
 
-    known = license_use.state(desk, chain)
     if known is None:
         return []
     usage, quota = known.of(chain.leaf.digest), chain.claims.max_queries

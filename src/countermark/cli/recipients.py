@@ -104,7 +104,11 @@ def show(sealed: Path, signed_by: tuple[Path, ...], workspace: Path | None, pass
 ])  # fmt: skip
 @click.argument("sealed", type=PATH)
 @click.option(
-    "--for", "to", required=True, metavar="KEY", help="A .sealpub file, or NAME=URI of a key in a trusted element."
+    "--for",
+    "to",
+    required=True,
+    metavar="KEY",
+    help="A .sealpub file, NAME.MORE=FILE.sealpub, or NAME=URI of a key in a trusted element.",
 )
 @click.option("--key", required=True, metavar="KEY", help="A key that opens the asset now: a .sealkey file or a URI.")
 @click.option("--licence", type=PATH, metavar="FILE", help="Bind the copy of the key to this licence.")

@@ -32,7 +32,7 @@ AT_REST = "at rest: whoever opens it holds the plaintext from then on"
     "countermark seal recipe.toml --kind recipe --field train.learning_rate --field data=auditor --for owner.sealpub --for auditor.sealpub",
 ])  # fmt: skip
 @click.argument("asset", type=PATH)
-@click.option("--for", "to", multiple=True, metavar="KEY", help="A recipient's .sealpub file, NAME=age1..., or NAME=URI of a key in a "
+@click.option("--for", "to", multiple=True, metavar="KEY", help="A recipient's .sealpub file, NAME.MORE=FILE.sealpub (vault.acme=vault.sealpub), NAME=age1..., or NAME=URI of a key in a "
               "trusted element; may be repeated. Name yourself, or you cannot open it either.")  # fmt: skip
 @click.option("--with-passphrase", is_flag=True, help="For whoever knows a passphrase, and nobody else.")
 @click.option("--new-passphrase-file", type=PATH, metavar="FILE", help="File whose first line is that passphrase.")

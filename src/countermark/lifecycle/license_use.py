@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,34 +12,39 @@ from countermark.canonical import sha256_hex
 from countermark.errors import Unusable
 from countermark.keys.signer import Signer
 from countermark.licence.anchors import Anchor, EvidenceVerifier, HostProver
+from countermark.licence.broker_anchor import BrokerAnchor
 from countermark.licence.chain import Chain
 from countermark.licence.decide import Granted, Request, decide
 from countermark.licence.host import KeyProver, KeyVerifier, ProvenHost
 from countermark.licence.state import State, Store
 from countermark.licence.tenure import Elements, Tenure
 from countermark.lifecycle import license as licensing
+from countermark.lifecycle import license_broker
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.lifecycle.license_words import words
 from countermark.seal.manifest import Verified
-from countermark.statement.predicates.licence import RETURN, ReturnReceipt
+from countermark.statement.predicates.licence import RETURN, Destroyed, ReturnReceipt
 from countermark.statement.predicates.licence_claims import Subject
 from countermark.statement.predicates.licence_host import HostBinding, Kind
 from countermark.statement.statement import EVERYBODY, Statement
 
 
-def elements(desk: Desk, chain: Chain, *, tpm: str = "", anchor: Anchor | None = None) -> Elements:
-    """What of this host takes part: its licence keys, a TPM where one is named, and an anchor where one is handed in.
+def elements(desk: Desk, chain: Chain, *, tpm: str = "", meter: str = "", anchor: Anchor | None = None) -> Elements:
+    """What of this host takes part: its licence keys, a TPM where one is named, and the anchor that the licence names or that is handed in.
 
     Args:
-        tpm: URI of a TPM's attestation key, ``tpm:handle=0x81010001``: it proves the host, and its clock bounds the lease.
+        tpm: URI of a TPM's attestation key, ``tpm:handle=0x81010001``: it proves the host, and its clock bounds the lease. meter: URL of
+            the broker that the licence names to count.
 
     Raises:
-        Unusable, SignatureRefused, MissingExtra: the licence asks for a key, and this party's cannot be opened.
+        Unusable, SignatureRefused, MissingExtra: the licence asks for a key, and this party's cannot be opened. LicenceRefused: ``state``:
+            the licence names a broker, and no address is said.
     """
     binding = chain.claims.host
     signers: list[Signer] = desk.signers("licence") if binding is not None and binding.keys else []
     provers: dict[Kind, HostProver] = {"software-key": KeyProver(signers), "pkcs11-key": KeyProver(signers)}
     verifiers: dict[Kind, EvidenceVerifier] = {"software-key": KeyVerifier(), "pkcs11-key": KeyVerifier()}
+    anchor = anchor or license_broker.anchor(chain, signers, meter)
     if not tpm:
         return Elements(anchor, None, provers, verifiers)
     from countermark.keys.uri import parse
@@ -53,12 +59,13 @@ def elements(desk: Desk, chain: Chain, *, tpm: str = "", anchor: Anchor | None =
 
 
 def hold(
-    desk: Desk, file: Path, elapsed: Callable[[], float], boot: str = "", *, tpm: str = "", anchor: Anchor | None = None
-) -> Tenure:
+    desk: Desk, file: Path, elapsed: Callable[[], float], boot: str = "", *, tpm: str = "", meter: str = "",
+    anchor: Anchor | None = None,
+) -> Tenure:  # fmt: skip
     """A licence file, ready to be used on this host.
 
     Args:
-        elapsed: seconds that only run forward. boot: as `Tenure` has it. tpm, anchor: as `elements` has them.
+        elapsed: seconds that only run forward. boot: as `Tenure` has it. tpm, meter, anchor: as `elements` has them.
 
     Raises:
         Refusal: it does not hold. Unusable, MissingExtra: something cannot be read or opened.
@@ -66,7 +73,7 @@ def hold(
     chain = licensing.read(desk, file).chain
     return Tenure(
         desk.space, chain, desk.trust(), clock=lambda: desk.clock().timestamp(), elapsed=elapsed, words=lambda: words(file),
-        elements=elements(desk, chain, tpm=tpm, anchor=anchor), boot=boot,
+        elements=elements(desk, chain, tpm=tpm, meter=meter, anchor=anchor), boot=boot,
     )  # fmt: skip
 
 
@@ -141,20 +148,31 @@ def _spki_digest(pem: Path) -> str:
     return sha256_hex(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
-def give_back(desk: Desk, file: Path, elapsed: Callable[[], float], tpm: str = "") -> dsse.Envelope:
-    """Never use a licence here again, and say so, signed: a promise, because nobody can see a software key die.
+def give_back(
+    desk: Desk, file: Path, elapsed: Callable[[], float], *, tpm: str = "", meter: str = ""
+) -> tuple[dsse.Envelope, Destroyed]:
+    """Never use a licence here again, and say so, signed.
+
+    Where a broker counts, it refuses this host from then on, and its word stands in the receipt; else it is a promise, because nobody can
+    see a software key die.
+
+    Returns:
+        The receipt, and what it rests on.
 
     Raises:
-        Refusal: it does not hold, or was given back before. Unusable: no licence key here.
+        Refusal: it does not hold, or was given back before. Unusable: no licence key here, or the broker does not answer.
     """
-    tenure = hold(desk, file, elapsed, tpm=tpm)
-    chain = tenure.chain
+    tenure = hold(desk, file, elapsed, tpm=tpm, meter=meter)
+    chain, anchor = tenure.chain, tenure.anchor
     if desk.signer("licence").public != chain.claims.licensee.key:
         raise Unusable(f"this licence is {chain.claims.licensee.party}'s", why="only its licensee gives it back")
     tenure.give_up()
     host = ",".join(key.id for key in chain.claims.host.keys[:1]) if chain.claims.host else ""
     said = ReturnReceipt(desk.context(EVERYBODY), chain.leaf.digest, "promise", host)
-    return desk.sign(Statement("returned", chain.claims.subject.digest, RETURN, said.to_json()), "licence")
+    if isinstance(anchor, BrokerAnchor):
+        said = replace(said, destroyed="broker", host=anchor.host, proof=base64.b64encode(anchor.end()).decode())
+    signed = desk.sign(Statement("returned", chain.claims.subject.digest, RETURN, said.to_json()), "licence")
+    return signed, said.destroyed
 
 
 def sealed_subject(digest: str, handle: Verified) -> Subject:

@@ -33,6 +33,7 @@ MOST_BYTES = 16 << 10
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 CONFIG, ROOT, LOG_KEY, CHALLENGE_KEY = "broker.json", "root.sealkey", "log.pem", "challenge.key"
 ORIGIN = "countermark.broker/"
+RELEASES, METERS = "log", "meter-log"
 Pin = Callable[[], bytes | None]
 
 
@@ -138,7 +139,7 @@ class Home:
         Raises:
             As `ReleaseLog`.
         """
-        return ReleaseLog(self.folder / "log", ORIGIN + self.name, self._log_signer(), wait_s=wait_s)
+        return ReleaseLog(self.folder / RELEASES, self.key_of(RELEASES).name, self._log_signer(), wait_s=wait_s)
 
     def meter_log(self, wait_s: float = 0.0) -> MeterLog:
         """The meter log, open for writing.
@@ -146,7 +147,20 @@ class Home:
         Raises:
             As `MeterLog`.
         """
-        return MeterLog(self.folder / "meter-log", f"{ORIGIN}{self.name}/meter", self._log_signer(), wait_s=wait_s)
+        return MeterLog(self.folder / METERS, self.key_of(METERS).name, self._log_signer(), wait_s=wait_s)
+
+    @staticmethod
+    def origin_of(broker: str, log: str) -> str:
+        """Origin of one of a broker's logs, so that neither can be shown as the other.
+
+        Args:
+            broker: name of its key. log: `RELEASES` or `METERS`.
+        """
+        return broker if log == RELEASES else f"{broker}/meter"
+
+    def key_of(self, log: str) -> NoteKey:
+        """Verifying key of one of its logs."""
+        return NoteKey(self.origin_of(ORIGIN + self.name, log), self._log_signer().public.raw())
 
     def meters(self, log: MeterLog, clock: Callable[[], float]) -> Meters:
         """What answers for licences' meters.

@@ -9,20 +9,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from countermark import canonical
 from countermark.broker.meters import Meters
 from countermark.broker.request import MOST_REQUEST
 from countermark.broker.service import Broker
 from countermark.errors import CountermarkError, FormatRefused, Refusal, StatementRefused
+from countermark.ledger import asgi
+from countermark.ledger.asgi import Receive, Scope, Send
 from countermark.licence.metered import PATH as METER
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Said = tuple[int, bytes]
 CHALLENGE, RELEASE = "/v1/challenge", "/v1/release"
 BODY_SECONDS = 10.0
@@ -57,7 +55,7 @@ class App:
         if scope["method"] != "POST":
             return _told(405, "this takes POST")
         try:
-            body = await asyncio.wait_for(_body(receive), BODY_SECONDS)
+            body = await asgi.body(receive, MOST_REQUEST, BODY_SECONDS)
         except TimeoutError:
             return _told(408, "the request did not come in time")
         if body is None:
@@ -83,20 +81,6 @@ def _answered(act: Callable[[bytes], bytes], body: bytes) -> Said:
 def _told(status: int, what: str, error: Refusal | None = None) -> Said:
     more = {"why": error.why, "fix": error.mend} if error else {}
     return status, canonical.to_bytes({"error": what, **more})
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The whole body, or None where it is larger than a request may be."""
-    whole, more = bytearray(), True
-    while more:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            return b""
-        whole += event.get("body", b"")
-        more = event.get("more_body", False)
-        if len(whole) > MOST_REQUEST:
-            return None
-    return bytes(whole)
 
 
 async def _send(send: Send, said: Said) -> None:

@@ -48,12 +48,18 @@ if TYPE_CHECKING:
     "--tpm", default="", metavar="URI", help="TPM key that proves the licence's host; its clock bounds the lease."
 )
 @click.option("--meter", default="", metavar="URL", help="Of the broker that the licence names to count.")
+@click.option(
+    "--collateral",
+    type=PATH,
+    metavar="DIR",
+    help="Intel's, KIND-FMSPC.json: for a licence that is bound to an enclave.",
+)
 @sealed_options
 @with_view
 @with_desk
 def serve(
     model: Path, passport: Path | None, host: str, port: int, cert: Path | None, key: Path | None, days: float,
-    licence: Path | None, field: str, territory: str, tpm: str, meter: str, seal: dict[str, Any], desk: Desk, view: View,
+    licence: Path | None, field: str, territory: str, tpm: str, meter: str, collateral: Path | None, seal: dict[str, Any], desk: Desk, view: View,
 ) -> Answer:  # fmt: skip
     """Serve a verified model; every answer is signed, every route is denied by default.
 
@@ -67,7 +73,8 @@ def serve(
     licence ends or lapses every query is refused with the claim that says so. Beacons and lists of revoked licences lie beside
     the licence (`countermark license take`) and are read again every minute.
     """
-    licensed = _licensed(desk, licence, field, territory, tpm, meter) if licence else None
+    elements = {"tpm": tpm, "meter": meter, "collateral": collateral}
+    licensed = _licensed(desk, licence, field, territory, elements) if licence else None
     keyed = keyed_of(desk, model, seal, licence)
     papers = passport or model.with_name((model.stem if keyed else model.name) + ".cmpass")
     guard, served = _guard(desk, model, papers, days, keyed, licensed)
@@ -93,12 +100,11 @@ def serve(
     )
 
 
-def _licensed(desk: Desk, file: Path, field: str, territory: str, tpm: str, meter: str) -> Licensed:
+def _licensed(desk: Desk, file: Path, field: str, territory: str, elements: dict[str, Any]) -> Licensed:
     from countermark.guard.start import Licensed
     from countermark.lifecycle import license_use
 
-    tenure = license_use.hold(desk, file, compose.elapsed, compose.boot(), tpm=tpm, meter=meter)
-    return Licensed(tenure, field, territory)
+    return Licensed(license_use.hold(desk, file, compose.elapsed, compose.boot(), **elements), field, territory)
 
 
 def _told(licensed: Licensed | None) -> list[str]:

@@ -16,6 +16,7 @@ from countermark.licence.broker_anchor import BrokerAnchor
 from countermark.licence.chain import Chain
 from countermark.licence.decide import Granted, Request, decide
 from countermark.licence.host import KeyProver, KeyVerifier, ProvenHost
+from countermark.licence.refusal import LicenceRefused
 from countermark.licence.state import State, Store
 from countermark.licence.tenure import Elements, Tenure
 from countermark.lifecycle import license as licensing
@@ -29,22 +30,32 @@ from countermark.statement.predicates.licence_host import HostBinding, Kind
 from countermark.statement.statement import EVERYBODY, Statement
 
 
-def elements(desk: Desk, chain: Chain, *, tpm: str = "", meter: str = "", anchor: Anchor | None = None) -> Elements:
+def elements(
+    desk: Desk, chain: Chain, *, tpm: str = "", meter: str = "", collateral: Path | None = None, anchor: Anchor | None = None,
+) -> Elements:  # fmt: skip
     """What of this host takes part: its licence keys, a TPM where one is named, and the anchor that the licence names or that is handed in.
 
     Args:
         tpm: URI of a TPM's attestation key, ``tpm:handle=0x81010001``: it proves the host, and its clock bounds the lease. meter: URL of
-            the broker that the licence names to count.
+            the broker that the licence names to count. collateral: folder of Intel's, by which this host's own quote is verified.
 
     Raises:
         Unusable, SignatureRefused, MissingExtra: the licence asks for a key, and this party's cannot be opened. LicenceRefused: ``state``:
-            the licence names a broker, and no address is said.
+            the licence names a broker, and no address is said; ``host``: it names an enclave, and no collateral is said.
     """
     binding = chain.claims.host
     signers: list[Signer] = desk.signers("licence") if binding is not None and binding.keys else []
     provers: dict[Kind, HostProver] = {"software-key": KeyProver(signers), "pkcs11-key": KeyProver(signers)}
     verifiers: dict[Kind, EvidenceVerifier] = {"software-key": KeyVerifier(), "pkcs11-key": KeyVerifier()}
     anchor = anchor or license_broker.anchor(chain, signers, meter)
+    if binding is not None and binding.kind == "tee":
+        from countermark.licence.tee import TeeVerifier, TsmProver, stored_in
+
+        if collateral is None:
+            raise LicenceRefused("host", expected="a quote of this enclave, and collateral to verify it by", seen="no collateral",
+                                 mend="inside the TDX guest: --collateral DIR with KIND-FMSPC.json, as `dcap-qvl` writes it")  # fmt: skip
+        provers["tee"] = TsmProver()
+        verifiers["tee"] = TeeVerifier(stored_in(collateral), lambda: desk.clock().timestamp())
     if not tpm:
         return Elements(anchor, None, provers, verifiers)
     from countermark.keys.uri import parse
@@ -60,12 +71,12 @@ def elements(desk: Desk, chain: Chain, *, tpm: str = "", meter: str = "", anchor
 
 def hold(
     desk: Desk, file: Path, elapsed: Callable[[], float], boot: str = "", *, tpm: str = "", meter: str = "",
-    anchor: Anchor | None = None,
+    collateral: Path | None = None, anchor: Anchor | None = None,
 ) -> Tenure:  # fmt: skip
     """A licence file, ready to be used on this host.
 
     Args:
-        elapsed: seconds that only run forward. boot: as `Tenure` has it. tpm, meter, anchor: as `elements` has them.
+        elapsed: seconds that only run forward. boot: as `Tenure` has it. tpm, meter, collateral, anchor: as `elements` has them.
 
     Raises:
         Refusal: it does not hold. Unusable, MissingExtra: something cannot be read or opened.
@@ -73,7 +84,7 @@ def hold(
     chain = licensing.read(desk, file).chain
     return Tenure(
         desk.space, chain, desk.trust(), clock=lambda: desk.clock().timestamp(), elapsed=elapsed, words=lambda: words(file),
-        elements=elements(desk, chain, tpm=tpm, meter=meter, anchor=anchor), boot=boot,
+        elements=elements(desk, chain, tpm=tpm, meter=meter, collateral=collateral, anchor=anchor), boot=boot,
     )  # fmt: skip
 
 

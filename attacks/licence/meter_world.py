@@ -60,10 +60,10 @@ class Counted:
 
 def metered(
     root: Path, licensors: Licensors, broker: Counted, send: Callable[[bytes], bytes], *, count: int = 100, block: int = 10,
-    host: str = "plant", hosts: tuple[str, ...] = ("plant",),
+    host: str = "plant", hosts: tuple[str, ...] = ("plant",), **more: Any,
 ) -> Host:  # fmt: skip
-    """A plant under a licence for some queries in all, admitted at the broker."""
-    grant = [licensors.grant(claims(host=broker.binding(*hosts), max_queries=Quota(count, 0)))]
+    """A plant under a licence for some queries in all, admitted at the broker; `more` are claims."""
+    grant = [licensors.grant(claims(host=broker.binding(*hosts), max_queries=Quota(count, 0), **more))]
     broker.admit(grant)
     verified = chains.verify(grant, licensors.trust, licensors.world.clock.now)
     anchor = BrokerAnchor(send, broker.key, verified.root.digest, key(host))

@@ -23,7 +23,8 @@ from licence_world import Licensors, claims, key
 from meter_world import Counted, metered
 
 from countermark.broker.app import App
-from countermark.broker.meters import NOT_HERE, Admitted, Meters, of_licence
+from countermark.broker.meter_log import Moved
+from countermark.broker.meters import NOT_HERE, Admitted, Meter, Meters, of_licence
 from countermark.errors import CountermarkError, LedgerRefused, PolicyRefused, Refusal, SignatureRefused, Unusable
 from countermark.ledger.note import Note, NoteKey, sign_note
 from countermark.licence import chain as chains
@@ -288,10 +289,11 @@ def test_kill_9_gives_no_block_twice_and_locks_nobody_out(tmp_path: Path, licens
 
 @given(st.binary(max_size=300))
 def test_no_bytes_lead_to_another_exception(data: bytes) -> None:
+    broker = NoteKey("countermark.broker/x", bytes(32))
     for parse in (
-        Asked.from_bytes,
-        lambda raw: held(raw, NoteKey("countermark.broker/x", bytes(32)), "a" * 64, "b" * 64, NONCE),
-    ):
+        Asked.from_bytes, Meter.from_bytes, Moved.from_bytes, lambda raw: of_licence(raw, broker),
+        lambda raw: held(raw, broker, "a" * 64, "b" * 64, NONCE),
+    ):  # fmt: skip
         with pytest.raises(CountermarkError):
             parse(data)
 

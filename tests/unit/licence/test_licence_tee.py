@@ -74,7 +74,9 @@ def test_what_is_not_it_is_refused(sgx: Sample, monkeypatch: pytest.MonkeyPatch)
     assert "of another program" in refused(sgx, bound("sgx-mrenclave:" + "0" * 64))
     assert "another kind" in refused(sgx, bound("tdx-mrtd:" + "0" * 96))
     assert "no verifier" in refused(sgx, bound("sev-snp:" + "0" * 96))
-    certificates = sgx.quote.index(b"-----BEGIN")  # line ends of this text, and the root that nobody believes from it, may differ
+    certificates = sgx.quote.index(
+        b"-----BEGIN"
+    )  # line ends of this text, and the root that nobody believes from it, may differ
     for at in range(0, certificates, 17):
         bent = bytearray(sgx.quote)
         bent[at] ^= 1

@@ -177,6 +177,7 @@ class Host:
     signer: FileSigner | None = None
     block: int = 1000
     anchor: Anchor | None = None
+    true: float = BEGIN
 
     @property
     def space(self) -> Workspace:
@@ -186,7 +187,7 @@ class Host:
     def sleep(self, days: float = 0, seconds: float = 0, *, clock: bool = True) -> None:
         """Time goes by while the machine runs; its clock may be held."""
         span = days * DAY + seconds
-        self.ran += span
+        self.ran, self.true = self.ran + span, self.true + span
         self.now += span if clock else 0
         if self.chip:
             self.chip.milliseconds += int(span * 1000)

@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from licence_world import Host, Licensors, Quota, claims, key
+from licence_world import BEGIN, Host, Licensors, Quota, claims, key
 
 from countermark.broker.meter_log import MeterLog
 from countermark.broker.meters import Admitted, Meters, of_licence
@@ -40,16 +40,21 @@ class Counted:
 
     home: Path
     signer: FileSigner = field(default_factory=key_of_log)
+    clock: Callable[[], float] = lambda: BEGIN
 
     @property
     def key(self) -> NoteKey:
         return NoteKey(NAME, self.signer.public.raw())
 
+    def _now(self) -> float:
+        """By the clock that is set now: it may be another one than when the meters were opened."""
+        return self.clock()
+
     @contextmanager
     def meters(self, wait_s: float = 0.0) -> Iterator[Meters]:
         self.home.mkdir(parents=True, exist_ok=True)
         with MeterLog(self.home / "meter-log", NAME + "/meter", self.signer, wait_s=wait_s) as log:
-            yield Meters(Admitted(self.home), log, self.key, self.signer.sign, lambda: 1_800_000_000.0)
+            yield Meters(Admitted(self.home), log, self.key, self.signer.sign, self._now)
 
     def admit(self, envelopes: list[Any]) -> None:
         Admitted(self.home).admit(of_licence(chains.to_file(envelopes), self.key))

@@ -34,7 +34,7 @@ KINDS: dict[str, Callable[[], Chip | None]] = {
 }
 
 BROKER = "files, and a broker that counts"
-UNTOLD = "not noticed by a broker, which tells no time"
+UNTOLD = "not noticed by a broker"
 
 
 @dataclass
@@ -214,9 +214,9 @@ def counted(attack: Callable[[Case], None], licensors: Licensors, place: Path) -
     broker = Counted(place / "broker")
     with broker.meters() as meters:
         more = {"lease": lease(30, 7), "revocation": Revocation("list", 1)}
-        return tried(
-            attack, metered(place / "plant", licensors, broker, meters.answer, block=1000, **more), place, UNTOLD
-        )
+        machine = metered(place / "plant", licensors, broker, meters.answer, block=1000, **more)
+        broker.clock = lambda: machine.true
+        return tried(attack, machine, place, UNTOLD)
 
 
 def tried(attack: Callable[[Case], None], machine: Host, place: Path, gained: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +27,8 @@ def broker(folder: Path) -> Iterator[str]:
     """The broker of a folder, as `broker serve` opens it."""
     home = Home.open(folder)
     with home.log() as log, home.meter_log() as meter_log:
-        keys = Broker(home.deposits(), home.identity(lambda: None), log, home.challenge_secret(), 60, lambda: 2e9)
-        with server.background(App(keys, home.meters(meter_log, lambda: 2e9))) as url:
+        keys = Broker(home.deposits(), home.identity(lambda: None), log, home.challenge_secret(), 60, time.time)
+        with server.background(App(keys, home.meters(meter_log, time.time))) as url:
             yield url
 
 

@@ -158,6 +158,7 @@ class Meters:
         asked.verify()
         with self._one_by_one(asked.licence, host):
             now = self._moved(asked, host, ended=meter.ended)
+        now = replace(now, at=int(self._clock()))
         note = sign_note(now.text(self._key.name, asked.licence, host, asked.nonce), self._key, self._sign)
         return note.to_bytes()
 

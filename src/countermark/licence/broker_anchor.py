@@ -53,7 +53,7 @@ class BrokerAnchor:
             raise LicenceRefused("state", expected=f"a meter that goes on at {self.name}", seen="one that was ended there",
                                  mend="ask the licensor: the licence was moved or revoked")  # fmt: skip
         self._last = found
-        return Anchored(found.count, found.head)
+        return Anchored(found.count, found.head, found.at)
 
     def advance(self, entry: bytes) -> Anchored:
         """Register one state more.
@@ -64,7 +64,7 @@ class BrokerAnchor:
         before = self._last or self._ask(None)[0]
         found, _ = self._ask(Step(before.count + 1, before.head, entry))
         self._last = found
-        return Anchored(found.count, found.head)
+        return Anchored(found.count, found.head, found.at)
 
     def end(self) -> bytes:
         """Have the broker refuse this host from now on; its signed note says so.

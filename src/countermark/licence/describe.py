@@ -38,27 +38,21 @@ BROKER, TPM, SOFTWARE, HERE = "broker", "TPM", "software", "here"
 def delays(claims: Claims) -> list[tuple[str, str]]:
     """The longest time from a revocation until it is felt under this licence, by broker, TPM and software; of what takes no part it is said so."""
     bound, felt = claims.host, _felt(claims)
-    out = [
-        (BROKER, "no part: this licence names no broker that counts; what a broker released of a sealed asset stays")
-    ]
+    none = (BROKER, "no part: this licence names no broker that counts; what a broker released of a sealed asset stays")
     if bound is not None and bound.broker:
-        out = [
-            (
-                BROKER,
-                f"{span(LOOK_SECONDS)} of wall time after its operator ends the meter; without its answer nothing is loaded or asked",
-            )
-        ]
+        ended = f"{span(LOOK_SECONDS)} of wall time after its operator ends the meter"
+        by_lease = felt.replace(OF_TIME, " of wall time by its clock")
+        told = f"{ended}, else {by_lease}; without its answer nothing is loaded or asked"
+        return [(BROKER, told), (TPM, NOT_BOUND), (SOFTWARE, "no part: nothing is loaded here without the broker")]
     if bound is None or bound.kind != "tpm":
-        return [*out, (TPM, "no part: this licence is not bound to one"), (SOFTWARE, _unbounded(felt))]
+        return [none, (TPM, NOT_BOUND), (SOFTWARE, _unbounded(felt))]
     if bound.counter is None:
-        return [
-            *out,
-            (TPM, _unbounded(felt, "the licence names no counter of it, and who deletes the state begins anew")),
-            (SOFTWARE, NOT_WITHOUT),
-        ]
-    return [*out, (TPM, felt.replace(OF_TIME, " of powered-on time")), (SOFTWARE, NOT_WITHOUT)]
+        why = "the licence names no counter of it, and who deletes the state begins anew"
+        return [none, (TPM, _unbounded(felt, why)), (SOFTWARE, NOT_WITHOUT)]
+    return [none, (TPM, felt.replace(OF_TIME, " of powered-on time")), (SOFTWARE, NOT_WITHOUT)]
 
 
+NOT_BOUND = "no part: this licence is not bound to one"
 OF_TIME = " of time"
 NOT_WITHOUT = "no part: nothing is loaded here without the TPM"
 

@@ -112,12 +112,14 @@ class Held:
     """What a broker holds of one licence on one host.
 
     Attributes:
-        count: of the states so far. head: of their chain, 32 bytes. ended: whether it takes no more.
+        count: of the states so far. head: of their chain, 32 bytes. ended: whether it takes no more. at: when it answered, POSIX seconds by
+            its clock.
     """
 
     count: int
     head: bytes
     ended: bool = False
+    at: int = 0
 
     def text(self, broker: str, licence: str, host: str, nonce: bytes) -> bytes:
         """The note's text. Its first line is no origin of a log, so that it can stand for no checkpoint.
@@ -130,6 +132,7 @@ class Held:
             licence,
             host,
             nonce.hex(),
+            str(self.at),
             str(self.count),
             self.head.hex(),
             ENDED if self.ended else OPEN,
@@ -151,9 +154,9 @@ def held(answer: bytes, broker: NoteKey, licence: str, host: str, nonce: bytes |
     note = Note.from_bytes(answer)
     note.verify(broker)
     lines = note.text.decode().splitlines()
-    if len(lines) != 7 or not (lines[4].isascii() and lines[4].isdigit() and len(lines[4]) <= 15):
+    if len(lines) != 8 or not all(n.isascii() and n.isdigit() and len(n) <= 12 for n in (lines[4], lines[5])):
         raise LedgerRefused("the broker's note is none about a meter")
-    stated = _bytes(lines[3]), Held(int(lines[4]), _bytes(lines[5]), lines[6] == ENDED)
+    stated = _bytes(lines[3]), Held(int(lines[5]), _bytes(lines[6]), lines[7] == ENDED, int(lines[4]))
     if note.text != stated[1].text(broker.name, licence, host, nonce if nonce is not None else stated[0]):
         raise LedgerRefused("the broker's note is about something else", why="another licence, host or request",
                             mend="ask again; whoever is between here and the broker may keep its answers back")  # fmt: skip

@@ -186,10 +186,14 @@ class Store:
 
     Args:
         root: payload digest of the owner's grant, hex. anchor: where one takes part.
+
+    Attributes:
+        told: what time the anchor said it was at the last `read`, POSIX seconds; None where it tells none.
     """
 
     def __init__(self, space: Workspace, root: str, anchor: Anchor | None = None) -> None:
         self._space, self._root, self._anchor = space, root, anchor
+        self.told: int | None = None
         self._folder = space.disk.folder(space.home / FOLDER)
         self._path, self._seen = self._folder / f"{root}.state.json", self._folder / f"{root}.seen"
 
@@ -217,6 +221,7 @@ class Store:
         """
         data = _read(self._path)
         held = self._anchor.read() if self._anchor else None
+        self.told = held.at if held else None
         if data is None:
             if held is not None and (held.count if held.head is None else held.head != ZERO):
                 raise self._rolled_back(f"the state that {self.anchor} counts", "none")

@@ -139,7 +139,7 @@ class Tenure:
         highest = max(seen, system)
         code = times.code_of(state.id, state.memory, highest)
         try:
-            reading = times.reading(state.memory, seen, system, ticks, code)
+            reading = times.reading(state.memory, seen, system, ticks, code, self._store.told)
         except LicenceRefused:
             if kept is not None:
                 self._store.remember(Seen(highest, self._boot, int(self._elapsed())))

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "attacks" / "licence"))
-from licence_world import Licensors, claims, key
+from licence_world import BEGIN, DAY, Licensors, claims, key, lease
 from meter_world import Counted, metered
 
 from countermark.broker.app import App
@@ -106,7 +106,7 @@ def test_the_same_step_is_given_once(licensors: Licensors, counted: Counted, met
     counted.admit([grant])
     first = asked(grant.digest, step=Step(1, ZERO, b"e" * 32))
     note = held(meters.answer(first), counted.key, grant.digest, key("plant").public.id, NONCE)
-    assert note == Held(1, extended(ZERO, b"e" * 32))
+    assert note == Held(1, extended(ZERO, b"e" * 32), at=BEGIN)
     for again in (first, asked(grant.digest, step=Step(1, ZERO, b"f" * 32)), asked(grant.digest, step=Step(2, ZERO, b"f" * 32)),
                   asked(grant.digest, step=Step(3, note.head, b"f" * 32))):  # fmt: skip
         with pytest.raises(PolicyRefused, match="does not follow the newest"):
@@ -238,6 +238,25 @@ def test_a_broker_that_is_away_stops_and_does_not_lose_a_host(
     assert before > 30
     state = tenure.look().state
     assert done + 10 <= state.of(machine.chain.root.digest).drawn <= 1000
+
+
+def test_the_brokers_clock_bounds_the_lease_and_its_error_is_not_remembered(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    machine = metered(tmp_path / "plant", licensors, counted, meters.answer, lease=lease(30, 7))
+    counted.clock = lambda: machine.true
+    machine.load()
+    for _ in range(40):  # its clock is held, and the machine begins anew each day
+        machine.sleep(0.99, clock=False)
+        machine.reboot()
+    assert refused(machine.load).claim == "clock_rollback"
+    machine.now = machine.true
+    assert refused(machine.load).claim == "lease"
+    other = metered(tmp_path / "other", licensors, counted, meters.answer, max_loads=99)
+    counted.clock = lambda: BEGIN + 400 * DAY  # the broker's clock is wrong, and is then set right
+    assert refused(other.load).claim == "clock_rollback"
+    counted.clock = lambda: BEGIN
+    assert other.load().look().reading.now == BEGIN
 
 
 def test_over_http(tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters, world: World) -> None:

@@ -288,7 +288,7 @@ KEYED = HostBinding("software-key", keys=(key("a").public,))
 
 @pytest.mark.parametrize(("host", "broker", "tpm", "software", "here_"), [
     (KEYED, "no part", "no part", "not bounded against the host's owner; 37 d where its clock and files are left alone", "as by software"),
-    (replace(KEYED, broker=BROKER), "1 min of wall time", "no part", "not bounded", "as by broker"),
+    (replace(KEYED, broker=BROKER), "1 min of wall time", "no part", "no part", "as by broker"),
     (TPM, "no part", "not bounded against the host's owner: the licence names no counter", "no part: nothing is loaded here without", "as by TPM"),
     (replace(TPM, counter=(0x01800010, 5)), "no part", "37 d of powered-on time", "no part", "as by TPM"),
 ])  # fmt: skip

@@ -7,6 +7,7 @@ here can enrol a key of his own, and has every key released that this broker ope
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Sequence
@@ -105,12 +106,15 @@ class Deposits:
         Raises:
             PolicyRefused: another owner's deposit of it lies here.
         """
-        for standing in (self._home / "deposits").glob(f"*/{asset.hex()}.json"):
-            if standing.parent.name != owner:
-                raise PolicyRefused(
-                    "another owner deposited this asset here", why="a key is released by the rules of one owner alone",
-                    mend="find out whose it is; if that other deposit is the false one, remove it, and seal the asset anew",
-                )  # fmt: skip
+        folder, name = self._home / "deposits", f"{asset.hex()}.json"
+        others = os.listdir(folder) if folder.is_dir() else []
+        if any(
+            os.path.exists(f"{folder}/{other}/{name}") for other in others if other != owner
+        ):  # text: for each release
+            raise PolicyRefused(
+                "another owner deposited this asset here", why="a key is released by the rules of one owner alone",
+                mend="find out whose it is; if that other deposit is the false one, remove it, and seal the asset anew",
+            )  # fmt: skip
 
     def refuse_anothers_name(self, owner: str, recipient: str) -> None:
         """A broker's copy of a key under a name that ends in ``.TENANT`` is that tenant's alone, however early another deposits it.

@@ -15,8 +15,10 @@ from test_license_served import TERMS, Plant, plant  # noqa: F401 - a fixture
 from countermark.broker.app import App
 from countermark.broker.home import Home
 from countermark.broker.service import Broker
+from countermark.errors import Unusable
 from countermark.guard import server
 from countermark.guard.start import Licensed
+from countermark.licence.broker_anchor import BrokerAnchor
 from countermark.licence.refusal import LicenceRefused
 from countermark.licence.tenure import Tenure
 from countermark.lifecycle import license_use
@@ -42,6 +44,10 @@ def claim(at: Plant, url: str) -> str:
     with pytest.raises(LicenceRefused) as caught:
         load(at, url)
     return f"{caught.value.claim}: {caught.value.seen}"
+
+
+def gone(anchor: BrokerAnchor) -> bytes:
+    raise Unusable("the broker does not answer")
 
 
 def test_a_broker_counts(plant: Plant, shell, tmp_path: Path) -> None:  # noqa: F811
@@ -73,7 +79,7 @@ def test_a_broker_counts(plant: Plant, shell, tmp_path: Path) -> None:  # noqa: 
         assert claim(plant, url).startswith("state: state "), "put back from a backup"
 
 
-def test_a_move_is_enforced(plant: Plant, shell, tmp_path: Path) -> None:  # noqa: F811
+def test_a_move_is_enforced(plant: Plant, shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     vault = shell.here / "vault"
     vault.mkdir()
     shell("broker", "init", "vault", at="vault")
@@ -86,6 +92,11 @@ def test_a_move_is_enforced(plant: Plant, shell, tmp_path: Path) -> None:  # noq
         load(plant, url)
         folder, kept = plant.desk.space.home / "licences", tmp_path / "kept"
         shutil.copytree(folder, kept)
+        with (
+            monkeypatch.context() as away
+        ):  # the broker goes away after the last state, and before it says that it ended
+            away.setattr(BrokerAnchor, "end", gone)
+            shell("license", "move", plant.licence, "--broker", url, "--out", receipt, at=licensee, exit=2)
         said = shell("license", "move", plant.licence, "--broker", url, "--out", receipt, "--json", at=licensee).json()
         assert said["destroyed"] == "broker"
         shutil.rmtree(folder)

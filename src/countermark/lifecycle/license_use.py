@@ -177,7 +177,11 @@ def give_back(
     chain, anchor = tenure.chain, tenure.anchor
     if desk.signer("licence").public != chain.claims.licensee.key:
         raise Unusable(f"this licence is {chain.claims.licensee.party}'s", why="only its licensee gives it back")
-    tenure.give_up()
+    known = state(desk, chain)
+    if not (
+        isinstance(anchor, BrokerAnchor) and known is not None and known.given_up
+    ):  # else: it was, and the broker's word was lost
+        tenure.give_up()
     host = ",".join(key.id for key in chain.claims.host.keys[:1]) if chain.claims.host else ""
     said = ReturnReceipt(desk.context(EVERYBODY), chain.leaf.digest, "promise", host)
     if isinstance(anchor, BrokerAnchor):

@@ -23,7 +23,7 @@ from countermark.errors import Unusable
 from countermark.keys.signer import FileSigner, sign_envelope
 from countermark.keys.trust import Trust
 from countermark.licence import chain as chains
-from countermark.licence.anchors import ZERO, Anchored, Ticks, extended
+from countermark.licence.anchors import ZERO, Anchor, Anchored, Ticks, extended
 from countermark.licence.chain import Chain
 from countermark.licence.decide import Request
 from countermark.licence.host import KeyProver, KeyVerifier, ProvenHost
@@ -176,6 +176,8 @@ class Host:
     chip: Chip | None = None
     signer: FileSigner | None = None
     block: int = 1000
+    anchor: Anchor | None = None
+    true: float = BEGIN
 
     @property
     def space(self) -> Workspace:
@@ -185,7 +187,7 @@ class Host:
     def sleep(self, days: float = 0, seconds: float = 0, *, clock: bool = True) -> None:
         """Time goes by while the machine runs; its clock may be held."""
         span = days * DAY + seconds
-        self.ran += span
+        self.ran, self.true = self.ran + span, self.true + span
         self.now += span if clock else 0
         if self.chip:
             self.chip.milliseconds += int(span * 1000)
@@ -197,7 +199,7 @@ class Host:
     def tenure(self) -> Tenure:
         """A process that uses the licence begins."""
         elements = Elements(
-            self.chip, self.chip,
+            self.anchor or self.chip, self.chip,
             {k: KeyProver([self.signer]) for k in ("software-key", "pkcs11-key")} if self.signer else {},  # type: ignore[misc]
             {"software-key": KeyVerifier(), "pkcs11-key": KeyVerifier()},
         )  # fmt: skip

@@ -1,10 +1,10 @@
-"""Attacks on the time and the count of a licence by whoever has the host: each is tried on files alone and with a chip.
+"""Attacks on the time and the count of a licence by whoever has the host: each is tried on files alone, with a chip, and with a broker that counts.
 
     python attacks/licence/time_attacks.py            # prints the table
     python attacks/licence/time_attacks.py --write    # and puts it into docs/reference/formats/licence-time.md
 
 The chip is the stand-in of `licence_world.Chip`: it has the semantics of TPM2_ReadClock and of an NV index, and no snapshot takes
-it along. A software TPM (swtpm) is a test double as well, and so would not make these results stronger.
+it along. A software TPM (swtpm) is a test double as well, and so would not make these results stronger. The broker is the real one, as a library.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from licence_world import BEGIN, DAY, Chip, Host, Licensors, Quota, Revocation, claims, host, lease
+from meter_world import Counted, metered
 
 from countermark.errors import CountermarkError
 from countermark.licence.anchors import ZERO
@@ -31,6 +32,9 @@ KINDS: dict[str, Callable[[], Chip | None]] = {
     "chip with clock and counter": lambda: Chip(head=None),
     "chip with clock and extend index": lambda: Chip(head=ZERO),
 }
+
+BROKER = "files, and a broker that counts"
+UNTOLD = "not noticed by a broker"
 
 
 @dataclass
@@ -202,26 +206,43 @@ def outcome(attack: Callable[[Case], None], licensors: Licensors, place: Path, c
     """What came of it: the claim by which it was refused, or that it was not."""
     said = claims(lease=lease(30, 7), max_queries=Quota(100, 0), revocation=Revocation("list", 1))
     machine = host(place / "plant", licensors, said, chip=chip)
-    machine.words = Words(lists=licensors.revocations(1, days=3650))
+    return tried(attack, machine, place, GAINED if chip is None else "not noticed by a counter alone")
+
+
+def counted(attack: Callable[[Case], None], licensors: Licensors, place: Path) -> str:
+    """The same with a broker; the attacker has the host's files and key, and not the broker's."""
+    broker = Counted(place / "broker")
+    with broker.meters() as meters:
+        more = {"lease": lease(30, 7), "revocation": Revocation("list", 1)}
+        machine = metered(place / "plant", licensors, broker, meters.answer, block=1000, **more)
+        broker.clock = lambda: machine.true
+        return tried(attack, machine, place, UNTOLD)
+
+
+def tried(attack: Callable[[Case], None], machine: Host, place: Path, gained: str) -> str:
+    """Try it on a machine."""
+    machine.words = Words(lists=machine.licensors.revocations(1, days=3650))
     try:
         attack(Case(machine, place))
     except LicenceRefused as error:
         return f"refused: `{error.claim}`"
     except CountermarkError as error:
         return f"refused: {error.what}"
-    return GAINED if chip is None else "not noticed by a counter alone"
+    return gained
 
 
 def table(place: Path) -> str:
     """The rows, in Markdown."""
     licensors = Licensors.make(place / "world")
-    lines = ["| attack | " + " | ".join(KINDS) + " |", "|---|" + "---|" * len(KINDS)]
+    names = (*KINDS, BROKER)
+    lines = ["| attack | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
     for attack in ATTACKS:
         text = " ".join((attack.__doc__ or "").split()).rstrip(".")
         cells = [
             outcome(attack, licensors, place / f"{attack.__name__}-{at}", make())
             for at, make in enumerate(KINDS.values())
         ]
+        cells.append(counted(attack, licensors, place / f"{attack.__name__}-broker"))
         lines.append(f"| {text} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -23,7 +23,7 @@ from countermark.guard.client import Answer, Session
 from countermark.guard.start import Licensed
 from countermark.keys.document import TrustDocument
 from countermark.licence.refusal import LicenceRefused
-from countermark.lifecycle import enrol, license_use
+from countermark.lifecycle import enrol, license_use, license_words
 from countermark.lifecycle import license as licensor
 from countermark.lifecycle.desk import Desk
 
@@ -182,12 +182,12 @@ def test_it_stops_on_lapse_and_goes_on_with_the_beacons(plant: Plant, shell) -> 
         stick = plant.world.root / "beacon.json"
         stick.write_bytes(licensor.beacon(at))
         assert stick.stat().st_size <= 1024
-        license_use.take(plant.desk, plant.licence, [stick])
+        license_words.take(plant.desk, plant.licence, [stick])
         assert "lease" in plant.refused(url), (
             "this beacon is more than one lease after the last: the one in between is missing"
         )
         stick.write_bytes(licensor.beacons_since(at, began))
-        license_use.take(plant.desk, plant.licence, [stick])
+        license_words.take(plant.desk, plant.licence, [stick])
         plant.ask(url)
 
 

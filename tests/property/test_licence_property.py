@@ -21,6 +21,7 @@ from licence_world import BEGIN, DAY, MODEL, claims, key, stamp
 
 from countermark import canonical
 from countermark.errors import CountermarkError, Refusal
+from countermark.ledger.note import NoteKey
 from countermark.licence import chain as chains
 from countermark.licence import state, word
 from countermark.licence.clock import Reading
@@ -48,6 +49,7 @@ CHAINS = int(os.environ.get("CHAINS", "2000"))
 KEYS = tuple(key(name).public for name in "abc")
 TIME_KEYS = tuple(key(name).public for name in ("time", "other time"))
 TEE = tuple(f"tdx-mrtd:{n * 96}" for n in "123")
+BROKERS = tuple(NoteKey(f"countermark.broker/{name}", bytes([at] * 32)).vkey() for at, name in enumerate("ab"))
 FIELDS, PLACES = ("inspection", "sorting", "medicine"), ("DE", "FR", "US-CA")
 
 
@@ -69,7 +71,7 @@ def binding(dice: random.Random) -> HostBinding | None:
         )
     if kind == "tee":
         return HostBinding("tee", measurements=some(dice, TEE) or frozenset(TEE[:1]))
-    return HostBinding(kind, keys=tuple(dice.sample(KEYS, dice.randint(1, 3))))
+    return HostBinding(kind, keys=tuple(dice.sample(KEYS, dice.randint(1, 3))), broker=dice.choice(("", *BROKERS)))
 
 
 def value(claim: str, dice: random.Random) -> Any:

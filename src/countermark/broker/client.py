@@ -9,9 +9,7 @@ from countermark.broker.request import MOST_ANSWER
 from countermark.canonical import Fields
 from countermark.errors import PolicyRefused, Unusable
 from countermark.ledger.note import NoteKey
-from countermark.ledger.peer import Peer
-
-_MOST_REFUSAL = 64 << 10
+from countermark.ledger.peer import Peer, refusal
 
 
 def ask(url: str, asset: prove.Asset, prover: prove.Prover, log_key: NoteKey | None = None) -> bytearray:
@@ -28,7 +26,7 @@ def ask(url: str, asset: prove.Asset, prover: prove.Prover, log_key: NoteKey | N
         canonical.from_bytes(_post(peer, CHALLENGE, b""), what="challenge", max_bytes=4096), "challenge"
     ).base64("challenge")
     asked = prove.request(asset, challenge, mine, prover)
-    return prove.content_key(asset, _post(peer, RELEASE, asked.to_bytes()), mine, log_key)
+    return prove.content_key(asset, _post(peer, RELEASE, asked.to_bytes()), mine, log_key, challenge)
 
 
 def _post(peer: Peer, path: str, body: bytes) -> bytes:
@@ -37,5 +35,5 @@ def _post(peer: Peer, path: str, body: bytes) -> bytes:
         return reply.body
     if reply.status not in (400, 403):
         raise Unusable(f"the broker answers with status {reply.status}", mend="its operator looks into its log")
-    fields = Fields(canonical.from_bytes(reply.body, what="refusal", max_bytes=_MOST_REFUSAL), "refusal")
-    raise PolicyRefused(f"the broker refuses: {fields.text('error')}", why=fields.text("why"), mend=fields.text("fix"))
+    what, why, mend = refusal(reply.body)
+    raise PolicyRefused(f"the broker refuses: {what}", why=why, mend=mend)

@@ -13,22 +13,17 @@ What each kind proves, and no more:
 from __future__ import annotations
 
 import hmac
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from countermark import canonical
-from countermark.broker.policy import PKCS11, SGX, SOFTWARE, TPM, Rule
+from countermark.broker.policy import PKCS11, SOFTWARE, TPM, Rule
 from countermark.broker.request import Evidence
-from countermark.errors import MissingExtra, SignatureRefused, TrustRefused
-from countermark.keys import tpm_attest
+from countermark.errors import TrustRefused
+from countermark.keys import enclave_quote, tpm_attest
+from countermark.keys.enclave_quote import Collateral
 from countermark.keys.verifier import PublicKey
 
 DOMAIN = b"countermark/broker-evidence/v1\0"
-_DEBUG_SGX, _DEBUG_TDX = 1 << 1, 0xFF
-Collateral = Callable[[str, str], bytes]
-"""From ``sgx`` or ``tdx`` and a platform's FMSPC (hex) to the stored collateral, JSON. Raises Unusable where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,51 +78,15 @@ def _require(key: str, rule: Rule) -> None:
 
 
 def _attested(evidence: Evidence, rule: Rule, binding: bytes, now: int, collateral: Collateral) -> Shown:
-    status, report = _verified_report(evidence, now, collateral)
-    if status not in rule.tcb:
-        raise TrustRefused("the platform's TCB level is not accepted", why=f"expected {', '.join(rule.tcb)}, seen {status}",
+    report = enclave_quote.verified(evidence.parts["quote"], (evidence.kind,), now, collateral)
+    if report.status not in rule.tcb:
+        raise TrustRefused("the platform's TCB level is not accepted", why=f"expected {', '.join(rule.tcb)}, seen {report.status}",
                            mend="update its firmware and microcode, or the owner accepts that level")  # fmt: skip
-    debug = int.from_bytes(
-        bytes.fromhex(str(report["attributes" if evidence.kind == SGX else "td_attributes"]))[:1], "little"
-    )
-    if debug & (_DEBUG_SGX if evidence.kind == SGX else _DEBUG_TDX):
-        raise TrustRefused(
-            "the enclave or domain runs in debug mode", why="its host reads its memory", mend="build it for production"
-        )
-    if not hmac.compare_digest(str(report["report_data"]), (binding + bytes(32)).hex()):
-        raise TrustRefused("the quote is not for this request", why=f"expected report data {binding.hex()} and 32 zero bytes",
-                           mend="it is stale or replayed: ask for a new challenge")  # fmt: skip
+    report.refuse_debug()
+    report.refuse_other_data(binding)
     for name, expected in rule.measurements.items():
-        seen = _measured(report[name])
+        seen = report.measured(name)
         if not hmac.compare_digest(seen, expected):
             raise TrustRefused(f"the measurement {name} is another", why=f"expected {expected}, seen {seen}",
                                mend="run what the owner measured, or ask the owner for a new policy")  # fmt: skip
     return Shown(evidence.kind, canonical.sha256_hex(canonical.to_bytes(dict(rule.measurements))))
-
-
-def _verified_report(evidence: Evidence, now: int, collateral: Collateral) -> tuple[str, dict[str, Any]]:
-    """TCB status and report body of a quote whose signatures hold; every kind of TDX report is flattened to its TD 1.0 part."""
-    try:
-        import dcap_qvl
-    except ImportError as error:
-        raise MissingExtra("quotes of enclaves need dcap-qvl", mend="pip install 'countermark[attest]'") from error
-
-    raw = evidence.parts["quote"]
-    try:
-        parsed = dcap_qvl.parse_quote(raw)
-        kind = SGX if parsed.is_sgx() else "tdx"
-        if kind != evidence.kind:
-            raise TrustRefused("the quote is of another kind of enclave", why=f"expected {evidence.kind}, seen {kind}")
-        stored = dcap_qvl.QuoteCollateralV3.from_json(collateral(kind, parsed.fmspc().lower()).decode())
-        found = json.loads(dcap_qvl.verify(raw, stored, now).to_json())
-    except ValueError as error:
-        raise SignatureRefused("the enclave's quote does not verify", why=str(error)[:300],
-                               mend="newer collateral may be needed: `countermark broker collateral`") from error  # fmt: skip
-    (report,) = found["report"].values()
-    while "base" in report:
-        report = {**report.pop("base"), **report}
-    return str(found["status"]), report
-
-
-def _measured(value: Any) -> str:
-    return value.to_bytes(2, "big").hex() if isinstance(value, int) else str(value)

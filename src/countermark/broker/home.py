@@ -2,7 +2,7 @@
 
 broker.json   name, and the URI of the root key where it is in a token      root.sealkey   the root key otherwise
 log.pem       signs the release log's checkpoints      challenge.key   of challenges that travel as files
-tenants/  deposits/  collateral/  log/
+tenants/  deposits/  collateral/  log/  meters/  meter-log/
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 from countermark import canonical
 from countermark.broker.challenges import SECRET_BYTES
 from countermark.broker.log import ReleaseLog
+from countermark.broker.meter_log import MeterLog
+from countermark.broker.meters import Admitted, Meters
 from countermark.broker.store import Deposits
 from countermark.canonical import Fields
 from countermark.errors import StatementRefused, Unusable
@@ -31,6 +33,7 @@ MOST_BYTES = 16 << 10
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 CONFIG, ROOT, LOG_KEY, CHALLENGE_KEY = "broker.json", "root.sealkey", "log.pem", "challenge.key"
 ORIGIN = "countermark.broker/"
+RELEASES, METERS = "log", "meter-log"
 Pin = Callable[[], bytes | None]
 
 
@@ -47,29 +50,44 @@ class Home:
     root: str
 
     @classmethod
-    def make(cls, folder: Path, name: str, root: str, pin: Pin) -> Home:
-        """Make a broker: its keys, unless the root key is in a token, and its empty log.
+    def make(cls, folder: Path, name: str, root: str, pin: Pin, publish: Callable[[Home], None]) -> Home:
+        """Make a broker: its keys, unless the root key is in a token, and its empty logs.
+
+        It is built aside and comes into being by one rename, after its public halves were handed out: who is killed on the way makes it again.
+
+        Args:
+            publish: writes the public halves of what is about to be there.
 
         Raises:
-            Unusable: there is one, no such name, or it cannot be written. MissingExtra: the token's library is absent.
+            Unusable: there is one, something else is in the folder, no such name, or it cannot be written. MissingExtra: the token's library
+                is absent.
         """
         if not NAME.fullmatch(name):
             raise Unusable(f"{name!r:.80} names no broker", mend="1 to 64 of a-z, 0-9, dot, dash and underscore")
         if (folder / CONFIG).exists():
             raise Unusable(f"there is a broker in {folder}", mend="use it, or name another --home")
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise Unusable(f"{folder} is not empty", mend="name a folder that is not there yet: --home")
+        aside = folder.absolute().with_name(f".{folder.absolute().name}.new")
         disk = Disk()
-        disk.folder(folder)
-        if root:
-            registry.recipient_at(root, name, pin)  # noticed now, not at the first release
+        disk.discard(aside)  # half of one that somebody was killed making: nothing was sealed to it yet
+        made = cls(aside, name, root)
+        made._fill(pin, disk)
+        publish(made)
+        disk.move(aside, folder.absolute())
+        return cls(folder, name, root)
+
+    def _fill(self, pin: Pin, disk: Disk) -> None:
+        folder = disk.folder(self.folder)
+        if self.root:
+            registry.recipient_at(self.root, self.name, pin)  # noticed now, not at the first release
         else:
             keyfile.save(folder / ROOT, hpke.new_private(hpke.XWING), None, disk)
         signer.generate("ledger").save(folder / LOG_KEY)
         disk.write(folder / CHALLENGE_KEY, secrets.token_bytes(SECRET_BYTES))
-        home = cls(folder, name, root)
-        with home.log():
+        with self.log(), self.meter_log():
             pass
-        disk.write(folder / CONFIG, canonical.to_bytes({"format": FORMAT, "name": name, "root": root}))
-        return home
+        disk.write(folder / CONFIG, canonical.to_bytes({"format": FORMAT, "name": self.name, "root": self.root}))
 
     @classmethod
     def open(cls, folder: Path) -> Home:
@@ -121,7 +139,40 @@ class Home:
         Raises:
             As `ReleaseLog`.
         """
-        return ReleaseLog(self.folder / "log", ORIGIN + self.name, self._log_signer(), wait_s=wait_s)
+        return ReleaseLog(self.folder / RELEASES, self.key_of(RELEASES).name, self._log_signer(), wait_s=wait_s)
+
+    def meter_log(self, wait_s: float = 0.0) -> MeterLog:
+        """The meter log, open for writing.
+
+        Raises:
+            As `MeterLog`.
+        """
+        return MeterLog(self.folder / METERS, self.key_of(METERS).name, self._log_signer(), wait_s=wait_s)
+
+    @staticmethod
+    def origin_of(broker: str, log: str) -> str:
+        """Origin of one of a broker's logs, so that neither can be shown as the other.
+
+        Args:
+            broker: name of its key. log: `RELEASES` or `METERS`.
+        """
+        return broker if log == RELEASES else f"{broker}/meter"
+
+    def key_of(self, log: str) -> NoteKey:
+        """Verifying key of one of its logs."""
+        return NoteKey(self.origin_of(ORIGIN + self.name, log), self._log_signer().public.raw())
+
+    def meters(self, log: MeterLog, clock: Callable[[], float]) -> Meters:
+        """What answers for licences' meters.
+
+        Raises:
+            As `MeterLog.records`; Unusable: the log's key cannot be read.
+        """
+        return Meters(self.admitted(), log, self.log_key(), self._log_signer().sign, clock)
+
+    def admitted(self) -> Admitted:
+        """Which meters there are."""
+        return Admitted(self.folder)
 
     def log_key(self) -> NoteKey:
         """Verifying key of the log, to pin."""

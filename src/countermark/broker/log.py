@@ -32,6 +32,8 @@ from countermark.ledger.stores.protocol import HEAD
 from countermark.ledger.tiles import MAX_ENTRY_BYTES
 
 VERSION = 1
+Counted = tuple[str, str, str, str]
+"""Owner, asset, recipient, licence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,9 @@ class Record:
     salt: str
 
     @property
-    def counted(self) -> tuple[str, str, str]:
-        """What a rule's number of releases is counted by: owner, asset and rule."""
-        return self.owner, self.asset, self.rule
+    def counted(self) -> Counted:
+        """What a rule's number of releases is counted by: whom they went to, so that a rule that asks otherwise goes on counting."""
+        return self.owner, self.asset, self.recipient, self.licence
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
@@ -103,13 +105,27 @@ class Past:
     """What a log says of all releases.
 
     Attributes:
-        used: how often each rule was, by `Record.counted`. sequences: newest policy that gave a key, by owner and asset. spent: challenges
+        used: how many releases there were, by `Record.counted`. sequences: newest policy that gave a key, by owner and asset. spent: challenges
             that were used and have not expired.
     """
 
-    used: Counter[tuple[str, str, str]]
+    used: Counter[Counted]
     sequences: dict[tuple[str, str], int]
     spent: list[Challenge]
+
+
+def opened(folder: Path, key: NoteKey, signer: Signer, wait_s: float) -> Log:
+    """A log of this broker, open for writing; begun where there is none.
+
+    Raises:
+        LedgerRefused: its tiles do not lead to its signed root. Unusable: another process holds it, or it cannot be read.
+    """
+    try:
+        store = FileStore.at(folder)
+    except OSError as error:
+        raise Unusable(f"cannot open the log {folder}", why=str(error)) from error
+    begun = store.read(HEAD, MAX_NOTE_BYTES) is not None
+    return (Log.open if begun else Log.create)(store, key, signer.sign, wait_s=wait_s)
 
 
 class ReleaseLog:
@@ -126,12 +142,7 @@ class ReleaseLog:
             LedgerRefused: its tiles do not lead to its signed root. Unusable: another process holds it, or it cannot be read.
         """
         self.key = NoteKey(name, signer.public.raw())
-        try:
-            store = FileStore.at(folder)
-        except OSError as error:
-            raise Unusable(f"cannot open the release log {folder}", why=str(error)) from error
-        begun = store.read(HEAD, MAX_NOTE_BYTES) is not None
-        self._log = (Log.open if begun else Log.create)(store, self.key, signer.sign, wait_s=wait_s)
+        self._log = opened(folder, self.key, signer, wait_s)
 
     def __enter__(self) -> Self:
         return self
@@ -164,7 +175,7 @@ class ReleaseLog:
 
     def past(self, now: int) -> Past:
         """What was released until now."""
-        used: Counter[tuple[str, str, str]] = Counter()
+        used: Counter[Counted] = Counter()
         sequences: dict[tuple[str, str], int] = {}
         spent = []
         for entry in self.records():

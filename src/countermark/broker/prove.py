@@ -21,6 +21,8 @@ from countermark.seal.prelude import Prelude
 from countermark.seal.release import taken
 from countermark.seal.stanza import NO_LICENCE
 
+CHALLENGE_ID = 16
+"""So many first bytes of a challenge name it in the log."""
 Prover = Callable[[bytes], Evidence]
 """From a binding (32 bytes) to evidence over it."""
 
@@ -55,23 +57,38 @@ def request(asset: Asset, challenge: bytes, mine: HpkeIdentity, prover: Prover) 
     return replace(bare, evidence=prover(bare.binding()))
 
 
-def content_key(asset: Asset, answer: bytes, mine: HpkeIdentity, log_key: NoteKey | None) -> bytearray:
+def content_key(
+    asset: Asset, answer: bytes, mine: HpkeIdentity, log_key: NoteKey | None, challenge: bytes | None = None
+) -> bytearray:
     """The content key from an answer; the caller wipes it.
 
+    The record that comes with it must be of this very release: its owner, asset, recipient, licence, claims, ephemeral key and challenge.
+
     Args:
-        log_key: of the broker's release log, where it is known; then the receipt must prove that this very release was logged.
+        log_key: of the broker's release log, where it is known; then the receipt must prove that this record was logged. challenge: that was
+            asked on; None where it is not known any more.
 
     Raises:
         TrustRefused: it is for another key, asset, recipient or licence. FormatRefused: another container's key. LedgerRefused: the release
-        was not logged. StatementRefused: malformed.
+        was not logged, or another one was. StatementRefused: malformed.
     """
     said = Answer.from_bytes(answer)
     if log_key is not None:
         verify(said.record, said.receipt, log_key)
-        entry = log.Record.from_bytes(said.record)
-        if (entry.asset, entry.to) != (asset.prelude.asset.hex(), mine.public.id):
-            raise LedgerRefused("the receipt is of another release", why=f"of asset {entry.asset} to key {entry.to}")
+    _refuse_another(log.Record.from_bytes(said.record), asset, mine, challenge)
     return taken(said.released, asset.prelude, mine, recipient=asset.recipient, licence=asset.licence)
+
+
+def _refuse_another(entry: log.Record, asset: Asset, mine: HpkeIdentity, challenge: bytes | None) -> None:
+    asked = {
+        "owner": asset.owner, "asset": asset.prelude.asset.hex(), "recipient": asset.recipient, "licence": asset.licence,
+        "claims": dict(asset.claims), "to": mine.public.id,
+        **({"challenge": challenge[:CHALLENGE_ID].hex()} if challenge is not None else {}),
+    }  # fmt: skip
+    for name, mine_ in asked.items():
+        if (seen := getattr(entry, name)) != mine_:
+            raise LedgerRefused("the receipt is of another release", why=f"{name}: asked {mine_!r:.120}, logged {seen!r:.120}",
+                                mend="ask anew, and tell the broker's owner: it logged what you did not ask for")  # fmt: skip
 
 
 def ephemeral() -> HpkeIdentity:

@@ -2,7 +2,7 @@
 
 Order of work for a request: 1. it is well formed; 2. its challenge is ours, not expired; 3. and is spent, whatever comes of the rest; 4. the
 owner's deposit is found, verified; 5. his policy counts now, and is not older than one that gave keys; 6. a rule names evidence, recipient, licence and claims exactly; 7. the evidence
-holds for that rule; 8. the rule has a release left, which is taken; 9. the key is re-wrapped; 10. the release is logged, durably; 11. only
+holds for that rule; 8. the rule has a release left, which is taken; 9. the asset is still one owner's, and the copy in his name; the key is re-wrapped; 10. the release is logged, durably; 11. only
 then is it answered. A crash before 10 released nothing; a crash after 10 counts a release whose answer may be lost, and never gives a second.
 """
 
@@ -125,21 +125,23 @@ class Broker:
                 refused = error
         raise refused
 
-    def _take_one(self, counted: tuple[str, str, str], rule: Rule) -> None:
+    def _take_one(self, counted: log.Counted, rule: Rule) -> None:
         with self._lock:
             if self._used[counted] >= rule.releases:
                 raise PolicyRefused(
-                    "the owner's rule has no release left", why=f"it allows {rule.releases}, and so many were logged",
+                    "the owner's rule has no release left", why=f"it allows {rule.releases}, and so many were logged for this recipient and licence",
                     mend="the owner raises `releases` in a policy with the next sequence",
                 )  # fmt: skip
             self._used[counted] += 1
 
-    def _give_back(self, counted: tuple[str, str, str]) -> None:
+    def _give_back(self, counted: log.Counted) -> None:
         with self._lock:
             self._used[counted] -= 1
 
     def _rewrapped(self, asked: Request, deposit: Deposit) -> bytes:
+        """As `accept` looked, and once more: a file that was put there by hand went by `accept`."""
         sealed = deposit.sealed
+        self._deposits.refuse_anothers(asked.owner, asked.asset)
         return released(
             sealed.recipients,
             sealed.manifest.prelude,

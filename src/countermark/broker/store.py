@@ -7,6 +7,7 @@ here can enrol a key of his own, and has every key released that this broker ope
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Sequence
@@ -81,7 +82,7 @@ class Deposits:
             StatementRefused, FormatRefused: malformed. NothingToVerify: no such owner is known.
         """
         new = self._verified(owner, _parsed(manifest, recipients, policy))
-        self._refuse_anothers(owner, new.policy.asset)
+        self.refuse_anothers(owner, new.policy.asset)
         self._refuse_older(owner, new)
         return new
 
@@ -98,14 +99,20 @@ class Deposits:
             self._disk.write(folder / f"{new.policy.asset.hex()}.json", canonical.to_bytes(whole))
             return new
 
-    def _refuse_anothers(self, owner: str, asset: bytes) -> None:
-        """One owner an asset. Nobody but its sealer can deposit it (`_verified`, and the key's commitment); his key may be known here under two names."""
-        for standing in (self._home / "deposits").glob(f"*/{asset.hex()}.json"):
-            if standing.parent.name != owner:
-                raise PolicyRefused(
-                    "another owner deposited this asset here", why="a key is released by the rules of one owner alone",
-                    mend="remove that other deposit first, if its sealer moved to this name",
-                )  # fmt: skip
+    def refuse_anothers(self, owner: str, asset: bytes) -> None:
+        """One owner an asset. Nobody but its sealer can deposit it (`_verified`, and the key's commitment); his key may be known here under two names.
+
+        Raises:
+            PolicyRefused: another owner's deposit of it lies here.
+        """
+        folder, name = self._home / "deposits", f"{asset.hex()}.json"
+        others = os.listdir(folder) if folder.is_dir() else []
+        # As text, because it is looked at for each release.
+        if any(os.path.exists(f"{folder}/{other}/{name}") for other in others if other != owner):
+            raise PolicyRefused(
+                "another owner deposited this asset here", why="a key is released by the rules of one owner alone",
+                mend="remove that other deposit first, if its sealer moved to this name",
+            )  # fmt: skip
 
     def _refuse_older(self, owner: str, new: Deposit) -> None:
         try:

@@ -191,7 +191,11 @@ def take(
     said = Request.from_bytes(read_file(asked, MOST_REQUEST))
     asset = prove.Asset(said.owner, handle.manifest.prelude, said.recipient, said.licence, said.claims)
     data, pinned, mine = read_file(answer, MOST_ANSWER), log_key_of(log_key), keyfile.load(ephemeral(asked))
-    done = _opened(sealed, handle, lambda: prove.content_key(asset, data, mine, pinned), out, view, said.evidence.kind)
+
+    def key() -> bytearray:
+        return prove.content_key(asset, data, mine, pinned, said.challenge)
+
+    done = _opened(sealed, handle, key, out, view, said.evidence.kind)
     ephemeral(asked).unlink()
     return done
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from countermark.broker.home import Home
     from countermark.broker.log import ReleaseLog
     from countermark.broker.service import Broker
+    from countermark.seal.keyfile import PublicHalf
 
 POLICY = ".release"
 MOST_HOURS = 24 * 30
@@ -47,11 +48,16 @@ def init(name: str, root: str, home: Path) -> Answer:
     from countermark.seal import keyfile
     from countermark.workspace.disk import Disk
 
-    made = Home.make(home, name, root, pin)
-    half, log_key = made.public(pin), made.log_key().vkey()
     public, vkey = Path(f"{name}{keyfile.PUBLIC}"), Path(f"{name}.vkey")
-    Disk().write(public, half.to_bytes(), mode=0o644)
-    Disk().write(vkey, log_key.encode() + b"\n", mode=0o644)
+    said: list[tuple[PublicHalf, str]] = []
+
+    def publish(made: Home) -> None:
+        said.append((made.public(pin), made.log_key().vkey()))
+        Disk().write(public, said[0][0].to_bytes(), mode=0o644)
+        Disk().write(vkey, said[0][1].encode() + b"\n", mode=0o644)
+
+    Home.make(home, name, root, pin, publish)
+    half, log_key = said[0]
     return Answer(
         f"made: broker {name} in {home}; hand {public} to owners and {vkey} to hosts",
         facts={"home": str(home), "name": name, "id": half.key.id, "kind": half.key.kind, "log_key": log_key},
@@ -248,7 +254,7 @@ def _write_proofs(log: ReleaseLog, owner: str, folder: Path) -> None:
 def serve(
     host: str, port: int, cert: Path | None, tls_key: Path | None, seconds: int, home: Path, view: View
 ) -> Answer:
-    """Answer requests over HTTP. Ends with Ctrl-C; challenges end with it."""
+    """Answer requests over HTTP: for keys, and for the counts of licences (`broker meter`). Ends with Ctrl-C; challenges end with it."""
     import secrets
 
     from countermark.broker.challenges import SECRET_BYTES
@@ -260,8 +266,9 @@ def serve(
         raise MissingExtra(f"serving needs {error.name}", mend="pip install 'countermark[serve]'") from error
     made = _home(home)
     listen = server.Listen(host, port, cert, tls_key)
-    with made.log() as log:
-        app = App(_service(made, log, seconds, secrets.token_bytes(SECRET_BYTES)))
+    with made.log() as log, made.meter_log() as meter_log:
+        meters = made.meters(meter_log, lambda: compose.clock().timestamp())
+        app = App(_service(made, log, seconds, secrets.token_bytes(SECRET_BYTES)), meters)
         bound = server.bind(listen)
         url = server.url(bound, secure=cert is not None)
         if not (view.json or view.quiet):

@@ -133,7 +133,7 @@ def _by_answer(reader: Reader, said: Mapping[str, Any], licence: Path | None) ->
                 "the request was made under another licence", why=asked.licence[:16], mend="--license FILE, that one"
             )
         asset = prove.Asset(handle.signed_by, handle.manifest.prelude, asked.recipient, asked.licence, asked.claims)
-        found = prove.content_key(asset, answer, keyfile.load(ephemeral(said["asked"])), pinned)
+        found = prove.content_key(asset, answer, keyfile.load(ephemeral(said["asked"])), pinned, asked.challenge)
         ephemeral(said["asked"]).unlink()
         return found
 

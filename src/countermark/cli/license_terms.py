@@ -35,6 +35,8 @@ _OPTIONS = (
     click.option("--host", metavar="KIND|FILE", help="none, software-key, pkcs11-key, or a JSON file of a TPM's or TEE's."),
     click.option("--host-key", "host_keys", multiple=True, type=PATH, metavar="PEM",
                  help="Public key of a host (default: the licensee's licence key); repeat it."),
+    click.option("--meter", type=PATH, metavar="VKEY",
+                 help="The .vkey of a broker that counts: without its answer nothing is loaded or asked. The host is one with a key."),
     click.option("--lease", metavar="SPAN", help="How old the newest beacon may be: 30d; none asks for no beacons."),
     click.option("--grace", metavar="SPAN", help="How much longer, with a warning: 7d."),
     click.option("--on-lapse", type=click.Choice(["refuse", "advisory"]), help="What then."),
@@ -65,7 +67,7 @@ def terms(body: Decorated) -> Decorated:
 
 
 _NAMES = (
-    "uses", "fields", "territory", "days", "max_loads", "max_queries", "max_hosts", "host", "host_keys", "lease", "grace",
+    "uses", "fields", "territory", "days", "max_loads", "max_queries", "max_hosts", "host", "host_keys", "meter", "lease", "grace",
     "on_lapse", "revocation", "depth", "sub_uses", "transfer", "derivatives", "fingerprint", "text", "co_signers",
 )  # fmt: skip
 
@@ -99,6 +101,10 @@ def applied(desk: Desk, claims: Claims, named: dict[str, Any]) -> Claims:
         changes["lease"] = _lease(desk, claims, named)
     if {"host", "host_keys"} & named.keys():
         changes["host"] = _host(claims.licensee, named)
+    if "meter" in named:
+        changes["host"] = _metered(changes.get("host", claims.host), named["meter"])
+    elif "host" in changes and claims.host is not None and claims.host.broker and changes["host"].keys:
+        changes["host"] = replace(changes["host"], broker=claims.host.broker)  # what is not named stays as it is
     return replace(claims, **changes)
 
 
@@ -182,6 +188,15 @@ def _host(licensee: Licensee, named: dict[str, Any]) -> HostBinding:
         return HostBinding.from_json(canonical.from_bytes(read_file(Path(kind), 1 << 16), what=kind))
     keys = tuple(public_key(path) for path in named.get("host_keys", ())) or (licensee.key,)
     return HostBinding(kind, keys=keys)
+
+
+def _metered(host: HostBinding | None, vkey: Path) -> HostBinding:
+    from countermark.ledger.note import NoteKey
+    from countermark.lifecycle.desk import read_file
+
+    if host is None or not host.keys:
+        raise Unusable("a broker counts for hosts that have a key", mend="--host software-key or pkcs11-key")
+    return replace(host, broker=NoteKey.from_vkey(read_file(vkey, 4096).decode(errors="replace")).vkey())
 
 
 def public_key(path: Path) -> Any:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     "countermark serve model/ --passport model.cmpass",
     "countermark serve model/ --license plant.licence --field inspection --territory DE",
     "countermark serve model/ --license plant.licence --field inspection --territory DE --tpm tpm:handle=0x81010001",
+    "countermark serve model/ --license plant.licence --field inspection --territory DE --meter https://vault.example:8767",
     "countermark serve model.cmsealed --seal-key plant.sealkey --license plant.licence --field inspection --territory DE",
     "countermark serve model.cmsealed --broker https://vault.example:8767 --with plant.hostkey",
     "countermark serve model/ --host 0.0.0.0 --port 8443 --cert server.pem --key server-key.pem",
@@ -46,12 +47,19 @@ if TYPE_CHECKING:
 @click.option(
     "--tpm", default="", metavar="URI", help="TPM key that proves the licence's host; its clock bounds the lease."
 )
+@click.option("--meter", default="", metavar="URL", help="Of the broker that the licence names to count.")
+@click.option(
+    "--collateral",
+    type=PATH,
+    metavar="DIR",
+    help="Intel's, KIND-FMSPC.json: for a licence that is bound to an enclave.",
+)
 @sealed_options
 @with_view
 @with_desk
 def serve(
     model: Path, passport: Path | None, host: str, port: int, cert: Path | None, key: Path | None, days: float,
-    licence: Path | None, field: str, territory: str, tpm: str, seal: dict[str, Any], desk: Desk, view: View,
+    licence: Path | None, field: str, territory: str, tpm: str, meter: str, collateral: Path | None, seal: dict[str, Any], desk: Desk, view: View,
 ) -> Answer:  # fmt: skip
     """Serve a verified model; every answer is signed, every route is denied by default.
 
@@ -65,7 +73,8 @@ def serve(
     licence ends or lapses every query is refused with the claim that says so. Beacons and lists of revoked licences lie beside
     the licence (`countermark license take`) and are read again every minute.
     """
-    licensed = _licensed(desk, licence, field, territory, tpm) if licence else None
+    elements = {"tpm": tpm, "meter": meter, "collateral": collateral}
+    licensed = _licensed(desk, licence, field, territory, elements) if licence else None
     keyed = keyed_of(desk, model, seal, licence)
     papers = passport or model.with_name((model.stem if keyed else model.name) + ".cmpass")
     guard, served = _guard(desk, model, papers, days, keyed, licensed)
@@ -91,11 +100,11 @@ def serve(
     )
 
 
-def _licensed(desk: Desk, file: Path, field: str, territory: str, tpm: str) -> Licensed:
+def _licensed(desk: Desk, file: Path, field: str, territory: str, elements: dict[str, Any]) -> Licensed:
     from countermark.guard.start import Licensed
     from countermark.lifecycle import license_use
 
-    return Licensed(license_use.hold(desk, file, compose.elapsed, compose.boot(), tpm=tpm), field, territory)
+    return Licensed(license_use.hold(desk, file, compose.elapsed, compose.boot(), **elements), field, territory)
 
 
 def _told(licensed: Licensed | None) -> list[str]:

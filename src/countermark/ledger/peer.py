@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
+from countermark import canonical
 from countermark.errors import Unusable
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMES = ("http", "https")
 SECONDS = 10.0
+MOST_REFUSAL = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,19 @@ class Reply:
     status: int
     body: bytes
     type: str = ""
+
+
+def refusal(body: bytes) -> tuple[str, str, str]:
+    """What, why and mend of a refusal, as services of this program answer it: a JSON object of ``error``, ``why`` and ``fix``.
+
+    Args:
+        body: foreign bytes, at most 64 KiB.
+
+    Raises:
+        StatementRefused: malformed.
+    """
+    fields = canonical.Fields(canonical.from_bytes(body, what="refusal", max_bytes=MOST_REFUSAL), "refusal")
+    return fields.text("error"), fields.text("why"), fields.text("fix")
 
 
 class Peer:

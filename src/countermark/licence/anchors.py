@@ -32,11 +32,13 @@ class Anchored:
     Attributes:
         count: how often it was advanced, as far as it says so; it never falls. 0 means never.
         head: 32 bytes, `extended` from `ZERO` by every entry in order; None where the element only counts. With a head, a state
-            that was restored *or edited* is noticed; with a count alone, only one that was restored as it was.
+            that was restored *or edited* is noticed; with a count alone, only one that was restored as it was. at: POSIX seconds by the
+            element's own clock, freshly told; None where it tells none.
     """
 
     count: int
     head: bytes | None = None
+    at: int | None = None
 
 
 class Anchor(Protocol):

@@ -100,17 +100,20 @@ def take_beacon(memory: Memory, said: int, epoch: int, max_age: int, system: int
     return _raised(memory, said, epoch, ticks)
 
 
-def reading(memory: Memory, seen: int, system: int, ticks: Ticks | None, code: str) -> Reading:
+def reading(memory: Memory, seen: int, system: int, ticks: Ticks | None, code: str, told: int | None = None) -> Reading:
     """The time to decide by.
 
     Args:
         seen: highest time that this host's clock showed before. system: what it shows now. ticks: of the chip whose clock takes
-            part. code: of this host's state, for whoever helps.
+            part. code: of this host's state, for whoever helps. told: by the broker that counts, now. Like the system clock it is
+            believed for this decision alone, and neither raises the mark nor is remembered: one that is wrong locks nobody out for ever.
 
     Raises:
         LicenceRefused: ``clock_rollback``: the clock is more than a day behind what is known, or the chip's clock went back.
     """
     known = {"the newest authentic time": memory.mark, "the highest time this host's clock showed": seen}
+    if told is not None:
+        known["the broker's clock"] = min(told, LAST)
     if memory.chip is not None:
         known["the chip's clock"] = _by_chip(memory.chip, ticks, code)
     source, floor = max(known.items(), key=lambda item: item[1])

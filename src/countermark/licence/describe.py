@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from countermark.licence.chain import Chain
+from countermark.licence.state import State
+from countermark.licence.tenure import LOOK_SECONDS
 from countermark.statement.predicates.licence_claims import Claims, Lease, Quota, Revocation, Subject
 from countermark.statement.predicates.licence_host import HostBinding, Kind
 
@@ -30,23 +32,64 @@ def span(seconds: int) -> str:
     return f"{seconds} s"
 
 
+BROKER, TPM, SOFTWARE, HERE = "broker", "TPM", "software", "here"
+
+
 def delays(claims: Claims) -> list[tuple[str, str]]:
-    """The longest time from a revocation until it is felt, for each class of time that a host may have."""
+    """The longest time from a revocation until it is felt under this licence, by broker, TPM and software; of what takes no part it is said so."""
+    bound, felt = claims.host, _felt(claims)
+    none = (BROKER, "no part: this licence names no broker that counts; what a broker released of a sealed asset stays")
+    if bound is not None and bound.broker:
+        ended = f"{span(LOOK_SECONDS)} of wall time after its operator ends the meter"
+        by_lease = felt.replace(OF_TIME, " of wall time by its clock")
+        told = f"{ended}, else {by_lease}; without its answer nothing is loaded or asked"
+        return [(BROKER, told), (TPM, NOT_BOUND), (SOFTWARE, "no part: nothing is loaded here without the broker")]
+    if bound is None or bound.kind != "tpm":
+        return [none, (TPM, NOT_BOUND), (SOFTWARE, _unbounded(felt))]
+    if bound.counter is None:
+        why = "the licence names no counter of it, and who deletes the state begins anew"
+        return [none, (TPM, _unbounded(felt, why)), (SOFTWARE, NOT_WITHOUT)]
+    return [none, (TPM, felt.replace(OF_TIME, " of powered-on time")), (SOFTWARE, NOT_WITHOUT)]
+
+
+NOT_BOUND = "no part: this licence is not bound to one"
+OF_TIME = " of time"
+NOT_WITHOUT = "no part: nothing is loaded here without the TPM"
+
+
+def _felt(claims: Claims) -> str:
+    """How long it takes where nobody turns clock or files back."""
     lease = claims.lease
     if not isinstance(lease, Lease):
-        never = (
-            f"{UNBOUNDED}; without a lease it is felt when a newer list arrives, at the latest on {claims.not_after}"
-        )
-        return [("broker", "at its next release; what was released stays"), ("TPM", never), ("software", never)]
-    if lease.on_lapse == "advisory":
-        told = f"told after {span(lease.max_age + lease.grace)}; never stops by itself (on_lapse is advisory)"
-        return [("broker", "at its next release"), ("TPM", told), ("software", f"{UNBOUNDED}; {told}")]
+        return f"without a lease when a newer list arrives, at the latest on {claims.not_after}"
     longest = span(lease.max_age + lease.grace)
-    return [
-        ("broker", f"{longest} of wall time"),
-        ("TPM", f"{longest} of powered-on time, with clock and anchor in the TPM"),
-        ("software", f"{UNBOUNDED}; {longest} where its clock and files are left alone"),
-    ]
+    if lease.on_lapse == "advisory":
+        return f"told after {longest}{OF_TIME}; never stops by itself (on_lapse is advisory)"
+    if not isinstance(claims.revocation, Revocation):
+        return f"{longest}{OF_TIME} after the last beacon; this licence asks for no list, so that it goes on while beacons come"
+    return f"{longest}{OF_TIME}"
+
+
+def _unbounded(felt: str, why: str = "") -> str:
+    honest = felt.replace(OF_TIME, "")
+    return f"{UNBOUNDED}{f': {why}' if why else ''}; {honest}{'' if ' on ' in honest else ' where its clock and files are left alone'}"
+
+
+def here(claims: Claims, state: State | None) -> tuple[str, str]:
+    """What of that holds on this host, by the state that lies here."""
+    bound = claims.host
+    if bound is not None and bound.broker:
+        return HERE, "as by broker" + (
+            f", {state.anchor}" if state is not None and state.anchor else ": to be named at the first load"
+        )
+    if bound is not None and bound.kind == "tpm":
+        return HERE, "as by TPM" + (f", {state.anchor}" if state is not None and state.anchor else "")
+    if state is not None and state.memory.chip is not None:
+        return (
+            HERE,
+            "as by software; a TPM's clock takes part, which the licence does not ask for, and a deleted state begins without it",
+        )
+    return HERE, "as by software" + ("" if state is not None else "; not used here yet")
 
 
 def rows(chain: Chain) -> list[tuple[str, str]]:
@@ -82,7 +125,8 @@ def host(binding: HostBinding | None) -> str:
     if binding is None:
         return "denied"
     if binding.keys:
-        return f"{binding.kind} {', '.join(key.id[:16] for key in binding.keys)}"
+        counted = f", counted by {binding.broker.partition('+')[0]}" if binding.broker else ""
+        return f"{binding.kind} {', '.join(key.id[:16] for key in binding.keys)}{counted}"
     if binding.kind == "tpm":
         return f"tpm {binding.ek[:16]}, PCR {', '.join(str(index) for index, _ in binding.pcrs)}"
     return f"{binding.kind} {', '.join(sorted(binding.measurements))}".rstrip()

@@ -68,6 +68,7 @@ def _host(child: HostBinding | None, parent: HostBinding | None) -> bool:
         and (child.ek, child.ak) == (parent.ek, parent.ak)
         and set(child.pcrs) >= set(parent.pcrs)
         and _kept(child.counter, parent.counter)
+        and _kept(child.broker, parent.broker or None)
         and child.measurements <= parent.measurements
     )
 

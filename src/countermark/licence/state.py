@@ -186,10 +186,14 @@ class Store:
 
     Args:
         root: payload digest of the owner's grant, hex. anchor: where one takes part.
+
+    Attributes:
+        told: what time the anchor said it was at the last `read`, POSIX seconds; None where it tells none.
     """
 
     def __init__(self, space: Workspace, root: str, anchor: Anchor | None = None) -> None:
         self._space, self._root, self._anchor = space, root, anchor
+        self.told: int | None = None
         self._folder = space.disk.folder(space.home / FOLDER)
         self._path, self._seen = self._folder / f"{root}.state.json", self._folder / f"{root}.seen"
 
@@ -212,11 +216,12 @@ class Store:
         """The newest state, checked against the anchor; None where this host never saw the licence. Call it under `lock`.
 
         Raises:
-            LicenceRefused: ``state``: it is older than the anchor, was edited, is gone, or its anchor is missing.
+            LicenceRefused: ``state``: it is older than the anchor, was edited, is gone, or its anchor is missing or another one.
             StatementRefused: malformed. Unusable, MissingExtra: it or the anchor cannot be read.
         """
         data = _read(self._path)
         held = self._anchor.read() if self._anchor else None
+        self.told = held.at if held else None
         if data is None:
             if held is not None and (held.count if held.head is None else held.head != ZERO):
                 raise self._rolled_back(f"the state that {self.anchor} counts", "none")
@@ -224,11 +229,13 @@ class Store:
         state, before, head = parse(data)
         if state.root != self._root:
             raise self._rolled_back(f"the state of licence {self._root[:16]}", state.root[:16])
+        if (
+            state.anchor and state.anchor != self.anchor
+        ):  # one whose count fits by chance, or was brought there, holds nothing of it
+            raise LicenceRefused("state", expected=f"anchored in {state.anchor}", seen=self.anchor or "no anchor",
+                                 mend="name the anchor that this licence was begun with")  # fmt: skip
         if held is not None and state.anchor:
             self._refuse_old(state, before, head, held)
-        elif held is None and state.anchor:
-            raise LicenceRefused("state", expected=f"anchored in {state.anchor}", seen="no anchor",
-                                 mend="name the anchor that this licence was begun with")  # fmt: skip
         elif held is not None and (held.count if held.head is None else held.head != ZERO):
             raise self._rolled_back(f"a state that {self.anchor} counts", "one without an anchor")
         return state

@@ -96,9 +96,9 @@ class Tenure:
         self.granted: Granted | None = None
 
     @property
-    def anchored(self) -> bool:
-        """Whether an anchor notices an older state."""
-        return self._elements.anchor is not None
+    def anchor(self) -> Anchor | None:
+        """What notices an older state, where there is something."""
+        return self._elements.anchor
 
     def look(self, *, keep: bool = True) -> Looked:
         """Read the licensor's word and the clocks, and move the state forward.
@@ -139,7 +139,7 @@ class Tenure:
         highest = max(seen, system)
         code = times.code_of(state.id, state.memory, highest)
         try:
-            reading = times.reading(state.memory, seen, system, ticks, code)
+            reading = times.reading(state.memory, seen, system, ticks, code, self._store.told)
         except LicenceRefused:
             if kept is not None:
                 self._store.remember(Seen(highest, self._boot, int(self._elapsed())))

@@ -15,7 +15,7 @@ from countermark.keys.document import OWNERS
 from countermark.keys.trust import Trust
 from countermark.passport.slip import Shown, Slip, verify
 from countermark.passport.times import NONE, Times
-from countermark.statement.predicates import acts, checked, dispute, rows, training, verdict
+from countermark.statement.predicates import acts, broker_heads, checked, dispute, rows, training, verdict
 
 _Reader = Callable[[dict[str, Any]], object]
 _ANYBODY = frozenset[str]()
@@ -32,6 +32,10 @@ _MAY: dict[str, tuple[frozenset[str], _Reader]] = {
     acts.WAIVER: (frozenset({"risk-owner"}), acts.Waiver.from_json),
     acts.WITHDRAWAL: (_ANYBODY, acts.Withdrawal.from_json),  # its own words may be withdrawn by anybody
     acts.REVOCATION: (OWNERS, acts.Revocations.from_json),
+    broker_heads.BROKER_HEADS: (
+        _ANYBODY,
+        broker_heads.BrokerHeads.from_json,
+    ),  # whose broker counts is the reader's to say
     verdict.TYPE: (frozenset({"model-owner"}), verdict.VerdictStatement.from_json),
 }
 

@@ -18,8 +18,10 @@ from countermark.errors import NothingToVerify, Refusal, StatementRefused, Trust
 from countermark.keys.document import moment
 from countermark.keys.signer import FileSigner, add_signature, generate, load, sign_envelope
 from countermark.keys.trust import Trust
+from countermark.ledger.note import decode_base64
 from countermark.licence import chain as chains
 from countermark.licence import word
+from countermark.licence.broker_anchor import broker_of, refuse_going_on
 from countermark.licence.chain import Chain
 from countermark.licence.refusal import LicenceRefused
 from countermark.licence.state import FOLDER
@@ -316,10 +318,12 @@ def move(
         The new chain, and the list of revoked licences that now names the old one.
 
     Raises:
-        LicenceRefused: ``transfer``; or it claims more than before. TrustRefused, SignatureRefused: the receipt does not hold.
+        LicenceRefused: ``transfer``; or it claims more than before; ``state``: the broker that counts does not say that the old host's
+            meter ended. TrustRefused, SignatureRefused: the receipt does not hold.
     """
-    word.returned(receipt, papers.chain)
-    old = papers.chain.claims
+    said, old = word.returned(receipt, papers.chain), papers.chain.claims
+    if (broker := broker_of(old.host)) is not None:
+        refuse_going_on(decode_base64(said.proof, "the receipt's proof"), broker, papers.chain.root.digest, said.host)
     if changes.licensee.party != old.licensee.party and not old.transfer:
         raise LicenceRefused("transfer", expected=old.licensee.party, seen=changes.licensee.party,
                              mend="this licence stays with its licensee; the licensor may grant another one")  # fmt: skip

@@ -1,123 +1,61 @@
-"""A licence at the licensee's desk: what was carried here lies beside it, and this host answers for itself.
-
-Beside ``plant.licence`` lie ``plant.licence.beacons``, ``.revoked`` and ``.resets``: one signed envelope a line.
-"""
+"""A licence at the licensee's desk: this host answers for itself, uses it, and gives it back."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from countermark import dsse
 from countermark.canonical import sha256_hex
-from countermark.errors import StatementRefused, Unusable
+from countermark.errors import Unusable
 from countermark.keys.signer import Signer
-from countermark.licence import word
 from countermark.licence.anchors import Anchor, EvidenceVerifier, HostProver
+from countermark.licence.broker_anchor import BrokerAnchor
 from countermark.licence.chain import Chain
 from countermark.licence.decide import Granted, Request, decide
 from countermark.licence.host import KeyProver, KeyVerifier, ProvenHost
 from countermark.licence.refusal import LicenceRefused
 from countermark.licence.state import State, Store
-from countermark.licence.tenure import Elements, Tenure, Words
+from countermark.licence.tenure import Elements, Tenure
 from countermark.lifecycle import license as licensing
+from countermark.lifecycle import license_broker
 from countermark.lifecycle.desk import Desk, read_file
+from countermark.lifecycle.license_words import words
 from countermark.seal.manifest import Verified
-from countermark.statement.predicates.beacon import BEACON, RESET
-from countermark.statement.predicates.licence import LICENCE_LIST, RETURN, ReturnReceipt
+from countermark.statement.predicates.licence import RETURN, Destroyed, ReturnReceipt
 from countermark.statement.predicates.licence_claims import Subject
 from countermark.statement.predicates.licence_host import HostBinding, Kind
 from countermark.statement.statement import EVERYBODY, Statement
 
-SUFFIXES = {BEACON: ".beacons", LICENCE_LIST: ".revoked", RESET: ".resets"}
-MOST_WORD_BYTES = 32 << 20
 
-
-def words(file: Path) -> Words:
-    """What lies beside a licence now.
-
-    Raises:
-        Unusable: a file cannot be read.
-    """
-
-    def beside(suffix: str) -> bytes:
-        path = file.with_name(file.name + suffix)
-        return read_file(path, MOST_WORD_BYTES) if path.exists() else b""
-
-    return Words(beside(".beacons"), beside(".revoked"), beside(".resets"))
-
-
-def take(desk: Desk, file: Path, carried: Sequence[Path]) -> list[tuple[str, str]]:
-    """Verify what was carried here, and keep it beside the licence.
-
-    A list of revoked licences replaces one of a lower epoch by the same issuer; beacons and resets are added.
-
-    Returns:
-        What each envelope was, and when it was signed.
-
-    Raises:
-        Refusal: something does not hold. Unusable: a file cannot be read or written.
-    """
-    chain, trust, found = licensing.read(desk, file).chain, desk.trust(), list[tuple[str, str]]()
-    for path in carried:
-        for line in (one for one in read_file(path, MOST_WORD_BYTES).splitlines() if one):
-            envelope = dsse.Envelope.from_bytes(line, what=path.name)
-            statement = Statement.from_bytes(envelope.statement_bytes(), what=path.name)
-            kind = statement.predicate_type
-            if kind == BEACON:
-                said = _beacon(envelope, chain)
-            elif kind == LICENCE_LIST:
-                said = word.revoked(envelope, chain, trust, desk.now()).said.context.time
-            elif kind == RESET:
-                said = word.reset(envelope, trust, desk.now()).context.time
-            else:
-                raise StatementRefused(f"{path.name} holds no word of a licensor", why=kind)
-            _keep(desk, file.with_name(file.name + SUFFIXES[kind]), line, replaces=kind == LICENCE_LIST)
-            found.append((SUFFIXES[kind].lstrip("."), said))
-    return found
-
-
-def _beacon(envelope: dsse.Envelope, chain: Chain) -> str:
-    lease = chain.claims.lease
-    if lease is None or isinstance(lease, str):
-        raise LicenceRefused("lease", expected="a licence with a lease", seen="none", mend="it needs no beacon")
-    return word.beacon(envelope, lease, chain.project).context.time
-
-
-def _keep(desk: Desk, path: Path, line: bytes, *, replaces: bool) -> None:
-    kept = read_file(path, MOST_WORD_BYTES).splitlines() if path.exists() else []
-    if replaces:
-        mine = _signers(line)
-        kept = [one for one in kept if _signers(one) != mine or _epoch(one) > _epoch(line)]
-        if any(_signers(one) == mine for one in kept):
-            return
-    if line not in kept:
-        desk.space.disk.write(path, b"".join(one + b"\n" for one in (*kept, line)))
-
-
-def _signers(line: bytes) -> frozenset[str]:
-    return frozenset(s.keyid for s in dsse.Envelope.from_bytes(line).signatures)
-
-
-def _epoch(line: bytes) -> int:
-    epoch = Statement.from_bytes(dsse.Envelope.from_bytes(line).statement_bytes()).predicate.get("epoch")
-    return epoch if isinstance(epoch, int) else 0
-
-
-def elements(desk: Desk, chain: Chain, *, tpm: str = "", anchor: Anchor | None = None) -> Elements:
-    """What of this host takes part: its licence keys, a TPM where one is named, and an anchor where one is handed in.
+def elements(
+    desk: Desk, chain: Chain, *, tpm: str = "", meter: str = "", collateral: Path | None = None, anchor: Anchor | None = None,
+) -> Elements:  # fmt: skip
+    """What of this host takes part: its licence keys, a TPM where one is named, and the anchor that the licence names or that is handed in.
 
     Args:
-        tpm: URI of a TPM's attestation key, ``tpm:handle=0x81010001``: it proves the host, and its clock bounds the lease.
+        tpm: URI of a TPM's attestation key, ``tpm:handle=0x81010001``: it proves the host, and its clock bounds the lease. meter: URL of
+            the broker that the licence names to count. collateral: folder of Intel's, by which this host's own quote is verified.
 
     Raises:
-        Unusable, SignatureRefused, MissingExtra: the licence asks for a key, and this party's cannot be opened.
+        Unusable, SignatureRefused, MissingExtra: the licence asks for a key, and this party's cannot be opened. LicenceRefused: ``state``:
+            the licence names a broker, and no address is said; ``host``: it names an enclave, and no collateral is said.
     """
     binding = chain.claims.host
     signers: list[Signer] = desk.signers("licence") if binding is not None and binding.keys else []
     provers: dict[Kind, HostProver] = {"software-key": KeyProver(signers), "pkcs11-key": KeyProver(signers)}
     verifiers: dict[Kind, EvidenceVerifier] = {"software-key": KeyVerifier(), "pkcs11-key": KeyVerifier()}
+    anchor = anchor or license_broker.anchor(chain, signers, meter)
+    if binding is not None and binding.kind == "tee":
+        from countermark.licence.tee import TeeVerifier, TsmProver, stored_in
+
+        if collateral is None:
+            raise LicenceRefused("host", expected="a quote of this enclave, and collateral to verify it by", seen="no collateral",
+                                 mend="inside the TDX guest: --collateral DIR with KIND-FMSPC.json, as `dcap-qvl` writes it")  # fmt: skip
+        provers["tee"] = TsmProver()
+        verifiers["tee"] = TeeVerifier(stored_in(collateral), lambda: desk.clock().timestamp())
     if not tpm:
         return Elements(anchor, None, provers, verifiers)
     from countermark.keys.uri import parse
@@ -132,12 +70,13 @@ def elements(desk: Desk, chain: Chain, *, tpm: str = "", anchor: Anchor | None =
 
 
 def hold(
-    desk: Desk, file: Path, elapsed: Callable[[], float], boot: str = "", *, tpm: str = "", anchor: Anchor | None = None
-) -> Tenure:
+    desk: Desk, file: Path, elapsed: Callable[[], float], boot: str = "", *, tpm: str = "", meter: str = "",
+    collateral: Path | None = None, anchor: Anchor | None = None,
+) -> Tenure:  # fmt: skip
     """A licence file, ready to be used on this host.
 
     Args:
-        elapsed: seconds that only run forward. boot: as `Tenure` has it. tpm, anchor: as `elements` has them.
+        elapsed: seconds that only run forward. boot: as `Tenure` has it. tpm, meter, collateral, anchor: as `elements` has them.
 
     Raises:
         Refusal: it does not hold. Unusable, MissingExtra: something cannot be read or opened.
@@ -145,7 +84,7 @@ def hold(
     chain = licensing.read(desk, file).chain
     return Tenure(
         desk.space, chain, desk.trust(), clock=lambda: desk.clock().timestamp(), elapsed=elapsed, words=lambda: words(file),
-        elements=elements(desk, chain, tpm=tpm, anchor=anchor), boot=boot,
+        elements=elements(desk, chain, tpm=tpm, meter=meter, collateral=collateral, anchor=anchor), boot=boot,
     )  # fmt: skip
 
 
@@ -220,20 +159,35 @@ def _spki_digest(pem: Path) -> str:
     return sha256_hex(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
-def give_back(desk: Desk, file: Path, elapsed: Callable[[], float], tpm: str = "") -> dsse.Envelope:
-    """Never use a licence here again, and say so, signed: a promise, because nobody can see a software key die.
+def give_back(
+    desk: Desk, file: Path, elapsed: Callable[[], float], *, tpm: str = "", meter: str = ""
+) -> tuple[dsse.Envelope, Destroyed]:
+    """Never use a licence here again, and say so, signed.
+
+    Where a broker counts, it refuses this host from then on, and its word stands in the receipt; else it is a promise, because nobody can
+    see a software key die.
+
+    Returns:
+        The receipt, and what it rests on.
 
     Raises:
-        Refusal: it does not hold, or was given back before. Unusable: no licence key here.
+        Refusal: it does not hold, or was given back before. Unusable: no licence key here, or the broker does not answer.
     """
-    tenure = hold(desk, file, elapsed, tpm=tpm)
-    chain = tenure.chain
+    tenure = hold(desk, file, elapsed, tpm=tpm, meter=meter)
+    chain, anchor = tenure.chain, tenure.anchor
     if desk.signer("licence").public != chain.claims.licensee.key:
         raise Unusable(f"this licence is {chain.claims.licensee.party}'s", why="only its licensee gives it back")
-    tenure.give_up()
+    known = state(desk, chain)
+    if not (
+        isinstance(anchor, BrokerAnchor) and known is not None and known.given_up
+    ):  # else: it was, and the broker's word was lost
+        tenure.give_up()
     host = ",".join(key.id for key in chain.claims.host.keys[:1]) if chain.claims.host else ""
     said = ReturnReceipt(desk.context(EVERYBODY), chain.leaf.digest, "promise", host)
-    return desk.sign(Statement("returned", chain.claims.subject.digest, RETURN, said.to_json()), "licence")
+    if isinstance(anchor, BrokerAnchor):
+        said = replace(said, destroyed="broker", host=anchor.host, proof=base64.b64encode(anchor.end()).decode())
+    signed = desk.sign(Statement("returned", chain.claims.subject.digest, RETURN, said.to_json()), "licence")
+    return signed, said.destroyed
 
 
 def sealed_subject(digest: str, handle: Verified) -> Subject:

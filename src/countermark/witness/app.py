@@ -7,15 +7,13 @@ it; the key that signs is not in this file, nor is what was seen.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
 from countermark.errors import CountermarkError
+from countermark.ledger import asgi
+from countermark.ledger.asgi import Receive, Scope, Send
 from countermark.ledger.submission import MAX_BYTES, Answer
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PATH = "/add-checkpoint"
 BODY_SECONDS = 10.0
 
@@ -49,7 +47,7 @@ class Witness:
         if scope["method"] != "POST":
             return Answer(405, b"POST a submission\n")
         try:
-            body = await asyncio.wait_for(_body(receive), BODY_SECONDS)
+            body = await asgi.body(receive, MAX_BYTES, BODY_SECONDS)
         except TimeoutError:
             return Answer(408, b"the submission did not come in time\n")
         if body is None:
@@ -59,22 +57,6 @@ class Witness:
                 return await asyncio.to_thread(self._answer, body)
             except CountermarkError:
                 return Answer(503, b"this witness cannot work now\n")
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The whole body, or None where it is larger than a submission may be."""
-    parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            return b""
-        parts.append(event.get("body", b""))
-        size += len(parts[-1])
-        more = event.get("more_body", False)
-        if size > MAX_BYTES:
-            return None
-    return b"".join(parts)
 
 
 async def _send(send: Send, answer: Answer) -> None:

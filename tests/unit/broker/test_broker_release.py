@@ -52,10 +52,10 @@ def test_the_key_comes_to_the_ephemeral_key_and_the_release_is_proven(world: Wor
         assert prove.content_key(world.asset(), answer, mine, log.key) == world.key
         (entry,) = log.records()
         assert (entry.owner, entry.host, entry.to) == ("acme", world.host.public.id, mine.public.id)
-        with pytest.raises(TrustRefused):  # whoever reads the answer on its way
+        with pytest.raises(LedgerRefused, match="to: asked"):  # whoever reads the answer on its way
             prove.content_key(world.asset(), answer, prove.ephemeral(), None)
         for other in (world.asset(recipient="plant-8"), world.asset(licence=RECIPE)):
-            with pytest.raises(TrustRefused):
+            with pytest.raises(LedgerRefused, match="of another release"):
                 prove.content_key(other, answer, mine, None)
         with pytest.raises(LedgerRefused):
             prove.content_key(
@@ -139,8 +139,9 @@ def test_what_no_rule_names_is_denied_in_the_words_that_a_stranger_hears(world: 
                 broker.release(asking(world, broker, asset)[0])
             heard.add(str(caught.value))
         assert len(heard) == 1
-        asked, mine = asking(world, broker, world.asset(claims={"recipe": RECIPE}))
-        assert prove.content_key(world.asset(), broker.release(asked), mine, None) == world.key
+        agreed = world.asset(claims={"recipe": RECIPE})
+        asked, mine = asking(world, broker, agreed)
+        assert prove.content_key(agreed, broker.release(asked), mine, None) == world.key
 
 
 def test_a_tenant_neither_reads_nor_changes_what_another_deposited(world: World) -> None:
@@ -291,6 +292,73 @@ def test_rules_are_counted_across_restarts_and_a_raised_number_goes_on_counting(
         with pytest.raises(PolicyRefused, match="no release left"):
             again.release(asking(world, again)[0])
         assert len(list(log.records())) == 3
+
+
+def test_a_rule_that_asks_otherwise_goes_on_counting(world: World) -> None:
+    """A new policy with another key or claim is another rule; it was counted from nought."""
+    other = signer.generate("host")
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker, world.rule(releases=2))
+        for _ in range(2):
+            broker.release(asking(world, broker)[0])
+        both = frozenset({world.host.public.id, other.public.id})
+        broker.accept("acme", *world.envelopes([world.rule(releases=2, keys=both)], sequence=2))
+        with pytest.raises(PolicyRefused, match="no release left"):
+            broker.release(asking(world, broker)[0])
+    with world.log() as log:
+        again = world.broker(log)
+        with pytest.raises(PolicyRefused, match="no release left"):
+            again.release(asking(world, again, by=other)[0])
+        again.accept(
+            "acme",
+            *world.envelopes(
+                [world.rule(releases=3, keys=both), world.rule(releases=9, recipient="plant-8")], sequence=3
+            ),
+        )
+        again.release(asking(world, again, by=other)[0])
+        with pytest.raises(PolicyRefused, match="no release left"):
+            again.release(asking(world, again)[0])
+        again.release(
+            asking(world, again, world.asset(recipient="plant-8"))[0]
+        )  # another recipient has a count of its own
+
+
+def test_a_second_owner_of_an_asset_put_there_by_hand_ends_its_releases(world: World) -> None:
+    """The attack: another tenant's deposit written past `accept`."""
+    rival, host = signer.generate("statement"), signer.generate("host")
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker, world.rule(releases=9))
+        world.deposits().enrol("rival", [rival.public])
+        (mine,) = (world.home / "deposits" / "acme").iterdir()
+        parts = world.resigned(rival, "rival", [world.rule(keys=frozenset({host.public.id}))], sealer=True)
+        names = ("manifest", "recipients", "policy")
+        forged = {name: canonical.object_from_bytes(part) for name, part in zip(names, parts, strict=True)}
+        (world.home / "deposits" / "rival").mkdir()
+        (world.home / "deposits" / "rival" / mine.name).write_bytes(canonical.to_bytes({"format": 1, **forged}))
+        with pytest.raises(PolicyRefused, match="another owner deposited"):
+            broker.release(asking(world, broker, world.asset(owner="rival"), by=host)[0])
+        assert not list(log.records())
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("owner", "rival"), ("recipient", "plant-9"), ("licence", "a" * 64), ("claims", {"recipe": "b" * 64}), ("to", "0" * 64),
+    ("challenge", "0" * 32), ("asset", "0" * 64),
+])  # fmt: skip
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_broker_that_logged_another_release_is_told_on(world: World, field: str, value: object, pinned: bool) -> None:
+    """The attack: it answers one request and logs what nobody asked for, with a receipt that holds."""
+    with world.log() as log:
+        broker = world.broker(log)
+        world.stocked(broker)
+        challenge, mine = broker.challenge(), prove.ephemeral()
+        asked = prove.request(world.asset(), challenge, mine, prove.by_key(world.host))
+        said = Answer.from_bytes(broker.release(asked.to_bytes()))
+        other = dataclasses.replace(Record.from_bytes(said.record), **{field: value})
+        answer = Answer(said.released, other.to_bytes(), log.append(other).to_bytes()).to_bytes()
+        with pytest.raises(LedgerRefused, match="of another release"):
+            prove.content_key(world.asset(), answer, mine, log.key if pinned else None, challenge)
 
 
 def test_threads_get_exactly_what_the_rule_allows(world: World) -> None:

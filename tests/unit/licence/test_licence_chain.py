@@ -12,12 +12,13 @@ from licence_world import BEGIN, DAY, MODEL, Licensors, Quota, Revocation, claim
 from countermark import dsse
 from countermark.errors import CountermarkError, SignatureRefused, StatementRefused, TrustRefused
 from countermark.keys.signer import add_signature
+from countermark.ledger.note import NoteKey
 from countermark.licence import chain as chains
 from countermark.licence import word
 from countermark.licence.chain import Chain
 from countermark.licence.clock import Reading
 from countermark.licence.decide import Request, decide
-from countermark.licence.describe import delays, protection, rows
+from countermark.licence.describe import delays, here, protection, rows
 from countermark.licence.host import ProvenHost
 from countermark.licence.lattice import ORDERS
 from countermark.licence.refusal import LicenceRefused
@@ -268,11 +269,36 @@ def test_explained(licensors: Licensors) -> None:
     )
     verified = verify(licensors, licensors.grant(bound))
     assert dict(rows(verified)).keys() >= set(Claims.__dataclass_fields__)
-    assert dict(delays(bound)) == {
-        "broker": "37 d of wall time", "TPM": "37 d of powered-on time, with clock and anchor in the TPM",
-        "software": "not bounded against the host's owner; 37 d where its clock and files are left alone",
-    }  # fmt: skip
+    said = dict(delays(bound))
+    assert said["broker"].startswith("no part: this licence names no broker")
+    assert said["TPM"] == "no part: this licence is not bound to one"
+    assert said["software"].startswith(
+        "not bounded against the host's owner; 37 d after the last beacon; this licence asks for no list"
+    )
     kinds = {"none": "at rest", "software-key": "until first load", "pkcs11-key": "host-bound", "tee": "attested"}
     assert [protection(replace(bound, host=HostBinding(kind))) for kind in kinds] == list(kinds.values())  # type: ignore[arg-type]
     assert protection(replace(bound, subject=Subject(MODEL))).startswith("none")
-    assert "never stops by itself" in dict(delays(replace(bound, lease=lease(30, 7, "advisory"))))["TPM"]
+    assert "never stops by itself" in dict(delays(replace(bound, lease=lease(30, 7, "advisory"))))["software"]
+
+
+BROKER = NoteKey("countermark.broker/vault", bytes(32)).vkey()
+TPM = HostBinding("tpm", ek="1" * 64, ak="2" * 68, pcrs=((7, "3" * 64),))
+KEYED = HostBinding("software-key", keys=(key("a").public,))
+
+
+@pytest.mark.parametrize(("host", "broker", "tpm", "software", "here_"), [
+    (KEYED, "no part", "no part", "not bounded against the host's owner; 37 d where its clock and files are left alone", "as by software"),
+    (replace(KEYED, broker=BROKER), "1 min of wall time", "no part", "no part", "as by broker"),
+    (TPM, "no part", "not bounded against the host's owner: the licence names no counter", "no part: nothing is loaded here without", "as by TPM"),
+    (replace(TPM, counter=(0x01800010, 5)), "no part", "37 d of powered-on time", "no part", "as by TPM"),
+])  # fmt: skip
+def test_the_delay_that_is_told_is_that_of_what_takes_part(
+    host: HostBinding, broker: str, tpm: str, software: str, here_: str
+) -> None:
+    said = claims(lease=lease(30, 7), revocation=Revocation("x", 1), host=host)
+    told = dict([*delays(said), here(said, None)])
+    assert [
+        told[name].startswith(text)
+        for name, text in (("broker", broker), ("TPM", tpm), ("software", software), ("here", here_))
+    ] == [True] * 4, told
+    assert ("powered-on" in str(told)) == (host.counter is not None), told

@@ -254,3 +254,15 @@ def test_a_state_that_could_not_be_read_again_is_not_written(machine: Host, usag
         with pytest.raises(LicenceRefused) as caught:
             store.write(replace(before, usage=usage))
         assert (caught.value.claim, store.read()) == ("state", before)
+
+
+def test_a_state_that_was_begun_under_another_anchor_is_refused(machine: Host) -> None:
+    """A second element whose count fits, or was stepped until it fits, holds nothing of this state."""
+    machine.chip = Chip(head=None)
+    use(machine.load(), 5)
+    machine.chip = replace(machine.chip, name="another chip")
+    with pytest.raises(LicenceRefused) as caught:
+        machine.load()
+    assert (caught.value.claim, caught.value.seen) == ("state", "another chip")
+    machine.chip = replace(machine.chip, name="stand-in chip")
+    assert used(machine.load()) == 15

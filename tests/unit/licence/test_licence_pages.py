@@ -36,7 +36,8 @@ def test_the_table_of_attacks_is_what_they_give(tmp_path: Path) -> None:
         "python attacks/licence/time_attacks.py --write"
     )
     for row in made.splitlines()[2:]:
-        files, _, chip = (cell.strip() for cell in row.strip("|").split("|")[1:])
+        files, _, chip, broker = (cell.strip() for cell in row.strip("|").split("|")[1:])
+        assert broker.startswith("refused: `"), f"a broker keeps heads and tells the time: {row}"
         assert chip.startswith("refused: `"), f"a chip that keeps a head notices each: {row}"
         assert files.startswith("refused: `") or files == time_attacks.GAINED
 

@@ -15,7 +15,7 @@ LICENCE = predicate_type("licence")
 LICENCE_LIST = predicate_type("licence-revocations")
 RETURN = predicate_type("licence-return")
 MOST_REVOKED = 100_000
-Destroyed = Literal["element", "promise"]
+Destroyed = Literal["element", "promise", "broker"]
 DESTROYED: tuple[Destroyed, ...] = get_args(Destroyed)
 
 
@@ -102,8 +102,8 @@ class ReturnReceipt:
 
     Attributes:
         licence: payload digest, hex. destroyed: ``element``: a trusted element destroyed the host's key and says so in `proof`;
-            ``promise``: nobody but the licensee says so. host: id of the host's key, hex; "" where no host was bound.
-        proof: evidence of the element, base64; "" for a promise.
+            ``promise``: nobody but the licensee says so; ``broker``: the broker that counts takes no more of this host, and says so in
+            `proof`. host: id of the host's key, hex; "" where no host was bound. proof: evidence, base64; "" for a promise.
     """
 
     context: Context
@@ -127,13 +127,13 @@ class ReturnReceipt:
         """Parse strictly.
 
         Raises:
-            StatementRefused: malformed, or it speaks of an element and brings no proof.
+            StatementRefused: malformed, or it speaks of an element or broker and brings no proof.
         """
         fields = Fields(value, "return receipt")
         context, licence = Context.from_json(fields.object("context")), fields.hex("licence")
         seen, host, proof = fields.text("destroyed"), fields.text("host", most=64), fields.text("proof", most=1 << 16)
         fields.done()
         for word in DESTROYED:
-            if word == seen and (word == "element") == bool(proof):
+            if word == seen and (word != "promise") == bool(proof):
                 return cls(context, licence, word, host, proof)
         raise StatementRefused(f"return receipt: destroyed is {seen!r:.40}, and its proof does not fit that")

@@ -15,6 +15,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_HOSTS, MOST_PCRS, MOST_MEASUREMENTS, LAST_PCR = 64, 24, 64, 23
 NV_FIRST, NV_LAST = 0x01800000, 0x01BFFFFF  # the owner's range; TCG Registry of Reserved TPM 2.0 Handles
 _NAME_BYTES = 34  # of a TPM object: algorithm (000b) and SHA-256; TCG TPM 2.0 Library, part 1, section 16
+_VKEY = re.compile(r"[!-*,-~]{1,100}\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}")  # C2SP signed-note: NAME+ID+KEY, Ed25519
 _MEASUREMENT = re.compile(r"(?:tdx-mrtd|sgx-mrenclave|sgx-mrsigner|sev-snp):[0-9a-f]{64,128}")
 
 
@@ -24,7 +25,8 @@ class HostBinding:
 
     Attributes:
         keys: software-key, pkcs11-key: public keys (use ``licence``), one a host. Whether a key lies in a token cannot be told
-            from its signatures: the licensor saw to it when it took the key.
+            from its signatures: the licensor saw to it when it took the key. broker: software-key, pkcs11-key: verifying key (C2SP vkey)
+            of the broker that each host's state is anchored in, by which a state that is gone, older or edited is noticed; "" for none.
         ek: tpm: SHA-256 of the endorsement key's SubjectPublicKeyInfo, hex. ak: tpm: name of the attestation key, hex.
         pcrs: tpm: index and SHA-256 value, hex. counter: tpm: index of an NV counter and its value when the licence was granted, by which
             a state that is gone or older is noticed; None where nothing is anchored. measurements: tee: ``KIND:HEX``.
@@ -37,6 +39,7 @@ class HostBinding:
     pcrs: tuple[tuple[int, str], ...] = ()
     counter: tuple[int, int] | None = None
     measurements: frozenset[str] = frozenset()
+    broker: str = ""
 
     def hosts(self) -> int | None:
         """How many hosts it names; None where it does not say."""
@@ -47,6 +50,7 @@ class HostBinding:
         out: dict[str, Any] = {"kind": self.kind}
         if self.kind in ("software-key", "pkcs11-key"):
             out["keys"] = [key.to_json() for key in self.keys]
+            out |= {"broker": self.broker} if self.broker else {}
         if self.kind == "tpm":
             out |= {"ek": self.ek, "ak": self.ak, "pcrs": {str(index): value for index, value in self.pcrs}}
             out |= {"counter": {"index": self.counter[0], "value": self.counter[1]}} if self.counter else {}
@@ -65,7 +69,7 @@ class HostBinding:
         kind = _kind(fields.text("kind", most=16))
         out = cls(kind)
         if kind in ("software-key", "pkcs11-key"):
-            out = cls(kind, keys=_keys(fields.items("keys")))
+            out = cls(kind, keys=_keys(fields.items("keys")), broker=_broker(fields.optional("broker")))
         if kind == "tpm":
             counter = _counter(fields.optional("counter"))
             out = cls(
@@ -91,6 +95,16 @@ def _keys(values: list[Any]) -> tuple[PublicKey, ...]:
     if {key.use for key in keys} != {"licence"} or len({key.id for key in keys}) != len(keys):
         raise StatementRefused("licence: host.keys holds a key twice, or one of another use than licence")
     return keys
+
+
+def _broker(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not _VKEY.fullmatch(value):
+        raise StatementRefused(
+            "licence: host.broker is no verifying key of a broker", mend="NAME+ID+KEY, as in its .vkey file"
+        )
+    return value
 
 
 def _pcrs(fields: Fields) -> tuple[tuple[int, str], ...]:

@@ -1,0 +1,43 @@
+"""`countermark broker meter`: the counts of licences, kept where the host's owner does not reach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from countermark.cli._answer import Answer, Table
+from countermark.cli._broker import HOME, broker
+from countermark.cli._command import PATH, command
+from countermark.cli._show import count
+
+
+@command("meter", group=broker, examples=[
+    "countermark broker meter plant.licence",
+    "countermark broker meter plant.licence --end",
+])  # fmt: skip
+@click.argument("licence", type=PATH)
+@click.option("--end", is_flag=True, help="From now on no host gets more under it.")
+@HOME
+def meter(licence: Path, end: bool, home: Path) -> Answer:
+    """Keep the count of a licence that names this broker, or end it; both are felt by a running broker at once.
+
+    A host's state is anchored here at each load and each block of queries: one that is put back from a backup, edited or copied to a second host
+    is refused. Which keys may draw stands in the licence. Its signatures are not checked here: the digest of a licence names its keys, so that a
+    false one opens a meter that no host asks for.
+    """
+    from dataclasses import replace
+
+    from countermark.broker.home import Home
+    from countermark.broker.meters import of_licence
+    from countermark.licence.chain import MOST_FILE_BYTES
+    from countermark.lifecycle.desk import read_file
+
+    made = Home.open(home)
+    found = of_licence(read_file(licence, MOST_FILE_BYTES), made.log_key())
+    kept = made.admitted().admit(replace(found, ended=end))
+    return Answer(
+        f"{'ended' if kept.ended else 'kept'}: the meter of {licence.name}, {count(len(kept.hosts), 'host')}",
+        facts={"licence": kept.licence, "hosts": sorted(kept.hosts), "ended": kept.ended},
+        body=[Table(("host key",), [(key,) for key in sorted(kept.hosts)])],
+    )

@@ -1,0 +1,93 @@
+"""The licensor's word: `countermark license revoke`, `beacon`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from countermark.cli._answer import Answer, Table
+from countermark.cli._command import PATH, command, with_desk
+from countermark.cli._license import OUT, licences
+from countermark.cli._show import count
+from countermark.errors import Unusable
+
+if TYPE_CHECKING:
+    from countermark.lifecycle.desk import Desk
+
+
+@command("revoke", group=licences, examples=[
+    "countermark license revoke plant.licence --out revoked.json",
+    "countermark license revoke --renew --out revoked.json",
+])  # fmt: skip
+@click.argument("files", nargs=-1, type=PATH, metavar="[FILE]...")
+@click.option("--renew", is_flag=True, help="Sign the same list anew, for another while.")
+@click.option("--days", type=click.IntRange(1, 366), default=90, show_default=True, help="Until the next list.")
+@OUT
+@with_desk
+def revoke(files: tuple[Path, ...], renew: bool, days: int, out: Path, desk: Desk) -> Answer:
+    """Revoke the last licence of each file, and with it all that was narrowed from it.
+
+    Writes the new list of revoked licences. Hosts obey it when they have it; beacons signed from now on name it, so that a host
+    with a newer beacon asks for it.
+    """
+    from countermark.licence import describe
+    from countermark.lifecycle import license as licensing
+
+    chains = [licensing.read(desk, file).chain for file in files]
+    foreign = [file.name for file, chain in zip(files, chains, strict=True) if chain.leaf.issuer != desk.party]
+    if foreign or bool(files) == renew:
+        raise Unusable(f"{desk.party} did not grant {foreign[0]}" if foreign else "which licences?",
+                       mend="name files of licences that this party granted, or --renew")  # fmt: skip
+    line, said = licensing.revoke(desk, [chain.leaf.digest for chain in chains], days=days)
+    desk.space.disk.write(out, line, mode=0o644)
+    felt = [
+        (chain.leaf.digest[:16], *(f"{name}: {text}" for name, text in describe.delays(chain.claims)))
+        for chain in chains
+    ]
+    return Answer(
+        f"revoked: {count(len(chains), 'licence')}; list {said.epoch} is in {out.name}, hand it to the licensees",
+        facts={
+            "epoch": said.epoch,
+            "licences": sorted(said.licences),
+            "next_update": said.next_update,
+            "file": str(out),
+        },
+        body=[Table(("licence", "felt after at most", "", ""), felt)] if felt else [],
+    )
+
+
+@command("beacon", group=licences, examples=[
+    "countermark license beacon --out beacon.json",
+    "countermark license beacon --since 2026-11-01T00:00:00Z --out beacons.json",
+    "countermark license beacon --answer 5bbd571587e5f74f --out answer.json",
+    "countermark license beacon --reset 5bbd571587e5f74f --reason 'the clock battery died' --out reset.json",
+])  # fmt: skip
+@click.option("--since", metavar="TIME", help="Write all beacons signed since then, for a host that was away.")
+@click.option("--answer", default="", metavar="CODE", help="Answer a host whose clock had run ahead.")
+@click.option("--reset", metavar="CODE", help="As an owner, with the root key: set that host's memory to now.")
+@click.option("--reason", default="", metavar="TEXT", help="For every reader of the reset.")
+@OUT
+@with_desk
+def beacon(since: str | None, answer: str, reset: str | None, reason: str, out: Path, desk: Desk) -> Answer:
+    """Sign what time it is: less than 1 KiB, to be carried on a stick.
+
+    A lease lasts from one beacon to the next. Only the time key that a licence names counts, one beacon moves a host's time by at
+    most one lease, and a host's own clock moves it never.
+    """
+    from countermark.lifecycle import license as licensing
+
+    if sum(map(bool, (since, answer, reset))) > 1:
+        raise Unusable("one of --since, --answer and --reset at a time")
+    if reset:
+        data, what = licensing.reset(desk, reset, reason), "a reset for one host"
+    elif since:
+        licensing.beacon(desk)
+        data = licensing.beacons_since(desk, since)
+        what = count(len(data.splitlines()), "beacon")
+    else:
+        data, what = licensing.beacon(desk, answers=answer), "a beacon"
+    desk.space.disk.write(out, data, mode=0o644)
+    return Answer(f"signed: {what}, {len(data)} bytes in {out.name}; there: `countermark license take LICENCE {out.name}`",
+                  facts={"file": str(out), "bytes": len(data), "lines": len(data.splitlines())})  # fmt: skip

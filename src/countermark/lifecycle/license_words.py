@@ -1,0 +1,126 @@
+"""What a licensor sent to a licensee: verified, kept beside the licence, and no more of it than counts.
+
+Beside ``plant.licence`` lie ``plant.licence.beacons``, ``.revoked`` and ``.resets``: one signed envelope a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from countermark import dsse
+from countermark.errors import Refusal, StatementRefused
+from countermark.licence import beacons, word
+from countermark.licence.chain import Chain
+from countermark.licence.refusal import LicenceRefused
+from countermark.licence.state import Store
+from countermark.licence.tenure import Words
+from countermark.lifecycle import license as licensing
+from countermark.lifecycle.desk import Desk, read_file
+from countermark.statement.predicates.beacon import BEACON, RESET
+from countermark.statement.predicates.licence import LICENCE_LIST
+from countermark.statement.predicates.licence_claims import Lease
+from countermark.statement.statement import Statement
+
+SUFFIXES = {BEACON: ".beacons", LICENCE_LIST: ".revoked", RESET: ".resets"}
+MOST_WORD_BYTES = 32 << 20
+
+
+def words(file: Path) -> Words:
+    """What lies beside a licence now.
+
+    Raises:
+        Unusable: a file cannot be read.
+    """
+
+    def beside(suffix: str) -> bytes:
+        path = file.with_name(file.name + suffix)
+        return read_file(path, MOST_WORD_BYTES) if path.exists() else b""
+
+    return Words(beside(".beacons"), beside(".revoked"), beside(".resets"))
+
+
+def take(desk: Desk, file: Path, carried: Sequence[Path]) -> list[tuple[str, str]]:
+    """Verify what was carried here, and keep it beside the licence.
+
+    A list of revoked licences replaces one of a lower epoch by the same issuer; resets are added; of beacons those stay that hold a chain.
+
+    Returns:
+        What each envelope was, and when it was signed.
+
+    Raises:
+        Refusal: something does not hold. Unusable: a file cannot be read or written.
+    """
+    chain, found, lines = licensing.read(desk, file).chain, list[tuple[str, str]](), dict[str, list[bytes]]()
+    for path in carried:
+        for line in (one for one in read_file(path, MOST_WORD_BYTES).splitlines() if one):
+            kind, said = _said(desk, chain, line, path.name)
+            lines.setdefault(kind, []).append(line)
+            found.append((SUFFIXES[kind].lstrip("."), said))
+    for kind, new in lines.items():
+        path = file.with_name(file.name + SUFFIXES[kind])
+        old = read_file(path, MOST_WORD_BYTES).splitlines() if path.exists() else []
+        kept = _kept(desk, chain, kind, old, new)
+        if kept != old:
+            desk.space.disk.write(path, b"".join(one + b"\n" for one in kept))
+    return found
+
+
+def _said(desk: Desk, chain: Chain, line: bytes, what: str) -> tuple[str, str]:
+    """Kind of a licensor's word, and when it was signed, once it was found to hold."""
+    envelope = dsse.Envelope.from_bytes(line, what=what)
+    kind = Statement.from_bytes(envelope.statement_bytes(), what=what).predicate_type
+    if kind == BEACON:
+        return kind, word.beacon(envelope, _lease(chain), chain.project).context.time
+    if kind == LICENCE_LIST:
+        return kind, word.revoked(envelope, chain, desk.trust(), desk.now()).said.context.time
+    if kind == RESET:
+        return kind, word.reset(envelope, desk.trust(), desk.now()).context.time
+    raise StatementRefused(f"{what} holds no word of a licensor", why=kind)
+
+
+def _lease(chain: Chain) -> Lease:
+    lease = chain.claims.lease
+    if not isinstance(lease, Lease):
+        raise LicenceRefused("lease", expected="a licence with a lease", seen="none", mend="it needs no beacon")
+    return lease
+
+
+def _kept(desk: Desk, chain: Chain, kind: str, old: list[bytes], new: list[bytes]) -> list[bytes]:
+    """What lies beside the licence from now on."""
+    if kind == BEACON:
+        known, held = (
+            Store(desk.space, chain.root.digest).peek(),
+            [line for line in dict.fromkeys(old) if _holds(line, chain)],
+        )
+        return beacons.needed({*held, *new}, _lease(chain).max_age, known.memory.mark if known else 0)
+    if kind == RESET:
+        return [*old, *(line for line in dict.fromkeys(new) if line not in old)]
+    for line in new:
+        old = _replaced(old, line)
+    return old
+
+
+def _holds(line: bytes, chain: Chain) -> bool:
+    """Whether it is a beacon that counts: junk that was put there by hand must not stand in for one."""
+    try:
+        word.beacon(dsse.Envelope.from_bytes(line), _lease(chain), chain.project)
+    except Refusal:
+        return False
+    return True
+
+
+def _replaced(lists: list[bytes], line: bytes) -> list[bytes]:
+    """Lists of revoked licences with one more: of each issuer the highest epoch."""
+    mine = _signers(line)
+    others = [one for one in lists if _signers(one) != mine or _epoch(one) > _epoch(line)]
+    return others if any(_signers(one) == mine for one in others) else [*others, line]
+
+
+def _signers(line: bytes) -> frozenset[str]:
+    return frozenset(s.keyid for s in dsse.Envelope.from_bytes(line).signatures)
+
+
+def _epoch(line: bytes) -> int:
+    epoch = Statement.from_bytes(dsse.Envelope.from_bytes(line).statement_bytes()).predicate.get("epoch")
+    return epoch if isinstance(epoch, int) else 0

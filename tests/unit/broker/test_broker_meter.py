@@ -1,0 +1,343 @@
+"""Counts that a broker keeps: no block twice, no older state, no answer shown again, and an end that the old host cannot undo."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from broker_world import World
+from hypothesis import given
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "attacks" / "licence"))
+from licence_world import BEGIN, DAY, Licensors, claims, key, lease
+from meter_world import Counted, metered
+
+from countermark.broker.app import App
+from countermark.broker.meter_log import Moved
+from countermark.broker.meters import NOT_HERE, Admitted, Meter, Meters, of_licence
+from countermark.errors import CountermarkError, LedgerRefused, PolicyRefused, Refusal, SignatureRefused, Unusable
+from countermark.ledger.note import Note, NoteKey, sign_note
+from countermark.licence import chain as chains
+from countermark.licence.anchors import ZERO, extended
+from countermark.licence.broker_anchor import BrokerAnchor, refuse_going_on
+from countermark.licence.metered import PATH, Asked, Held, Step, held
+from countermark.licence.refusal import LicenceRefused
+from countermark.licence.tenure import Tenure
+from countermark.lifecycle.license_broker import sending
+
+LICENCE = Path(__file__).parents[3] / "attacks" / "licence"
+NONCE = bytes(range(32))
+
+
+@pytest.fixture(scope="session")
+def licensors(tmp_path_factory: pytest.TempPathFactory) -> Licensors:
+    return Licensors.make(tmp_path_factory.mktemp("licensors") / "world")
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Counted:
+    return Counted(tmp_path / "broker")
+
+
+@pytest.fixture
+def meters(counted: Counted) -> Iterator[Meters]:
+    with counted.meters() as opened:
+        yield opened
+
+
+def use(tenure: Tenure, queries: int) -> None:
+    if not tenure.take(queries):
+        tenure.renew(queries)
+
+
+def refused(act: object, *args: object) -> LicenceRefused:
+    with pytest.raises(LicenceRefused) as caught:
+        act(*args)  # type: ignore[operator]
+    return caught.value
+
+
+def asked(licence: str, *, host: str = "plant", step: Step | None = None, end: bool = False) -> bytes:
+    return Asked(licence, NONCE, step, end, key(host).public).signed(key(host)).to_bytes()
+
+
+def test_a_restored_deleted_or_edited_state_is_refused(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    machine = metered(tmp_path / "plant", licensors, counted, meters.answer)
+    tenure = machine.load()
+    assert tenure.meter.counting.startswith("anchored in broker vault (")
+    use(tenure, 30)
+    machine.snapshot(tmp_path / "backup")
+    use(tenure, 60)
+    tenure.close()
+    machine.restore(tmp_path / "backup")
+    assert "older" in (said := refused(machine.load)).mend or said.claim == "state"
+    shutil.rmtree(machine.root / ".countermark" / "licences")
+    assert refused(machine.load).seen == "none"
+    machine.restore(tmp_path / "backup")
+    (path,) = (machine.root / ".countermark" / "licences").glob("*.state.json")
+    path.write_bytes(path.read_bytes().replace(b'"drawn":30', b'"drawn":0'))
+    assert refused(machine.load).claim == "state"
+
+
+def test_two_copies_of_a_host_do_not_both_get_a_block(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    machine = metered(tmp_path / "plant", licensors, counted, meters.answer)
+    machine.load()
+    machine.snapshot(tmp_path / "copy")
+    copy = replace(machine, root=tmp_path / "copy")
+    use(machine.load(), 5)
+    assert refused(copy.load).claim == "state"
+
+
+def test_the_same_step_is_given_once(licensors: Licensors, counted: Counted, meters: Meters) -> None:
+    grant = licensors.grant(claims(host=counted.binding("plant")))
+    counted.admit([grant])
+    first = asked(grant.digest, step=Step(1, ZERO, b"e" * 32))
+    note = held(meters.answer(first), counted.key, grant.digest, key("plant").public.id, NONCE)
+    assert note == Held(1, extended(ZERO, b"e" * 32), at=BEGIN)
+    for again in (first, asked(grant.digest, step=Step(1, ZERO, b"f" * 32)), asked(grant.digest, step=Step(2, ZERO, b"f" * 32)),
+                  asked(grant.digest, step=Step(3, note.head, b"f" * 32))):  # fmt: skip
+        with pytest.raises(PolicyRefused, match="does not follow the newest"):
+            meters.answer(again)
+    assert held(meters.answer(asked(grant.digest)), counted.key, grant.digest, key("plant").public.id, NONCE) == note
+
+
+def test_what_was_not_admitted_or_is_anothers_key_gets_nothing(
+    licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    grant = licensors.grant(claims(host=counted.binding("plant")))
+    with pytest.raises(PolicyRefused, match=NOT_HERE):
+        meters.answer(asked(grant.digest))
+    counted.admit([grant])
+    with pytest.raises(PolicyRefused, match=NOT_HERE):
+        meters.answer(asked(grant.digest, host="line"))
+    forged = Asked(grant.digest, NONCE, None, False, key("plant").public).signed(key("line"))
+    with pytest.raises(SignatureRefused):
+        meters.answer(forged.to_bytes())
+    other = NoteKey("countermark.broker/other", bytes(32))
+    with pytest.raises(PolicyRefused, match="does not name this broker"):
+        of_licence(chains.to_file([grant]), other)
+
+
+def test_an_older_answer_of_the_broker_is_not_taken(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    """The attack: whoever has the host keeps the broker's answers of the day of his backup, and shows them instead of new ones."""
+    kept: list[bytes] = []
+    machine = metered(tmp_path / "plant", licensors, counted, lambda data: kept.append(meters.answer(data)) or kept[-1])
+    use(machine.load(), 10)
+    machine.snapshot(tmp_path / "backup")
+    use(machine.load(), 50)
+    machine.restore(tmp_path / "backup")
+    for old in kept:
+        machine.anchor = BrokerAnchor(lambda _, old=old: old, counted.key, machine.chain.root.digest, key("plant"))
+        assert "fresh word" in refused(machine.load).expected
+    theirs = Counted(tmp_path / "theirs", key("theirs-ledger"))
+    own = sign_note(Held(3, ZERO).text(counted.key.name, machine.chain.root.digest, key("plant").public.id, NONCE),
+                    NoteKey(counted.key.name, theirs.signer.public.raw()), theirs.signer.sign)  # fmt: skip
+    with pytest.raises(LedgerRefused, match="not signed by"):
+        held(own.to_bytes(), counted.key, machine.chain.root.digest, key("plant").public.id, NONCE)
+
+
+def test_a_host_that_was_given_back_gets_no_more_whatever_it_restores(
+    tmp_path: Path, licensors: Licensors, counted: Counted
+) -> None:
+    with counted.meters() as meters:
+        machine = metered(tmp_path / "plant", licensors, counted, meters.answer)
+        tenure = machine.load()
+        machine.snapshot(tmp_path / "backup")
+        assert isinstance(tenure.anchor, BrokerAnchor)
+        note = tenure.anchor.end()
+        refuse_going_on(note, counted.key, machine.chain.root.digest, key("plant").public.id)
+        machine.restore(tmp_path / "backup")
+        assert "ended" in refused(machine.load).seen
+        assert refused(tenure.renew, 1).claim == "state"
+    with counted.meters() as meters:  # the broker was started anew
+        machine.anchor = BrokerAnchor(meters.answer, counted.key, machine.chain.root.digest, key("plant"))
+        assert "ended" in refused(machine.load).seen
+        with pytest.raises(PolicyRefused, match="was ended"):
+            meters.answer(asked(machine.chain.root.digest, step=Step(3, ZERO, bytes(32))))
+        going = meters.answer(asked(machine.chain.root.digest))
+        assert held(going, counted.key, machine.chain.root.digest, key("plant").public.id, NONCE).ended
+
+
+def test_a_proof_of_an_end_is_of_that_licence_and_host(licensors: Licensors, counted: Counted, meters: Meters) -> None:
+    grant = licensors.grant(claims(host=counted.binding("plant", "line")))
+    counted.admit([grant])
+    open_ = meters.answer(asked(grant.digest))
+    ended = meters.answer(asked(grant.digest, end=True))
+    plant, line = (key(name).public.id for name in ("plant", "line"))
+    refuse_going_on(ended, counted.key, grant.digest, plant)
+    for note, licence, host in (
+        (open_, grant.digest, plant),
+        (ended, "a" * 64, plant),
+        (ended, grant.digest, line),
+        (b"", grant.digest, plant),
+    ):
+        assert refused(refuse_going_on, note, counted.key, licence, host).claim == "state"
+    assert not held(meters.answer(asked(grant.digest, host="line")), counted.key, grant.digest, line, NONCE).ended
+
+
+def test_an_operators_end_is_felt_within_a_minute(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    machine = metered(tmp_path / "plant", licensors, counted, meters.answer)
+    tenure = machine.load()
+    use(tenure, 1)
+    meter = Admitted(counted.home).find(machine.chain.root.digest)
+    assert meter is not None
+    Admitted(counted.home).admit(replace(meter, ended=True))
+    machine.sleep(seconds=61)
+    assert not tenure.take(1)
+    assert "ended" in refused(tenure.renew, 1).seen
+    counted.admit([licensors.grant(claims(host=counted.binding("plant"), max_loads=9))])
+    again = Admitted(counted.home).admit(meter)
+    assert again.ended, "what was ended does not begin again by being admitted"
+
+
+def test_a_broker_that_is_away_stops_and_does_not_lose_a_host(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    """Answers are lost at every step in turn: nothing is used that was not registered, and the host goes on when they come again."""
+    lost, calls = {3}, [0]
+
+    def send(data: bytes) -> bytes:
+        calls[0] += 1
+        answer = meters.answer(data)
+        if calls[0] in lost:
+            raise Unusable("the answer was lost")
+        return answer
+
+    machine = metered(tmp_path / "plant", licensors, counted, send, count=1000)
+    done = 0
+    for at in range(1, 27):
+        lost.clear()
+        lost.add(calls[0] + 1 + at % 13)
+        try:
+            tenure = machine.load()
+            for _ in range(15):
+                use(tenure, 1)
+                done += 1
+        except Unusable:
+            continue
+    lost.clear()
+    tenure, before = machine.load(), done
+    use(tenure, 10)
+    assert before > 30
+    state = tenure.look().state
+    assert done + 10 <= state.of(machine.chain.root.digest).drawn <= 1000
+
+
+def test_the_brokers_clock_bounds_the_lease_and_its_error_is_not_remembered(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    machine = metered(tmp_path / "plant", licensors, counted, meters.answer, lease=lease(30, 7))
+    counted.clock = lambda: machine.true
+    machine.load()
+    for _ in range(40):  # its clock is held, and the machine begins anew each day
+        machine.sleep(0.99, clock=False)
+        machine.reboot()
+    assert refused(machine.load).claim == "clock_rollback"
+    machine.now = machine.true
+    assert refused(machine.load).claim == "lease"
+    other = metered(tmp_path / "other", licensors, counted, meters.answer, max_loads=99)
+    counted.clock = lambda: BEGIN + 400 * DAY  # the broker's clock is wrong, and is then set right
+    assert refused(other.load).claim == "clock_rollback"
+    counted.clock = lambda: BEGIN
+    assert other.load().look().reading.now == BEGIN
+
+
+def test_over_http(tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters, world: World) -> None:
+    pytest.importorskip("uvicorn", reason="needs the serve extra")
+    from countermark.guard import server
+
+    with world.log() as log, server.background(App(world.broker(log), meters)) as url:
+        machine = metered(tmp_path / "plant", licensors, counted, sending(url), count=40)
+        tenure = machine.load()
+        use(tenure, 25)
+        machine.snapshot(tmp_path / "backup")
+        use(tenure, 15)
+        assert refused(tenure.renew, 1).claim == "max_queries"
+        machine.restore(tmp_path / "backup")
+        assert refused(machine.load).claim == "state"
+        stranger = BrokerAnchor(sending(url), counted.key, "a" * 64, key("plant"))
+        assert NOT_HERE in refused(stranger.read).seen
+        connection = http.client.HTTPConnection(urlsplit(url).hostname or "", urlsplit(url).port, timeout=10)
+        for body, status in ((b"", 400), (b"[" * 5000, 400), (b"{}", 400)):
+            connection.request("POST", PATH, body)
+            answer = connection.getresponse()
+            assert (answer.status, bool(answer.read())) == (status, True)
+        connection.close()
+    with world.log() as log, server.background(App(world.broker(log))) as url, pytest.raises(Unusable, match="404"):
+        sending(url)(b"")
+
+
+KILLS = 6
+
+
+def test_kill_9_gives_no_block_twice_and_locks_nobody_out(tmp_path: Path, licensors: Licensors) -> None:
+    """Plant and broker die together, at any moment, again and again."""
+    used, rng = 0, random.Random(5)
+    command = [sys.executable, str(LICENCE / "meter_killed.py"), str(licensors.world.root), str(tmp_path)]
+    for _ in range(KILLS):
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            time.sleep(rng.uniform(0.0, 0.2))
+            process.kill()
+            used += (first + process.stdout.read()).count(b"used\n")
+    assert used > 0
+    counted = Counted(tmp_path / "broker")
+    with counted.meters() as meters:
+        tenure = metered(tmp_path / "plant", licensors, counted, meters.answer, count=3000, block=3).load()
+        drawn = tenure.look().state.of(tenure.chain.root.digest).drawn
+        assert used <= drawn <= used + 3 * KILLS, "no query that was not drawn; and each death costs a block at most"
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_lead_to_another_exception(data: bytes) -> None:
+    broker = NoteKey("countermark.broker/x", bytes(32))
+    for parse in (
+        Asked.from_bytes, Meter.from_bytes, Moved.from_bytes, lambda raw: of_licence(raw, broker),
+        lambda raw: held(raw, broker, "a" * 64, "b" * 64, NONCE),
+    ):  # fmt: skip
+        with pytest.raises(CountermarkError):
+            parse(data)
+
+
+@given(at=st.integers(0, 10_000), mask=st.integers(1, 255))
+def test_every_changed_byte_is_refused(at: int, mask: int) -> None:
+    broker = key("ledger-of-a-broker")
+    sender = NoteKey("countermark.broker/x", broker.public.raw())
+    note = sign_note(Held(7, ZERO).text(sender.name, "a" * 64, "b" * 64, NONCE), sender, broker.sign).to_bytes()
+    bent = bytearray(note)
+    bent[at % len(bent)] ^= mask
+    with pytest.raises(Refusal):
+        held(bytes(bent), sender, "a" * 64, "b" * 64, NONCE)
+    request = bytearray(asked("a" * 64, step=Step(1, ZERO, bytes(32))))
+    request[at % len(request)] ^= mask
+    with pytest.raises(Refusal):
+        Asked.from_bytes(bytes(request)).verify()
+
+
+def test_a_note_about_a_meter_is_no_checkpoint(counted: Counted, meters: Meters, licensors: Licensors) -> None:
+    from countermark.ledger.checkpoint import verify_checkpoint
+
+    grant = licensors.grant(claims(host=counted.binding("plant")))
+    counted.admit([grant])
+    note = Note.from_bytes(meters.answer(asked(grant.digest)))
+    note.verify(counted.key)
+    with pytest.raises(LedgerRefused):
+        verify_checkpoint(note.to_bytes(), counted.key)

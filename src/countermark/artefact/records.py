@@ -17,13 +17,14 @@ from countermark.sandbox.task import Source
 
 PICTURES = ("png", "jpg", "jpeg", "gif", "bmp", "webp")
 LABEL_SUFFIXES = ("cls", "label", "json")
+VALUES = "json"  # suffix of a row of values; no picture has it
 MOST_RECORD_BYTES = 64 << 20
 MOST_LABEL_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One labelled picture: its name inside its shard, class, file suffix and bytes."""
+    """One labelled picture or row of values: its name inside its shard, class, file suffix and bytes."""
 
     key: str
     label: str

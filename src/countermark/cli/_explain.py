@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs, Table, worst
+from countermark.cli._screened import Results
 from countermark.cli._show import count
 from countermark.errors import Unusable
 
@@ -15,27 +16,54 @@ if TYPE_CHECKING:
     from countermark.checks.data.screening import Screening
 
 
-def explained(result: Screening, rows: Sequence[str], facts: dict[str, Any], picture: Path | None) -> Answer:
+def explained(results: Results, rows: Sequence[str], facts: dict[str, Any], picture: Path | None) -> Answer:
     """What every check said of these rows; `picture` is written where it is named.
+
+    Args:
+        results: by the rows' form; each row is explained in the one that holds it. facts: `places` say where rows of tables lie.
 
     Exit code: 1 where a check would set one of them aside; 3 where a check did not look at one of them; else 0.
 
     Raises:
-        Unusable: a row is not there, or its beginning is not unique.
+        Unusable: a row is not there, or its beginning is not unique; a picture of rows of several kinds.
     """
-    told = [result.explain(row) for row in rows]
+    of = [_holding(results, row) for row in rows]
+    told = [result.explain(row) for result, row in zip(of, rows, strict=True)]
     if picture is not None:
-        _write(result, told, picture)
+        if len({id(result) for result in of}) > 1:
+            raise Unusable("one picture shows rows of one kind", mend="explain them one kind at a time")
+        _write(of[0], told, picture)
     aside, away = sum(e.flagged for e in told), sum(not e.whole for e in told)
     words = f"a check would set {aside} of {count(len(told), 'row')} aside" if aside else "no check would set " + (
         "these rows aside" if len(told) > 1 else "this row aside"
     )  # fmt: skip
     code = worst(FOUND if e.flagged else FINE if e.whole else INCONCLUSIVE for e in told)
     left = f"; {count(away, 'row')} not looked at by every check" if away else ""
-    said = {"rows": [e.to_json() for e in told], "suppliers": facts["suppliers"]} | _signed(facts)
-    shown = [block for e in told for block in _blocks(result, e)]
+    places = facts.get("places", {})
+    said = {"rows": [e.to_json() | _place(places, e) for e in told], "suppliers": facts["suppliers"]} | _signed(facts)
+    shown = [
+        block for result, e in zip(of, told, strict=True)
+        for block in (*(f"{e.row} is {place}" for place in _place(places, e).values()), *_blocks(result, e))
+    ]  # fmt: skip
     written = [f"written: {picture}"] if picture is not None else []
     return Answer(words + left, code, said, [*shown, *_of_signed(facts), *written])
+
+
+def _holding(results: Results, row: str) -> Screening:
+    """The result that a row is in; the first where none is, which says so.
+
+    Raises:
+        Unusable: rows of several begin like this.
+    """
+    found = [result for _, result in results if any(name.startswith(row) for name in result.seen.ids)]
+    exact = [result for result in found if row in result.seen.ids]
+    if len(found) > 1 and not exact:
+        raise Unusable(f"{row!r:.200} names no row", why="rows of several kinds begin like this", mend="the whole id")
+    return (exact or found or [results[0][1]])[0]
+
+
+def _place(places: dict[str, str], e: Explanation) -> dict[str, str]:
+    return {"place": places[e.row]} if e.row in places else {}
 
 
 def _blocks(result: Screening, e: Explanation) -> list[Any]:

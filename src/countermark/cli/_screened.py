@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from countermark.checks.data.screening import Screening
     from countermark.finding import Outcome
 
+Results = list[tuple[str, "Screening"]]
 EXPECTED = ("would set aside", "rows", "expected precision", "expected recall")
 NAMING = "anybody is named in at most 5 % of clean screenings, where the empirical nulls hold; rows: by check, above"
 
@@ -33,8 +34,39 @@ def outcome_rows(outcomes: dict[str, Outcome]) -> list[tuple[str, str, str]]:
     return rows
 
 
-def told(result: Screening, facts: dict[str, Any]) -> Answer:
-    """The answer: groups of findings first, then each check's outcome, what may be expected, and what nobody looked at."""
+def told(results: Results, facts: dict[str, Any]) -> Answer:
+    """The answer of a screening: of one kind of rows as `_told_one`; else of each by itself, and what nobody could look at.
+
+    Args:
+        results: by the rows' form, in words. facts: `unseen` are lines about rows that are in none of them.
+    """
+    unseen, _ = facts.pop("unseen", []), facts.pop("places", None)
+    if len(results) == 1 and not unseen:
+        return _told_one(results[0][1], facts)
+    answers = [
+        _told_one(result, {"suppliers": facts["suppliers"], "flagged": _flagged(result)}) for _, result in results
+    ]
+    forms = [f"{form}, {len(result.row_p)} rows" for form, result in results]
+    words = [f"{form}: {answer.verdict}" for form, answer in zip(forms, answers, strict=True)]
+    lost = [f"{len(unseen)} kinds of rows could not be looked at"] if unseen else []
+    body = [
+        block for form, answer in zip(forms, answers, strict=True) for block in (f"== {form}", "", *answer.body, "")
+    ]
+    whole: dict[str, Any] = {"rows": sum(a.facts["rows"] for a in answers), "named": [n for a in answers for n in a.facts["named"]],
+             "parts": [{"form": form} | a.facts for (form, _), a in zip(results, answers, strict=True)],
+             "not_looked_at": [*unseen, *(line for a in answers for line in a.facts["not_looked_at"])]}  # fmt: skip
+    return Answer(
+        "; ".join([*words, *lost]), worst([*(a.exit for a in answers), *([INCONCLUSIVE] if unseen else [])]), facts | whole,
+        [*body, *(f"not looked at: {line}" for line in unseen)],
+    )  # fmt: skip
+
+
+def _flagged(result: Screening) -> list[str]:
+    return [name for name, bad in zip(result.seen.ids, result.row_flagged, strict=True) if bad]
+
+
+def _told_one(result: Screening, facts: dict[str, Any]) -> Answer:
+    """Groups of findings first, then each check's outcome, what may be expected, and what nobody looked at."""
     from countermark.checks.data.battery import looked_away
 
     outcomes = {check: report.outcome for check, report in result.checks.items()}

@@ -38,12 +38,7 @@ def begin(job: Job) -> Answer:
 
     The answer names the columns to come, and those left out with the reason.
     """
-    table = _tables.opened(job.sources[0])
-    plan, left = planned(table.schema)
-    if len(plan) > MOST_COLUMNS:
-        raise OverLimit("columns", len(plan), MOST_COLUMNS)
-    if long := [p.name[:60] for p in plan if len(p.name) > MOST_NAME]:
-        raise FormatRefused(f"the name of column {long[0]!r} is longer than {MOST_NAME} characters")
+    plan, left = planned_within(_tables.opened(job.sources[0]).schema)
     # A schema of its own for each reading: what is left out is not decoded.
     wanted = list(dict.fromkeys(p.source for p in plan))
     kept = set(map(str, job.request["whole"]))
@@ -51,6 +46,20 @@ def begin(job: Job) -> Answer:
     _now.words, _now.told = [Words(whole=p.name in kept) for p in plan], [0] * len(plan)
     columns = [[p.name, KINDS.index(p.kind), p.declared[:60]] for p in plan]
     return Answer({"columns": columns, "left": [line[:300] for line in left[:MOST_COLUMNS]]})
+
+
+def planned_within(schema: Any) -> tuple[tuple[Planned, ...], tuple[str, ...]]:
+    """As `planned`, within limits.
+
+    Raises:
+        OverLimit: more than 4,096 columns. FormatRefused: the name of one is longer than 512 characters. As `planned`.
+    """
+    plan, left = planned(schema)
+    if len(plan) > MOST_COLUMNS:
+        raise OverLimit("columns", len(plan), MOST_COLUMNS)
+    if long := [p.name[:60] for p in plan if len(p.name) > MOST_NAME]:
+        raise FormatRefused(f"the name of column {long[0]!r} is longer than {MOST_NAME} characters")
+    return plan, left
 
 
 @task

@@ -90,9 +90,7 @@ def values_of(array: Any, plan: Planned, words: Words) -> Floats:
     Raises:
         pyarrow.ArrowException: a value has no double that stands for it.
     """
-    pa, array = arrow(), _plain(array)
-    if plan.item >= 0:
-        array = pa.compute.list_element(array, plan.item)
+    pa, array = arrow(), item_of(array, plan)
     if plan.kind == "category":
         return _codes(array, words)
     if pa.types.is_null(array.type):
@@ -100,6 +98,12 @@ def values_of(array: Any, plan: Planned, words: Words) -> Floats:
     if plan.kind == "time" or _timed(array.type):
         return _seconds(array)
     return np.asarray(array.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(), np.float64)
+
+
+def item_of(array: Any, plan: Planned) -> Any:
+    """The pyarrow Array or ChunkedArray that a plan speaks of: a column without dictionary or extension, or one number of its lists."""
+    plain = _plain(array)
+    return arrow().compute.list_element(plain, plan.item) if plan.item >= 0 else plain
 
 
 def _codes(array: Any, words: Words) -> Floats:

@@ -15,8 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.formats.wav import LEAST_FRAMES
+
 BANDS, LINES, CEPSTRAL = 32, 24, 13
-MOST_WINDOW, LEAST_WINDOW = 1024, 16
+MOST_WINDOW, LEAST_WINDOW = 1024, LEAST_FRAMES
 QUANTILES = (0.1, 0.5, 0.9)
 FLOOR = 1e-10  # -100 dB of full scale
 MOST_WINDOWS = 4096

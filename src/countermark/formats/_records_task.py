@@ -32,11 +32,16 @@ _now = _Reading(("", ""), iter(()))
 
 @task
 def begin_pictures(job: Job) -> Answer:
-    """Find the columns of class (request ``field``) and picture; names of integer classes where the table has them."""
-    schema = _tables.opened(job.sources[0]).schema
-    label, picture = _columns(schema, str(job.request["field"]))
+    """Find the columns of class (request ``field``) and picture; names of integer classes where the table has them.
+
+    A table of values, which has a class and no column of bytes, is only told: ``values``; ``_values_task`` reads it.
+    """
+    schema, field = _tables.opened(job.sources[0]).schema, str(job.request["field"])
+    if holds_values(schema, field):
+        return Answer({"values": True})
+    label, picture = _columns(schema, field)
     _begin(job, label, picture)
-    return Answer({"names": _names(schema, label)})
+    return Answer({"names": class_names(schema, label)})
 
 
 @task
@@ -98,6 +103,22 @@ def _columns(schema: Any, field: str) -> tuple[str, str]:
     return field, pictures[0]
 
 
+def holds_values(schema: Any, field: str) -> bool:
+    """Whether a table has one column of classes called `field`, and none of bytes or of records, which may hold pictures."""
+    import pyarrow.types as kinds
+
+    columns = [stored(c.type) for c in schema]
+    other = (kinds.is_binary, kinds.is_large_binary, kinds.is_binary_view, kinds.is_fixed_size_binary, kinds.is_struct)
+    found = [c.value_type if kinds.is_dictionary(c) else c for c in schema.types]
+    classes = [c for c, name in zip(found, schema.names, strict=True) if name == field]
+    names = (kinds.is_integer, kinds.is_string, kinds.is_large_string)
+    return (
+        len(classes) == 1
+        and any(of(classes[0]) for of in names)
+        and not any(of(kind) for kind in columns for of in other)
+    )
+
+
 def _told(schema: Any) -> str:
     return f"columns: {', '.join(schema.names)[:300]}"
 
@@ -117,7 +138,7 @@ def _picture(value: Any) -> bytes:
     return data
 
 
-def _names(schema: Any, label: str) -> list[str] | None:
+def class_names(schema: Any, label: str) -> list[str] | None:
     """Names of integer classes, where the table carries them as the Hugging Face libraries write them."""
     raw = (schema.metadata or {}).get(b"huggingface", b"")
     try:

@@ -7,7 +7,7 @@ Source: IBM and Microsoft, "Multimedia Programming Interface and Data Specificat
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from countermark.formats.limits import Malformed, OverLimit
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 256 << 20
 MOST_CHANNELS, MOST_RATE, MOST_CHUNKS = 8, 1_000_000, 1000
+LEAST_FRAMES = 16  # of a clip that has a spectrum
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 WIDTHS = {PCM: (1, 2, 3, 4), FLOAT: (4, 8)}
 _HEAD, _FORMAT = struct.Struct("<4sI"), struct.Struct("<HHIIHH")
@@ -27,7 +28,10 @@ MEND = "convert to WAV (uncompressed), for instance with sox or ffmpeg"
 
 @dataclass(frozen=True, slots=True)
 class WavFacts:
-    """What a header says, and it is so: samples a second, channels, bytes a sample, whether floats, frames, and where they begin."""
+    """What a header says, and it is so: samples a second, channels, bytes a sample, whether floats, frames, and where they begin.
+
+    after: bytes behind the end that it declares.
+    """
 
     rate: int
     channels: int
@@ -35,11 +39,17 @@ class WavFacts:
     is_float: bool
     frames: int
     data_at: int
+    after: int = 0
 
 
 def is_wav(data: bytes | bytearray) -> bool:
     """Whether the first 12 bytes announce a WAV file."""
     return bytes(data[:4]) == b"RIFF" and bytes(data[8:12]) == b"WAVE"
+
+
+def named_as_wav(path: str) -> bool:
+    """Whether a file's name ends as a WAV file's does."""
+    return path.lower().endswith(".wav")
 
 
 def facts_of(data: bytes | bytearray) -> WavFacts:
@@ -65,7 +75,8 @@ def facts_of(data: bytes | bytearray) -> WavFacts:
                 why="one of each is needed",
             )
     (format_at, format_size), (data_at, size) = chunks[b"fmt "][0], chunks[b"data"][0]
-    return _facts(bytes(data[format_at : format_at + format_size]), data_at, size)
+    facts = _facts(bytes(data[format_at : format_at + format_size]), data_at, size)
+    return replace(facts, after=len(data) - declared)
 
 
 def samples(data: bytes | bytearray) -> tuple[NDArray[np.float32], int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ from countermark.artefact.bucket import SCHEMES
 from countermark.errors import FormatRefused
 from countermark.formats.limits import OverLimit
 from countermark.formats.wav import is_wav
-from countermark.sandbox.limits import ChildFailed, Limits
+from countermark.lifecycle.clips import LIMITS, in_batches
+from countermark.sandbox.limits import ChildFailed
 from countermark.sandbox.pipe import Child
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TASK = "countermark.formats._wav_task:decode"
-_LIMITS = Limits(memory_bytes=4 << 30)
-_AT_ONCE, _AT_ONCE_BYTES = 64, 32 << 20
+_AT_ONCE = 64
 MOST_SAMPLES = 1 << 28
 Progress = Callable[[str, float], None]
 
@@ -65,40 +65,42 @@ def read_clips(place: str, pattern: str, progress: Progress | None = None) -> Cl
         As `labelled.clips`; FormatRefused: a clip does not decode. OverLimit: more than 2^28 samples in all.
     """
     rows = list(labelled.clips(place, pattern))
+    out = decoded(rows, len(rows), progress)
+    for path, clip in zip(out.paths, out.signals, strict=True):
+        if clip.shape[1] != out.signals[0].shape[1]:
+            raise FormatRefused(
+                f"{path} has {clip.shape[1]} channels, {out.paths[0]} has {out.signals[0].shape[1]}",
+                mend="as many in each",
+            )
+    return out
+
+
+def decoded(rows: Iterable[labelled.Row], count: int, progress: Progress | None = None) -> Clips:
+    """Samples of WAV files; a batch of files is in memory beside them.
+
+    Args:
+        rows: `picture` holds a clip. count: how many there are.
+
+    Raises:
+        FormatRefused: a clip does not decode. OverLimit: more than 2^28 samples in all. ChildFailed: the reader died.
+    """
     signals: list[NDArray[np.float32]] = []
     rates: list[float] = []
+    names: list[tuple[str, str, str]] = []
     total = 0
-    with Child(_LIMITS) as child:
-        for some in _batches(rows):
+    with Child(LIMITS) as child:
+        for some in in_batches(rows, lambda row: len(row.picture), _AT_ONCE):
             for row, (clip, rate) in zip(some, _decoded(child, some), strict=True):
                 total += clip.size
                 if total > MOST_SAMPLES:
                     raise OverLimit("samples of all clips", total, MOST_SAMPLES)
-                if signals and clip.shape[1] != signals[0].shape[1]:
-                    raise FormatRefused(
-                        f"{row.id} has {clip.shape[1]} channels, {rows[0].id} has {signals[0].shape[1]}",
-                        mend="as many in each",
-                    )
                 signals.append(clip)
                 rates.append(rate)
+                names.append(row[:3])
             if progress:
-                progress("decode", len(signals) / len(rows))
-    return Clips(
-        tuple(signals), tuple(rates), tuple(r.id for r in rows), tuple(r.supplier for r in rows), tuple(r.label for r in rows)
-    )  # fmt: skip
-
-
-def _batches(rows: Sequence[labelled.Row]) -> Iterator[list[labelled.Row]]:
-    some: list[labelled.Row] = []
-    size = 0
-    for row in rows:
-        if some and (len(some) >= _AT_ONCE or size + len(row.picture) > _AT_ONCE_BYTES):
-            yield some
-            some, size = [], 0
-        some.append(row)
-        size += len(row.picture)
-    if some:
-        yield some
+                progress("decode", len(signals) / count)
+    ids, suppliers, labels = zip(*names, strict=True) if names else ((), (), ())
+    return Clips(tuple(signals), tuple(rates), ids, suppliers, labels)
 
 
 def _decoded(child: Child, rows: Sequence[labelled.Row]) -> Iterator[tuple[NDArray[np.float32], float]]:

@@ -37,13 +37,24 @@ class ReadTable:
 
 
 @dataclass(slots=True)
-class _Parts:
+class Parts:
     """One table while it is read: what each column is, its values batch by batch, and its words."""
 
     heads: list[tuple[str, int, str]]
     left: tuple[str, ...]
     values: list[NDArray[np.float64]] = field(default_factory=list)
     words: list[list[str]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return sum(part.shape[1] for part in self.values)
+
+    def only(self, names: Sequence[str]) -> Parts:
+        """The same with these columns alone, in this order."""
+        at = [[head[0] for head in self.heads].index(name) for name in names]
+        heads, words = [self.heads[i] for i in at], [self.words[i] for i in at]
+        return Parts(heads, self.left, [part[at] for part in self.values], words)
 
 
 def read_table(place: str, columns: Columns, progress: Progress | None = None) -> ReadTable:
@@ -63,7 +74,8 @@ def read_table(place: str, columns: Columns, progress: Progress | None = None) -
     parts = []
     for at, (name, source) in enumerate(sources):
         try:
-            parts.append(_read(source, whole))
+            with reader() as child:
+                parts.append(read_one(source, whole, child))
         except FormatRefused as error:
             raise FormatRefused(f"{name}: {error.what}", why=error.why, mend=error.mend) from error
         if progress:
@@ -72,7 +84,7 @@ def read_table(place: str, columns: Columns, progress: Progress | None = None) -
         raise FormatRefused(
             f"{wrong[0]} has other columns than {sources[0][0]}", mend="screen tables of one form together"
         )
-    read = ReadTable(_columns(parts), parts[0].left)
+    read = ReadTable(joined(parts), parts[0].left)
     for text in (t for name in whole if name in read.columns for t in read.columns[name].words):
         check_id(text)  # these are printed, and name rows
     return read
@@ -109,22 +121,34 @@ def _sources(place: str) -> list[tuple[str, Source]]:
     return found
 
 
-def _read(source: Source, whole: Sequence[str]) -> _Parts:
+def reader() -> Child:
+    """A confined child for `read_one`, a context manager."""
+    return Child(_LIMITS)
+
+
+def read_one(source: Source, whole: Sequence[str], child: Child) -> Parts:
+    """Every column of one table that checks can look at.
+
+    Args:
+        whole: columns of text whose words are all kept. child: as `reader` makes one; it is gone after an error.
+
+    Raises:
+        FormatRefused: malformed, or over a limit. MissingExtra: pyarrow is absent. ChildFailed: the reader died.
+    """
     from countermark.features.columns import MOST_CELLS
 
-    with Child(_LIMITS) as child:
-        out = _begun(child.ask(f"{_TASKS}:begin", {"whole": list(whole)}, sources=[source]).json)
-        out.words = [[] for _ in out.heads]
-        cells = 0
-        while (part := _more(child, source, out)).shape[1]:
-            out.values.append(part)
-            cells += part.size
-            if cells > MOST_CELLS:
-                raise OverLimit("cells", cells, MOST_CELLS)
+    out = _begun(child.ask(f"{_TASKS}:begin", {"whole": list(whole)}, sources=[source]).json)
+    out.words = [[] for _ in out.heads]
+    cells = 0
+    while (part := _more(child, source, out)).shape[1]:
+        out.values.append(part)
+        cells += part.size
+        if cells > MOST_CELLS:
+            raise OverLimit("cells", cells, MOST_CELLS)
     return out
 
 
-def _begun(said: dict[str, Any]) -> _Parts:
+def _begun(said: dict[str, Any]) -> Parts:
     from countermark.features.columns import KINDS, MOST_COLUMNS
 
     told, left = said.get("columns"), said.get("left")
@@ -142,11 +166,11 @@ def _begun(said: dict[str, Any]) -> _Parts:
             if fits and len(heads) == len(told) and len({h[0] for h in heads}) == len(heads):
                 for name, _, _ in heads:
                     check_id(name)
-                return _Parts(heads, tuple(left))
+                return Parts(heads, tuple(left))
     raise ChildFailed("the confined reader answered with no columns")
 
 
-def _more(child: Child, source: Source, out: _Parts) -> NDArray[np.float64]:
+def _more(child: Child, source: Source, out: Parts) -> NDArray[np.float64]:
     """The next values, float64 (columns, rows); nothing of the answer is taken on trust."""
     import numpy as np
 
@@ -177,8 +201,12 @@ def _more(child: Child, source: Source, out: _Parts) -> NDArray[np.float64]:
     return values
 
 
-def _columns(parts: Sequence[_Parts]) -> dict[str, Column]:
-    """The columns of all tables behind each other; words of each table are given the codes of the first that has them."""
+def joined(parts: Sequence[Parts]) -> dict[str, Column]:
+    """The columns of all tables behind each other; words of each table are given the codes of the first that has them.
+
+    Args:
+        parts: one or more, whose columns have the same names, kinds and order.
+    """
     import numpy as np
 
     from countermark.features.columns import KINDS, Column

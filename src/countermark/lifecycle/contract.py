@@ -1,6 +1,7 @@
 """The contract with the suppliers, and the examination of a delivery against it at the door.
 
-Free and first: rows per supplier and class, picture formats and sizes, and whether every picture decodes.
+Free and first: rows per supplier and class, kinds of rows, picture formats and sizes, and whether every picture and clip decodes.
+Tables were read in full before, in a confined child (`artefact.shards`).
 It is a JSON or TOML file of the data owner's; nothing that a delivery brings changes it.
 """
 
@@ -12,11 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from countermark import canonical
+from countermark.artefact import shards
 from countermark.artefact.dataset import Dataset
 from countermark.canonical import Fields
 from countermark.errors import FormatRefused, MissingExtra, StatementRefused
 from countermark.formats.decode import Decoder
 from countermark.formats.image import FORMATS, ImageFacts, name_mismatch, sniff
+from countermark.lifecycle import clips
+from countermark.lifecycle.kinds import KINDS, kind_of
 
 FORMAT = 1
 MAX_BYTES = 16 << 20
@@ -32,6 +36,7 @@ class Contract:
         formats: picture formats that are taken. width, height: exact size in pixels, or None for any.
         rows: supplier -> class -> number of rows; empty for an open contract.
         notes: per class, free facts such as the field of view, which no check reads.
+        kinds: of rows that are taken.
     """
 
     formats: tuple[str, ...] = FORMATS
@@ -39,6 +44,7 @@ class Contract:
     height: int | None = None
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    kinds: tuple[str, ...] = KINDS
 
 
 def parse(data: bytes, *, toml: bool = False) -> Contract:
@@ -60,6 +66,7 @@ def parse(data: bytes, *, toml: bool = False) -> Contract:
         height=image.integer("height", least=1) if image.optional("height") else None,
         rows={s: _counts(rows.object(s), s) for s in fields.optional("rows") or {}},
         notes=fields.optional("notes") or {},
+        kinds=_kinds(fields),
     )
     image.done()
     fields.done()
@@ -67,6 +74,16 @@ def parse(data: bytes, *, toml: bool = False) -> Contract:
     if unknown:
         raise StatementRefused(f"contract: unknown picture format {min(unknown)!r}", mend=f"of {', '.join(FORMATS)}")
     return out
+
+
+def _kinds(fields: Fields) -> tuple[str, ...]:
+    """Who agreed on pictures alone is delivered nothing else."""
+    if not fields.optional("kinds"):
+        return KINDS[:1] if fields.optional("image") else KINDS
+    kinds = fields.texts("kinds")
+    if unknown := set(kinds) - set(KINDS):
+        raise StatementRefused(f"contract: unknown kind of rows {min(unknown)!r}", mend=f"of {', '.join(KINDS)}")
+    return kinds
 
 
 def _toml(data: bytes) -> dict[str, Any]:
@@ -99,17 +116,21 @@ class Door:
             MissingExtra: decoding needs the screen extra.
         """
         reasons = _count_reasons(self.contract, supplier, dataset)
-        good: list[tuple[str, bytes]] = []
+        good: dict[str, list[tuple[str, bytes]]] = {kind: [] for kind in KINDS}
         for path, data in contents:
-            reason = _file_reason(self.contract, path, data)
+            kind = kind_of(path, inside=dataset.layout == shards.LAYOUT)
+            reason = _row_reason(self.contract, kind, path, data)
             reasons += [reason] if reason else []
-            good += [] if reason else [(path, data)]
+            good[kind] += [] if reason or kind == "tables" else [(path, data)]
         if reasons:
             return reasons
-        if self.decoder:
-            return _decode_reasons(self.decoder, good)
+        return [*self._decoded(good["pictures"]), *clips.reasons(good["clips"], MOST_REASONS)]
+
+    def _decoded(self, pictures: Sequence[tuple[str, bytes]]) -> list[str]:
+        if not pictures or self.decoder:
+            return _decode_reasons(self.decoder, pictures) if self.decoder else []
         with Decoder() as decoder:
-            return _decode_reasons(decoder, good)
+            return _decode_reasons(decoder, pictures)
 
 
 def _count_reasons(contract: Contract, supplier: str, dataset: Dataset) -> list[str]:
@@ -124,6 +145,14 @@ def _count_reasons(contract: Contract, supplier: str, dataset: Dataset) -> list[
         for label in sorted(agreed.keys() | seen.keys())
         if seen.get(label, 0) != agreed.get(label, 0)
     ]
+
+
+def _row_reason(contract: Contract, kind: str, path: str, data: bytes) -> str:
+    if kind not in contract.kinds:
+        return f"{path}: is one of {kind}, the contract takes {', '.join(contract.kinds)}"
+    if kind == "pictures":
+        return _file_reason(contract, path, data)
+    return clips.head_reason(path, data) if kind == "clips" else ""
 
 
 def _file_reason(contract: Contract, path: str, data: bytes) -> str:

@@ -17,6 +17,7 @@ from countermark.artefact.remembered import remembering
 from countermark.artefact.tree import Tree, TreeEntry
 from countermark.errors import TrustRefused, Unusable
 from countermark.formats.image import FORMATS, content_format, named_as_picture
+from countermark.formats.wav import named_as_wav
 from countermark.keys.document import Party
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk
@@ -26,12 +27,15 @@ from countermark.statement.statement import Statement
 
 Progress = Callable[[int, int], None]
 HEAD_BYTES = 16
-NO_PICTURE = f"no picture, and a receiver takes only {', '.join(FORMATS)}: take it out of the folder"
+NO_ROW = (
+    f"neither a picture ({', '.join(FORMATS)}) nor a WAV file, and a receiver takes nothing else beside whole folders of tables: "
+    "take it out of the folder"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What `--dry-run` shows: the rows by class, and what the addressee would refuse; what is no picture is no row."""
+    """What `--dry-run` shows: the rows by class, and what the addressee would refuse; what is neither picture nor clip is no row."""
 
     tree: Tree
     dataset: Dataset
@@ -58,14 +62,14 @@ def look(
     tree = read_folder(folder, sink=keep, wants=is_metadata, progress=progress, known=known)
     inside = shards.are_shards(tree) and not parcel.too_large(tree)
     dataset = shards.describe(folder, tree) if inside else describe(tree, metadata.__getitem__)
-    odd = [] if inside else [path for path in dataset.labels if not _is_picture(folder, path)]
+    odd = [] if inside else [path for path in dataset.labels if not _is_row(folder, path)]
     rows = Dataset(dataset.layout, {path: label for path, label in dataset.labels.items() if path not in set(odd)})
-    return Outlook(tree, rows, (*_rejects(tree, rows, party), *(f"{path}: {NO_PICTURE}" for path in odd)))
+    return Outlook(tree, rows, (*_rejects(tree, rows, party), *(f"{path}: {NO_ROW}" for path in odd)))
 
 
-def _is_picture(folder: Path, path: str) -> bool:
+def _is_row(folder: Path, path: str) -> bool:
     """By its name, and where that does not say so by its first bytes; the receiver's door reads it to the end."""
-    if named_as_picture(path):
+    if named_as_picture(path) or named_as_wav(path):
         return True
     try:
         with (folder / path).open("rb") as file:

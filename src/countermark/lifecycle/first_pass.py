@@ -27,16 +27,17 @@ Progress = Callable[[str, float], None]
 
 
 class Pass(NamedTuple):
-    """All rows, in order, and the work on them."""
+    """All pictures, in order, and the work on them, None where there are none; and the rows that are no pictures."""
 
-    rows: tuple[Row, ...]
-    work: Work
+    pictures: tuple[Row, ...]
+    work: Work | None
+    others: tuple[Row, ...]
 
 
 def first_pass(
     desk: Desk, store: kept.Kept, seed: int, *, refit: bool = False, progress: Progress | None = None
 ) -> Pass:
-    """Look at every row of the standing deliveries that was not looked at before.
+    """Look at every picture of the standing deliveries that was not looked at before.
 
     Args:
         seed: of the screening; a frame learnt with another one is not taken up. refit: believe nothing that was kept.
@@ -52,22 +53,26 @@ def first_pass(
     from countermark.formats.decode import Decoder
 
     known = Kept(store, anew=refit)
-    listed, blocks, looks = list[Row](), list["Block"](), list["FirstLook"]()
+    listed, others, blocks, looks = list[Row](), list[Row](), list["Block"](), list["FirstLook"]()
     total = len(rows.standing(desk))
     with Decoder() as decoder, Comparer() as comparer:
         eyes = Eyes(decoder, comparer)
-        for done, content in enumerate(rows.by_delivery(desk), 1):
+        for done, every in enumerate(rows.by_delivery(desk), 1):
+            content = {row: data for row, data in every.items() if row.kind == "pictures"}
+            others += (row for row in every if row.kind != "pictures")
             for block, look in _looked(known, eyes, content, len(listed)):
                 blocks.append(block)
                 looks.append(look)
             listed += content
             if progress:
                 progress("decode", done / total)
-    if not listed:
+    if not listed and not others:
         raise Unusable("there are no rows to screen", mend="`countermark receive DIR`")
+    if not listed:
+        return Pass((), None, tuple(others))
     work = Work(joined(looks), tuple(blocks), known)
     work.frozen, work.why = (None, "asked for") if refit else _frozen(desk, seed)
-    return Pass(tuple(listed), work)
+    return Pass(tuple(listed), work, tuple(others))
 
 
 def keep(desk: Desk, store: kept.Kept, work: Work) -> None:

@@ -259,9 +259,14 @@ class _Copy:
 
 
 def _content_reasons(piece: Parcel, party: Party, seen: Tree, copy: _Copy, examine: Examine) -> list[str]:
-    inside = shards.are_shards(seen)
+    # Rows inside shards are read once: whoever examines them holds them all, and each reading starts a confined process a shard.
+    inside = None
     try:
-        dataset = shards.describe(copy.folder, seen) if inside else describe(seen, copy.metadata.__getitem__)
+        if shards.are_shards(seen):
+            inside = list(shards.contents(copy.folder, seen))
+            dataset = shards.dataset_of(inside)
+        else:
+            dataset = describe(seen, copy.metadata.__getitem__)
     except Refusal as refusal:
         return [refusal.what]
     if (dataset.layout, dataset.classes()) != (piece.delivery.layout, piece.delivery.classes):
@@ -269,13 +274,13 @@ def _content_reasons(piece: Parcel, party: Party, seen: Tree, copy: _Copy, exami
     outside = [
         f"class {label} is outside the scope of {party.id}" for label in dataset.classes() if not party.covers(label)
     ]
-    return outside or list(examine(party.id, dataset, _contents(copy.folder, dataset, seen)))
+    return outside or list(examine(party.id, dataset, _contents(copy.folder, dataset, inside)))
 
 
-def _contents(folder: Path, dataset: Dataset, seen: Tree) -> Contents:
-    """Path and bytes of each row of a private copy."""
-    if dataset.layout == shards.LAYOUT:
-        yield from ((row.entry.path, row.data) for row in shards.contents(folder, seen))
+def _contents(folder: Path, dataset: Dataset, inside: Sequence[shards.Inside] | None) -> Contents:
+    """Path and bytes of each row of a private copy; those inside shards were read before."""
+    if inside is not None:
+        yield from ((row.entry.path, row.data) for row in inside)
         return
     for path in dataset.labels:
         yield path, (folder / path).read_bytes()

@@ -1,12 +1,11 @@
 """Review: what people look at after a screening: contact sheet, CSV, letters to suppliers.
 
-A contact sheet shows re-encoded thumbnails, never a supplier's own bytes. A letter holds only the rows of
+A contact sheet shows rows as `shown_rows` makes them, never a supplier's own bytes. A letter holds only the rows of
 the supplier it is addressed to.
 """
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 from collections.abc import Sequence
@@ -18,17 +17,15 @@ import jinja2
 from countermark import dsse
 from countermark.canonical import Fields
 from countermark.errors import NothingToVerify, Unusable
-from countermark.formats.decode import Decoder
 from countermark.lifecycle import book, entitled, letters, rows
-from countermark.lifecycle.contract import BATCH
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.rows import Row
+from countermark.lifecycle.shown_rows import shown
 from countermark.passport.slip import Slip
 from countermark.statement.predicates.checked import SCREENING, Checked
 from countermark.statement.predicates.rows import LETTER, Letter
 from countermark.statement.statement import Statement
 
-THUMBNAIL = (96, 96)
 MOST_ROWS = 2000
 ASKS = "Please look at these rows, correct them, and deliver the corrected folder with `countermark deliver DIR --replace`."
 
@@ -83,8 +80,13 @@ def suspects(desk: Desk) -> list[Suspect]:
     by_id = {row.id: row for row in rows.listed(desk)}
     for row_id, answer in letters.disputed(desk).items():
         seen.setdefault(row_id, []).append(f"disputed by {answer.supplier}: {answer.says}")
-    out = [Suspect(by_id[i], "; ".join(seen.get(i, ["flagged"]))) for i in flagged if i in by_id]
+    out = [Suspect(by_id[i], _placed(by_id[i], seen.get(i, ["flagged"]))) for i in flagged if i in by_id]
     return sorted(out, key=lambda s: (s.row.supplier, s.row.entry.path))
+
+
+def _placed(row: Row, seen: Sequence[str]) -> str:
+    """What was seen; of a row inside a table or shard after the place where its supplier finds it."""
+    return (f"{row.place}: " if row.shard else "") + "; ".join(seen)
 
 
 def to_csv(listed: Sequence[Suspect]) -> str:
@@ -104,36 +106,28 @@ def plain_cell(cell: str) -> str:
 
 
 def contact_sheet(desk: Desk, listed: Sequence[Suspect]) -> str:
-    """One self-contained HTML page of thumbnails with the commands to accept, relabel or reject each row.
+    """One self-contained HTML page of what rows look like with the commands to accept, relabel or reject each row.
 
     Raises:
         Unusable: more than 2,000 rows. MissingExtra: the screen extra is absent.
     """
     if len(listed) > MOST_ROWS:
         raise Unusable(f"{len(listed)} rows are too many for one sheet", mend="`--supplier NAME` narrows it")
-    shown = {s.row.id for s in listed}
-    content = {row.id: data for row, data in rows.contents(desk) if row.id in shown}
-    pictures = _thumbnails([content[s.row.id] for s in listed])
+    wanted = {s.row.id for s in listed}
+    content = {row.id: data for row, data in rows.contents(desk) if row.id in wanted}
+    seen = shown([(s.row, content[s.row.id]) for s in listed])
     cards = [
-        {"id": s.row.id, "supplier": s.row.supplier, "label": s.row.label, "seen": s.seen, "picture": p}
-        for s, p in zip(listed, pictures, strict=True)
+        {
+            "id": s.row.id,
+            "supplier": s.row.supplier,
+            "label": s.row.label,
+            "seen": s.seen,
+            "picture": p.picture,
+            "text": p.text,
+        }
+        for s, p in zip(listed, seen, strict=True)
     ]
     return jinja2.Environment(autoescape=True).from_string(_SHEET).render(cards=cards, made=desk.stamp())
-
-
-def _thumbnails(pictures: Sequence[bytes]) -> list[str]:
-    """Data URIs of re-encoded PNG thumbnails; empty text where a picture does not decode."""
-    from PIL import Image
-
-    out: list[str] = []
-    with Decoder() as decoder:
-        for start in range(0, len(pictures), BATCH):
-            done = decoder.batch(pictures[start : start + BATCH], THUMBNAIL)
-            for pixels, error in zip(done.pixels, done.errors, strict=True):
-                png = io.BytesIO()
-                Image.fromarray(pixels).save(png, "PNG")
-                out.append("" if error else "data:image/png;base64," + base64.b64encode(png.getvalue()).decode())
-    return out
 
 
 def letter(desk: Desk, supplier: str, listed: Sequence[Suspect]) -> list[dsse.Envelope]:
@@ -162,12 +156,12 @@ _SHEET = """<!doctype html><html lang="en"><meta charset="utf-8">
 main{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1rem}
 article{border:1px solid #8886;border-radius:.5rem;padding:.75rem;overflow-wrap:anywhere}
 img{width:96px;height:96px;image-rendering:pixelated;background:#8883}code{font-size:.8em;user-select:all;display:block}
-h2{font-size:1rem;margin:.25rem 0}small{opacity:.75}
+pre{white-space:pre-wrap;max-height:12rem;overflow:auto;margin:0}h2{font-size:1rem;margin:.25rem 0}small{opacity:.75}
 </style><h1>Contact sheet: {{ cards|length }} rows to look at</h1>
 <p>Made {{ made }}. For each row: <code>countermark decide ROW --accept</code><code>countermark decide ROW --relabel CLASS</code>
 <code>countermark decide ROW --reject</code> and <code>countermark decide ROW --undo</code> takes the newest back.
 A flagged row disagrees with all others; that does not prove intent.</p><main>
-{% for card in cards %}<article>{% if card.picture %}<img src="{{ card.picture }}" alt="">{% else %}<p>does not decode</p>{% endif %}
+{% for card in cards %}<article>{% if card.picture %}<img src="{{ card.picture }}" alt="">{% elif card.text %}<pre>{{ card.text }}</pre>{% else %}<p>does not decode</p>{% endif %}
 <h2>{{ card.supplier }} &middot; {{ card.label }}</h2><code>{{ card.id }}</code><small>{{ card.seen }}</small></article>
 {% endfor %}</main></html>
 """

@@ -14,10 +14,12 @@ from countermark.artefact import shards
 from countermark.artefact.dataset import METADATA, describe, is_metadata
 from countermark.artefact.folder import read_folder
 from countermark.artefact.reading import Wants
+from countermark.artefact.table_records import Reader
 from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
 from countermark.errors import CountermarkError, TreeRefused, Unusable
 from countermark.lifecycle import book, entitled, withdraw
 from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.kinds import Kind, kind_of
 from countermark.lifecycle.parcel import Parcel
 from countermark.lifecycle.receive import DATA, ID_DIGITS, Received, admitted_trees
 from countermark.passport.slip import Slip
@@ -28,7 +30,10 @@ from countermark.statement.statement import EVERYBODY, Statement
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled file of an admitted delivery, or one row inside its tables and shards as the file it would be."""
+    """One labelled file of an admitted delivery, or one row inside its tables and shards as the file it would be.
+
+    shard, key: the table or shard that it lies in, and its number or key there; empty where it is a file.
+    """
 
     id: str
     delivery: str
@@ -36,6 +41,20 @@ class Row:
     sequence: int
     label: str
     entry: TreeEntry
+    shard: str = ""
+    key: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return kind_of(self.entry.path, inside=bool(self.shard))
+
+    @property
+    def place(self) -> str:
+        """Where its supplier finds it: ``april.parquet, row 12`` (the first is row 0); for files their path."""
+        if not self.shard:
+            return self.entry.path
+        return f"{self.shard}, {f'row {int(self.key)}' if shards.is_table(self.shard) else f'sample {self.key}'}"
 
     def training_path(self) -> str:
         """Where the row lies in the training set: ``label/supplier-sequence-name``."""
@@ -124,8 +143,9 @@ def by_delivery(desk: Desk) -> Iterator[dict[Row, bytes]]:
     Raises:
         TreeRefused: an admitted delivery was changed on disk.
     """
-    for digest, one in _in_order(desk):
-        yield rows_of(digest, one)
+    with Reader() as reader:
+        for digest, one in _in_order(desk):
+            yield rows_of(digest, one, reader)
 
 
 def listed(desk: Desk) -> list[Row]:
@@ -134,7 +154,8 @@ def listed(desk: Desk) -> list[Row]:
     Raises:
         TreeRefused: an admitted delivery was changed on disk.
     """
-    return [row for digest, one in _in_order(desk) for row in listed_of(digest, one)]
+    with Reader() as reader:
+        return [row for digest, one in _in_order(desk) for row in listed_of(digest, one, reader)]
 
 
 def _in_order(desk: Desk) -> list[tuple[str, Received]]:
@@ -145,31 +166,43 @@ def _sequence(one: Received) -> int:
     return one.parcel.delivery.context.sequence if one.parcel else 0
 
 
-def rows_of(digest: str, one: Received) -> dict[Row, bytes]:
+def rows_of(digest: str, one: Received, reader: Reader | None = None) -> dict[Row, bytes]:
     """Rows of one admitted delivery with their bytes, checked against the signed tree.
+
+    Args:
+        reader: of a caller who reads several deliveries.
 
     Raises:
         TreeRefused: it was changed on disk. Unusable: it is not there.
     """
-    made, content = _read(digest, one, None)
+    made, content = _read(digest, one, None, reader)
     return {row: content[row.entry.path] for row in made}
 
 
-def listed_of(digest: str, one: Received) -> list[Row]:
+def listed_of(digest: str, one: Received, reader: Reader | None = None) -> list[Row]:
     """Rows of one admitted delivery, checked against the signed tree.
+
+    Args:
+        reader: as `rows_of`.
 
     Raises:
         As `rows_of`.
     """
-    return _read(digest, one, is_metadata)[0]
+    return _read(digest, one, is_metadata, reader)[0]
 
 
-def _read(digest: str, one: Received, wants: Wants | None) -> tuple[list[Row], dict[str, bytes]]:
+def _read(digest: str, one: Received, wants: Wants | None, reader: Reader | None) -> tuple[list[Row], dict[str, bytes]]:
     """Rows of a delivery, and the bytes of those of its files that are wanted."""
     if one.parcel is None or one.folder is None:
         raise Unusable("an admitted delivery has no folder", mend="receive it again")
     if one.parcel.delivery.layout == shards.LAYOUT:
-        return _inside(digest, one.supplier, one.parcel, one.folder / DATA, keep=wants is None)
+        return _inside(
+            digest,
+            one.supplier,
+            one.parcel,
+            shards.contents(one.folder / DATA, one.parcel.tree, reader),
+            keep=wants is None,
+        )
     content: dict[str, bytes] = {}
 
     def keep(entry: TreeEntry, data: bytes) -> None:
@@ -192,14 +225,15 @@ def _read(digest: str, one: Received, wants: Wants | None) -> tuple[list[Row], d
 
 
 def _inside(
-    digest: str, supplier: str, piece: Parcel, folder: Path, *, keep: bool
+    digest: str, supplier: str, piece: Parcel, found: Iterator[shards.Inside], *, keep: bool
 ) -> tuple[list[Row], dict[str, bytes]]:  # fmt: skip
     """Rows inside the tables and shards of a delivery, and their bytes where they are to be kept."""
     made, content, sequence = list[Row](), dict[str, bytes](), piece.delivery.context.sequence
-    for entry, label, data in shards.contents(folder, piece.tree):
-        made.append(Row(f"{digest[:ID_DIGITS]}/{entry.path}", digest, supplier, sequence, label, entry))
+    for one in found:
+        row_id = f"{digest[:ID_DIGITS]}/{one.entry.path}"
+        made.append(Row(row_id, digest, supplier, sequence, one.label, one.entry, one.shard, one.key))
         if keep:
-            content[entry.path] = data
+            content[one.entry.path] = one.data
     return made, content
 
 

@@ -1,4 +1,7 @@
-"""Screen: look at the rows that are new, run the battery over all of them, sign what it found."""
+"""Screen: look at the rows that are new, run the battery over all of them, sign what it found.
+
+Pictures, rows of tables and clips are each compared with their like (`screen_parts`); one statement says what came of all.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ from countermark.checks.data._given import Known
 from countermark.checks.data._work import Work
 from countermark.checks.data.battery import screen as run_battery
 from countermark.checks.data.screening import Screening
+from countermark.errors import Unusable
 from countermark.lifecycle import book, rows
 from countermark.lifecycle.contract import Contract
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.first_pass import first_pass, keep
+from countermark.lifecycle.first_pass import Pass, first_pass, keep
 from countermark.lifecycle.own_features import LEARNT, Wanted
 from countermark.lifecycle.pixels import decoded
-from countermark.lifecycle.rows import Row
+from countermark.lifecycle.rows import Row, Selection
+from countermark.lifecycle.screen_parts import ALONE, Others, Part, Unseen, comparable, named, outcomes
 from countermark.passport.slip import Slip
 from countermark.statement.predicates.checked import SCREENING, Checked
 from countermark.statement.statement import EVERYBODY, Statement
@@ -28,16 +33,27 @@ PIXELS = (64, 64)
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the battery says of the standing rows, before anybody signs it; dataset: the tree digest of these rows."""
+    """What the battery says of the standing rows, before anybody signs it.
 
-    screening: Screening
+    Attributes:
+        parts: one at least; that of the pictures first, where there are any. unseen: rows that are in no part, and why.
+        rows: all of them, pictures first. dataset: the tree digest of these rows. work: on the pictures, None without any.
+    """
+
+    parts: tuple[Part, ...]
+    unseen: tuple[Unseen, ...]
     rows: tuple[Row, ...]
     dataset: str
-    work: Work
+    work: Work | None
+
+    @property
+    def screening(self) -> Screening:
+        """The first part's result: the only one where all rows are alike."""
+        return self.parts[0].screening
 
     def flagged(self) -> list[str]:
         """Ids of the rows that the battery would set aside."""
-        return [row.id for row, bad in zip(self.rows, self.screening.row_flagged, strict=True) if bad]
+        return [row_id for part in self.parts for row_id in part.flagged()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +65,7 @@ class Screened:
 
     @property
     def screening(self) -> Screening:
-        """The battery's result."""
+        """As `Looked.screening`."""
         return self.seen.screening
 
     @property
@@ -77,8 +93,9 @@ def screen(desk: Desk, contract: Contract | None = None, *, seed: int = 0, **how
         As `look`.
     """
     seen = look(desk, contract, seed=seed, **how)
-    for data in seen.screening.exhibits.values():
-        desk.space.put(data)
+    for part in seen.parts:
+        for data in part.screening.exhibits.values():
+            desk.space.put(data)
     with desk.space.lock():
         slip = book.enter(desk, desk.trust(), [desk.sign(_statement(desk, seen, seed))])[0]
     return Screened(seen, slip)
@@ -86,28 +103,67 @@ def screen(desk: Desk, contract: Contract | None = None, *, seed: int = 0, **how
 
 def look(
     desk: Desk, contract: Contract | None = None, *, seed: int = 0, refit: bool = False, wanted: Wanted = LEARNT,
-    progress: Progress | None = None, **how: Any,
+    progress: Progress | None = None, schema: bytes | None = None, **how: Any,
 ) -> Looked:  # fmt: skip
     """Run the battery over every row of the standing deliveries; nothing is signed or entered.
 
-    Rows that an earlier screening looked at are not decoded or encoded again. One screening of a workspace runs at a time.
+    Pictures that an earlier screening looked at are not decoded or encoded again. One screening of a workspace runs at a time.
 
     Args:
-        refit: learn features anew, and look at every row again. wanted: which features. how: `engine` and `tests`, as
-            `battery.screen` takes them.
+        refit: learn features anew, and look at every row again. wanted: which features of pictures. schema: pandera's, of tables. how:
+            `engine` and `tests`, as `battery.screen` takes them.
 
     Raises:
-        Unusable: nothing was admitted. MissingExtra: the screen extra is absent. FormatRefused: a stored picture
-        no longer decodes. As `Wanted.given`.
+        Unusable: nothing was admitted, no two suppliers sent anything alike, or a schema, model or test set without rows that it is of.
+        MissingExtra: the screen extra is absent. FormatRefused: a stored row is no longer read. As `Wanted.given`.
     """
     with desk.space.lock("screen.lock"):
         store = Kept(desk.space)
-        listed, work = first_pass(desk, store, seed, refit=refit, progress=progress)
-        given = None if wanted.model is None else _given(desk, listed, wanted, progress)
-        how |= {"seed": seed, "progress": progress, "model": given, "features": wanted.kind}
-        result = _battery(desk, contract, listed, work, **how)
-        keep(desk, store, work)
-    return Looked(result, listed, rows.tree_of_rows(listed).digest, work)
+        seen = first_pass(desk, store, seed, refit=refit, progress=progress)
+        listed = (*seen.pictures, *seen.others)
+        _fits(listed, schema, pictures_only=wanted != LEARNT or how.get("tests") is not None)
+        selection, agreed = rows.select(desk, listed), (contract.rows or None) if contract else None
+        told = _pictures(desk, agreed, seen, selection, wanted, **how, seed=seed, progress=progress)
+        others = Others(desk, selection, agreed, schema, seed, how.get("engine"), progress)
+        parts, unseen = _apart([*told, *others.screen(seen.others)])
+        if seen.work is not None:
+            keep(desk, store, seen.work)
+    return Looked(parts, unseen, listed, rows.tree_of_rows(listed).digest, seen.work)
+
+
+def _fits(listed: Sequence[Row], schema: bytes | None, *, pictures_only: bool) -> None:
+    kinds = {row.kind for row in listed}
+    if schema is not None and "tables" not in kinds:
+        raise Unusable("a schema describes columns", why="no rows of tables were admitted", mend="leave out --schema")
+    if pictures_only and "pictures" not in kinds:
+        raise Unusable(
+            "models and test sets are of pictures", why="no pictures were admitted", mend="leave out --model, --features and --test"
+        )  # fmt: skip
+
+
+def _apart(told: Sequence[Part | Unseen]) -> tuple[tuple[Part, ...], tuple[Unseen, ...]]:
+    parts = tuple(one for one in told if isinstance(one, Part))
+    unseen = tuple(one for one in told if isinstance(one, Unseen))
+    if not parts:
+        raise Unusable(
+            "two classes and two suppliers are needed to compare anything", why="; ".join(map(str, unseen))[:400],
+            mend="receive deliveries of others with rows alike",
+        )  # fmt: skip
+    return parts, unseen
+
+
+def _pictures(
+    desk: Desk, agreed: Any, seen: Pass, selection: Selection, wanted: Wanted, **how: Any
+) -> list[Part | Unseen]:
+    """The part of the pictures; nothing without any."""
+    listed, work = seen.pictures, seen.work
+    if work is None:
+        return []
+    if seen.others and not comparable(listed):
+        return [Unseen("pictures", listed, ALONE)]
+    given = None if wanted.model is None else _given(desk, listed, wanted, how["progress"])
+    how |= {"model": given, "features": wanted.kind}
+    return [Part("pictures", "pictures", listed, _battery(agreed, listed, work, selection, **how))]
 
 
 def _given(desk: Desk, listed: Sequence[Row], wanted: Wanted, progress: Progress | None) -> Any:
@@ -116,8 +172,7 @@ def _given(desk: Desk, listed: Sequence[Row], wanted: Wanted, progress: Progress
     return wanted.given([content[r] for r in listed], [r.id for r in listed], progress)
 
 
-def _battery(desk: Desk, contract: Contract | None, listed: Sequence[Row], work: Work, **how: Any) -> Screening:
-    selection = rows.select(desk, listed)
+def _battery(agreed: Any, listed: Sequence[Row], work: Work, selection: Selection, **how: Any) -> Screening:
     relabelled = selection.relabelled
     return run_battery(
         work.look.pixels,
@@ -125,7 +180,7 @@ def _battery(desk: Desk, contract: Contract | None, listed: Sequence[Row], work:
         [r.supplier for r in listed],
         deliveries=[r.delivery for r in listed],
         ids=[r.id for r in listed],
-        contract=contract.rows if contract and contract.rows else None,
+        contract=agreed,
         known=Known([r.label for r in listed], [r.id in selection.aside for r in listed], work=work),
         **how,
     )
@@ -144,21 +199,31 @@ def decode(pictures: Sequence[bytes], names: Sequence[str], progress: Progress |
 
 
 def _statement(desk: Desk, seen: Looked, seed: int) -> Statement:
-    result, work = seen.screening, seen.work
+    parts, work = seen.parts, seen.work
     facts = {
         "deliveries": sorted({r.delivery for r in seen.rows}),
         "rows": len(seen.rows),
         "seed": seed,
         "flagged": sorted(seen.flagged()),
-        "named": [{"supplier": s.id, "p": s.p, "q": s.q, "why": s.why} for s in result.suppliers if s.named],
-        "cells": [{"supplier": c.supplier, "label": c.label, "p": c.p, "q": c.q} for c in result.cells if c.named],
-        "abstained": sorted(result.abstained),
-        "features": result.features.to_json() | _frame(work),
-        "kept": {kind: {"read": read, "computed": computed} for kind, (read, computed) in work.kept.counts.items()},
-    }
-    checks = {check_id: report.to_json() for check_id, report in result.checks.items()}
-    predicate = Checked(desk.context(EVERYBODY), checks, facts)
+        "named": named(parts),
+        "cells": [{"supplier": c.supplier, "label": c.label, "p": c.p, "q": c.q} for part in parts for c in part.screening.cells if c.named],
+        "abstained": sorted({label for part in parts for label in part.screening.abstained}),
+        "features": seen.screening.features.to_json() | (_frame(work) if work else {}),
+        "kept": _kept(work) if work else {},
+    } | _parts(seen)  # fmt: skip
+    predicate = Checked(desk.context(EVERYBODY), outcomes(parts, seen.unseen), facts)
     return Statement("training data", seen.dataset, SCREENING, predicate.to_json())
+
+
+def _parts(seen: Looked) -> dict[str, Any]:
+    """What was compared with what, where not all rows are pictures, and what nobody looked at."""
+    if not seen.unseen and [part.kind for part in seen.parts] == ["pictures"]:
+        return {}
+    return {"parts": [part.to_json() for part in seen.parts], "notLookedAt": [str(one) for one in seen.unseen]}
+
+
+def _kept(work: Work) -> dict[str, Any]:
+    return {kind: {"read": read, "computed": computed} for kind, (read, computed) in work.kept.counts.items()}
 
 
 def _frame(work: Work) -> dict[str, Any]:

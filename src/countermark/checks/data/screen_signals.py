@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from countermark.checks.data._given import Beside, Known
 from countermark.checks.data._prepare import Progress, view_of
 from countermark.checks.data._signals import Signals
 from countermark.checks.data.battery import WORKERS, screened
@@ -27,8 +28,8 @@ Encode = Callable[[NDArray[np.float32]], NDArray[Any]]
 def screen_signals(
     signals: NDArray[Any] | Sequence[NDArray[Any]], labels: Sequence[str], suppliers: Sequence[str], *,
     rate: float | Sequence[float], encoder: Encode | None = None, ids: Sequence[str] | None = None,
-    contract: Mapping[str, Mapping[str, int]] | None = None, seed: int = 0, engine: Engine | None = None,
-    progress: Progress | None = None,
+    deliveries: Sequence[str] | None = None, contract: Mapping[str, Mapping[str, int]] | None = None, seed: int = 0,
+    engine: Engine | None = None, progress: Progress | None = None, known: Known | None = None,
 ) -> Screening:  # fmt: skip
     """Screen clips of sound or other series for poison, and name the supplier.
 
@@ -41,8 +42,9 @@ def screen_signals(
         encoder: the user's own, a function of float32 (m, t, channels) that returns features (m, ...); called with clips of one
             length at a time. Statistics are used where absent; drift is measured on the clips either way.
         ids: n unique row names; their place where absent. contract: supplier -> class -> rows agreed.
+        deliveries: n delivery ids; among a supplier's rows, earlier deliveries stand before later ones.
         seed: of folds: same seed, same result. engine: how feature extraction is spread; by default two threads.
-        progress: called with (stage, share done, 0 to 1).
+        progress: called with (stage, share done, 0 to 1). known: what a workspace knows besides, for `lifecycle.screen`.
 
     Raises:
         Unusable: shapes disagree, samples that are no finite numbers, clips too short, fewer than two suppliers or classes,
@@ -62,6 +64,7 @@ def screen_signals(
     with one_thread():
         features = seen.features if encoder is None else series_encoded(encoder, clips)
         view, rows = view_of(content, (labels, suppliers, names), contract, seed, lambda: features)
+        view = Beside(deliveries, known=known or Known()).put(view)
         called = NAME if encoder is None else OWN
         return screened(view, Features(called, rows.dimensions, view.heads.accuracy), progress)
 

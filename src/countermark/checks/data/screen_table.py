@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from countermark.checks.data._prepare import Progress, view_of
+from countermark.checks.data._given import Beside
+from countermark.checks.data._prepare import Names, Progress, view_of
 from countermark.checks.data._table import Table
 from countermark.checks.data.battery import screened
 from countermark.checks.data.screening import Features, Screening
@@ -67,7 +68,20 @@ def screen_columns(
         raise Unusable("no column is left that says something of a row", why="; ".join(left)[:300])
     labels, suppliers = columns[label].texts(), columns[supplier].texts()
     ids = columns[id].texts() if id else [f"{i:08d}" for i in range(len(labels))]
+    return screen_rows(rest, (labels, suppliers, ids), schema=schema, contract=contract, seed=seed, progress=progress)
+
+
+def screen_rows(
+    columns: tuple[Column, ...], names: Names, *, schema: bytes | None = None, contract: Mapping[str, Mapping[str, int]] | None = None,
+    seed: int = 0, beside: Beside | None = None, progress: Progress | None = None,
+) -> Screening:  # fmt: skip
+    """`screen_table` over the columns that say something of a row, one at least.
+
+    Args:
+        names: labels, suppliers and ids, one a row each. beside: what is known of deliveries and decisions.
+    """
     with one_thread():
-        content = Table(rest, schema)
-        view, rows = view_of(content, (labels, suppliers, ids), contract, seed, lambda: encode(rest, seed))
+        content = Table(columns, schema)
+        view, rows = view_of(content, names, contract, seed, lambda: encode(columns, seed))
+        view = view if beside is None else beside.put(view)
         return screened(view, Features(NAME, rows.dimensions, view.heads.accuracy), progress)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +25,9 @@ from countermark.lifecycle import letters, review, rows
 from countermark.lifecycle.contract import Contract, Door
 from countermark.lifecycle.deliver import deliver
 from countermark.lifecycle.receive import nothing_more, receive
+from countermark.lifecycle.rows import Row
 
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "screen-tables-and-sounds.md").read_text()
 LIAR = "lab-03"
 LABS = tuple(f"lab-{n:02}" for n in range(6))
 TABLE = made_up_tables.flipped(made_up_tables.honest(1, suppliers=6, rows=60), LIAR, share=0.6)
@@ -33,55 +37,59 @@ SOUNDS = made_up_sounds.flipped(
 )
 
 
-def test_the_one_way(tmp_path: Path, shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A liar among six labs is named by its table and by its clips, its rows alone are set aside, and nobody else is accused."""
-    world = many_deliveries.join(tmp_path / "world", LABS, {*TABLE.label, *SOUNDS.label})
-    monkeypatch.chdir(tmp_path)
+def typed(who: str) -> list[list[str]]:
+    """Words of the page's commands that this party types."""
+    block = PAGE.partition("## Delivered")[2].partition(f"```sh\n# at {who}\n")[2].partition("```")[0]
+    return [shlex.split(line)[1:] for line in block.splitlines()]
+
+
+@pytest.mark.slow
+def test_the_one_way(tmp_path: Path, shell) -> None:
+    """The page, typed: a liar among six labs is named by its table and by its clips, its rows alone are set aside, nobody else is accused."""
+    world = many_deliveries.join(tmp_path / "manufacturer", LABS, {*TABLE.label, *SOUNDS.label})
+    at = {name: world[name].space.root.relative_to(shell.here).as_posix() for name in (OWNER, LIAR)}
     _deliver(world)
-    at = world[OWNER].space.root.relative_to(shell.here).as_posix()
-    said = shell("screen", "--json", at=at, exit=1).json()
-    assert [n["supplier"] for n in said["named"]] == [LIAR, LIAR]
-    tables, clips = said["parts"]
-    assert (tables["form"], tables["rows"], clips["form"], clips["rows"]) == (
-        "tables of 9 columns",
-        360,
-        "clips of 1 channels",
-        144,
-    )
-    assert not any("could not be looked at" in line for line in said["not_looked_at"])
-    _flags_are_the_planted_rows(world, said["flagged"])
+    for words in typed(LIAR):
+        shell("deliver", *words[1:], at=at[LIAR])
+    receiving, screening, reviewing, setting_aside = typed("the manufacturer")
+    shell(*receiving, at=at[OWNER])
+    said = shell(*screening, "--json", at=at[OWNER], exit=1).json()
+    every = rows.listed(world[OWNER])
+    _what_was_said(said, every)
     _statement(world)
-    row = next(i for i in said["flagged"] if i.endswith(".json"))
-    clip = next(i for i in said["flagged"] if i.endswith(".wav"))
-    told = shell("screen", "--explain", row, "--explain", clip, at=at, exit=1).out
-    assert f"{row} is measurements.parquet, row {int(row[-13:-5])}" in told and f"delivered by {LIAR}" in told
-    assert f"{clip}, delivered by {LIAR}" in told
-    _people(world, shell, at)
-    shell("quarantine", "--from-screening", at=at)
-    _training(world, said["flagged"], tmp_path / "handover")
+    row, clip = (next(i for i in said["flagged"] if i.endswith(end)) for end in (".json", ".wav"))
+    told = shell("screen", "--explain", row, "--explain", clip, at=at[OWNER], exit=1).out
+    assert f"{row} is measurements.parquet, row {int(row[-13:-5])}" in told
+    assert f"{row}, delivered by {LIAR}" in told and f"{clip}, delivered by {LIAR}" in told
+    shown = shell(*reviewing, "--json", at=at[OWNER], exit=1).json()
+    assert {one["supplier"] for one in shown["rows"]} == {LIAR}
+    _people(world, world[OWNER].space.root)
+    shell(*setting_aside, at=at[OWNER])
+    _training(world, every, said["flagged"], tmp_path / "handover")
 
 
 def _deliver(world: World) -> None:
+    """All honest labs deliver, and the liar lays its files out; a table costs the receiver a confined process, clips cost one where they are examined."""
     for lab in LABS:
-        for write, data, name in ((table_of, TABLE, "measurements.parquet"), (clips_of, SOUNDS, "clips")):
-            place = write(data, lab, world.root / lab / name)  # type: ignore[operator]
-            deliver(world[lab], place, addressee=OWNER)
-            answer = receive(
-                world[OWNER], place, examine=Door(Contract()) if name != "clips" or lab == LIAR else nothing_more
-            )
-            assert answer.state == "admitted", answer.reasons
-        world.clock.move(minutes=5)
+        table = table_of(TABLE, lab, world.root / lab / "measurements.parquet")
+        clips = clips_of(SOUNDS, lab, world.root / lab / "clips")
+        for place, examine in ((table, Door(Contract())), (clips, nothing_more)):
+            if lab != LIAR:
+                deliver(world[lab], place, addressee=OWNER)
+                assert receive(world[OWNER], place, examine=examine).state == "admitted"
 
 
-def _flags_are_the_planted_rows(world: World, flagged: list[str]) -> None:
-    by_id = {row.id: row for row in rows.listed(world[OWNER])}
-    mine = np.flatnonzero(TABLE.supplier == LIAR)
-    right = 0
-    for row in (by_id[i] for i in flagged):
-        at = mine[int(row.key)] if row.kind == "tables" else int(Path(row.entry.path).stem)
-        right += (TABLE if row.kind == "tables" else SOUNDS).planted[at]
+def _what_was_said(said: dict[str, Any], every: list[Row]) -> None:
+    assert [n["supplier"] for n in said["named"]] == [LIAR, LIAR] and len(said["parts"]) == 2
+    forms = {part["form"]: part["rows"] for part in said["parts"]}
+    assert forms == {"tables of 9 columns": 360, "clips of 1 channels": 144}
+    flagged = [row for row in every if row.id in said["flagged"]]
+    mine, right = np.flatnonzero(TABLE.supplier == LIAR), 0
+    for row in flagged:
+        table = row.kind == "tables"
+        right += TABLE.planted[mine[int(row.key)]] if table else SOUNDS.planted[int(Path(row.entry.path).stem)]
+    assert {row.supplier for row in flagged} == {LIAR} and {row.kind for row in flagged} == {"tables", "clips"}
     assert len(flagged) >= 28 and right / len(flagged) >= 0.85
-    assert {by_id[i].kind for i in flagged} == {"tables", "clips"}
 
 
 def _statement(world: World) -> None:
@@ -92,30 +100,23 @@ def _statement(world: World) -> None:
     assert any(m["name"].startswith("clips of 1 channels: ") for m in said.checks["data/duplicates"]["measures"])
 
 
-def _people(world: World, shell, at: str) -> None:
-    told = shell(
-        "review", "--sheet", "sheet.html", "--csv", "flagged.csv", "--letters", "letters", "--json", at=at, exit=1
-    ).json()
-    assert {row["supplier"] for row in told["rows"]} == {LIAR}
-    sheet = (shell.here / at / "sheet.html").read_text()
+def _people(world: World, here: Path) -> None:
+    sheet = (here / "sheet.html").read_text()
     assert "data:image/png" in sheet and "<pre>{&#34;colour&#34;:" in sheet and "does not decode" not in sheet
-    assert "measurements.parquet, row " in (shell.here / at / "flagged.csv").read_text()
-    found = sorted((shell.here / at / "letters").iterdir())
-    said = [letters.read(world[LIAR], file)[1] for file in found]
+    assert f"{LIAR},class-" in (here / "flagged.csv").read_text()
+    assert ",measurements.parquet, row " not in (here / "flagged.csv").read_text()  # a cell with a comma is quoted
+    assert ',"measurements.parquet, row ' in (here / "flagged.csv").read_text()
+    said = [letters.read(world[LIAR], file)[1] for file in sorted((here / "letters").iterdir())]
     assert len(said) == 2 and any(seen.startswith("measurements.parquet, row ") for one in said for _, seen in one.rows)
 
 
-def _training(world: World, flagged: list[str], place: Path) -> None:
-    desk = world[OWNER]
-    every = rows.listed(desk)
-    written = rows.write_training_set(desk, place)
-    assert written == read_folder(place) == rows.select(desk, every).tree() and len(written.entries) == 504 - len(
-        flagged
-    )
+def _training(world: World, every: list[Row], flagged: list[str], place: Path) -> None:
+    written = rows.write_training_set(world[OWNER], place)
+    assert written == read_folder(place) == rows.select(world[OWNER], every).tree()
     left = {row.training_path(): row for row in every if row.id not in flagged}
-    assert left.keys() == {entry.path for entry in written.entries}
+    assert left.keys() == {entry.path for entry in written.entries} and len(left) == 504 - len(flagged)
     path, row = next((path, row) for path, row in left.items() if row.kind == "tables" and row.supplier == "lab-00")
     values, at = json.loads((place / path).read_text()), np.flatnonzero(TABLE.supplier == "lab-00")[int(row.key)]
-    seen = TABLE.numbers[at]
     assert values["colour"] == TABLE.words["colour"][at] and list(values) == sorted(values)
-    assert [values[f"x{i:02}"] for i in range(8)] == [None if np.isnan(v) else v for v in seen]
+    seen = [None if np.isnan(number) else number for number in TABLE.numbers[at]]
+    assert [values[f"x{i:02}"] for i in range(8)] == seen

@@ -56,8 +56,8 @@ def deliver(
 ) -> Answer:  # fmt: skip
     """Sign a folder of training data for its receiver.
 
-    FOLDER holds one folder per class, or files with metadata.csv, .jsonl or .parquet (file_name, label); or it is, or holds
-    nothing but, Parquet, Arrow or WebDataset files of pictures with a column or member `label`. The signed
+    FOLDER holds one folder of pictures or WAV clips per class, or files with metadata.csv, .jsonl or .parquet (file_name, label); or it is, or holds
+    nothing but, Parquet, Arrow or WebDataset files of pictures, or tables of values, with a column or member `label`. The signed
     FOLDER.cmdelivery is written beside it; hand over both. A .dvc pointer stands for the data it names, once its MD5
     was compared. --dry-run also tells what the pictures' metadata tells of people, places and devices. --strip leaves FOLDER as it is,
     keeps pixels, colour profiles and EXIF orientation, and signs what was left out.

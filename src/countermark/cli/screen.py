@@ -44,7 +44,8 @@ def screen(asked: Asked, workspace: Path | None, passphrase_file: Path | None, v
 
     With PHOTOS (a folder, Parquet or Arrow tables, WebDataset shards, or a bucket's URL of any of these; tables without
     pictures and folders of WAV clips are screened as such) it needs no workspace and no key; suppliers are then only claimed by names of folders or columns. Without, it
-    screens every row that was admitted here, signs what it found and enters it into the ledger. Nothing is set aside
+    screens every row that was admitted here (pictures, tables and clips, each with their like), signs what it found and enters it into
+    the ledger. Nothing is set aside
     before `countermark quarantine`.
     """
     with Bar(view) as bar:
@@ -102,7 +103,8 @@ def _admitted(
         return _results(seen), {"newest": review.newest_about(desk, seen.dataset)} | _facts(seen), ""
     done = stage.screen(desk, agreed, **spread)
     facts = {"flagged": done.flagged(), "dataset": done.dataset, "statement": done.slip.envelope.digest}
-    return _results(done.seen), facts | _facts(done.seen), review.to_csv(review.suspects(desk))
+    table = review.to_csv(review.suspects(desk)) if asked.csv_file else ""
+    return _results(done.seen), facts | _facts(done.seen), table
 
 
 def _results(seen: Looked) -> Results:

@@ -17,10 +17,11 @@ import made_up_sounds
 import made_up_tables
 import many_deliveries
 import numpy as np
-from core_world import OWNER, World
+from core_world import OWNER, SECOND, World
 from tables_and_clips import clips_of, table_of
 
 from countermark.artefact.folder import read_folder
+from countermark.artefact.tree import Tree
 from countermark.lifecycle import letters, review, rows
 from countermark.lifecycle.contract import Contract, Door
 from countermark.lifecycle.deliver import deliver
@@ -65,7 +66,8 @@ def test_the_one_way(tmp_path: Path, shell) -> None:
     assert {one["supplier"] for one in shown["rows"]} == {LIAR}
     _people(world, world[OWNER].space.root)
     shell(*setting_aside, at=at[OWNER])
-    _training(world, every, said["flagged"], tmp_path / "handover")
+    handed = shell("deliver", "handover", "--admitted", "--to", SECOND, "--json", at=at[OWNER]).json()
+    assert handed["digest"] == _training(world, every, said["flagged"], world[OWNER].space.root / "handover").digest
 
 
 def _deliver(world: World) -> None:
@@ -110,9 +112,10 @@ def _people(world: World, here: Path) -> None:
     assert len(said) == 2 and any(seen.startswith("measurements.parquet, row ") for one in said for _, seen in one.rows)
 
 
-def _training(world: World, every: list[Row], flagged: list[str], place: Path) -> None:
-    written = rows.write_training_set(world[OWNER], place)
-    assert written == read_folder(place) == rows.select(world[OWNER], every).tree()
+def _training(world: World, every: list[Row], flagged: list[str], place: Path) -> Tree:
+    """The files that training gets are those that are left, each with the values that its lab sent."""
+    written = read_folder(place)
+    assert written == rows.select(world[OWNER], every).tree()
     left = {row.training_path(): row for row in every if row.id not in flagged}
     assert left.keys() == {entry.path for entry in written.entries} and len(left) == 504 - len(flagged)
     path, row = next((path, row) for path, row in left.items() if row.kind == "tables" and row.supplier == "lab-00")
@@ -120,3 +123,4 @@ def _training(world: World, every: list[Row], flagged: list[str], place: Path) -
     assert values["colour"] == TABLE.words["colour"][at] and list(values) == sorted(values)
     seen = [None if np.isnan(number) else number for number in TABLE.numbers[at]]
     assert [values[f"x{i:02}"] for i in range(8)] == seen
+    return written

@@ -27,7 +27,7 @@ def explained(results: Results, rows: Sequence[str], facts: dict[str, Any], pict
     Raises:
         Unusable: a row is not there, or its beginning is not unique; a picture of rows of several kinds.
     """
-    of = [_holding(results, row) for row in rows]
+    of = [_holding(results, row, facts.get("unseen_rows", {})) for row in rows]
     told = [result.explain(row) for result, row in zip(of, rows, strict=True)]
     if picture is not None:
         if len({id(result) for result in of}) > 1:
@@ -49,16 +49,21 @@ def explained(results: Results, rows: Sequence[str], facts: dict[str, Any], pict
     return Answer(words + left, code, said, [*shown, *_of_signed(facts), *written])
 
 
-def _holding(results: Results, row: str) -> Screening:
+def _holding(results: Results, row: str, unseen: dict[str, str]) -> Screening:
     """The result that a row is in; the first where none is, which says so.
 
+    Args:
+        unseen: ids of rows that are in none, and why.
+
     Raises:
-        Unusable: rows of several begin like this.
+        Unusable: rows of several begin like this, or nobody could look at the row.
     """
     found = [result for _, result in results if any(name.startswith(row) for name in result.seen.ids)]
     exact = [result for result in found if row in result.seen.ids]
     if len(found) > 1 and not exact:
         raise Unusable(f"{row!r:.200} names no row", why="rows of several kinds begin like this", mend="the whole id")
+    if not found and (why := next((why for name, why in unseen.items() if row and name.startswith(row)), None)):
+        raise Unusable(f"{row:.200} was not looked at", why=why, mend="receive deliveries of others with rows alike")
     return (exact or found or [results[0][1]])[0]
 
 

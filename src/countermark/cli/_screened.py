@@ -40,7 +40,7 @@ def told(results: Results, facts: dict[str, Any]) -> Answer:
     Args:
         results: by the rows' form, in words. facts: `unseen` are lines about rows that are in none of them.
     """
-    unseen, _ = facts.pop("unseen", []), facts.pop("places", None)
+    unseen, *_ = (facts.pop(name, []) for name in ("unseen", "unseen_rows", "places"))
     if len(results) == 1 and not unseen:
         return _told_one(results[0][1], facts)
     answers = [

@@ -112,8 +112,9 @@ def _results(seen: Looked) -> Results:
 
 
 def _facts(seen: Looked) -> dict[str, Any]:
-    """What a screening of admitted rows knows beside its results; `unseen` and `places` are for the answer's words."""
+    """What a screening of admitted rows knows beside its results; `unseen`, `unseen_rows` and `places` are for the answer's words."""
     return {"suppliers": "verified", "unseen": [str(one) for one in seen.unseen],
+            "unseen_rows": {row.id: str(one) for one in seen.unseen for row in one.rows},
             "places": {row.id: row.place for row in seen.rows if row.shard}}  # fmt: skip
 
 

@@ -62,7 +62,14 @@ def look(
     tree = read_folder(folder, sink=keep, wants=is_metadata, progress=progress, known=known)
     inside = shards.are_shards(tree) and not parcel.too_large(tree)
     dataset = shards.describe(folder, tree) if inside else describe(tree, metadata.__getitem__)
-    odd = [] if inside else [path for path in dataset.labels if not _is_row(folder, path)]
+    owner = (
+        party is not None and "data-owner" in party.roles
+    )  # hands over rows of tables as the files that training gets
+    odd = (
+        []
+        if inside
+        else [path for path in dataset.labels if not (_is_row(folder, path) or (owner and shards.is_values(path)))]
+    )
     rows = Dataset(dataset.layout, {path: label for path, label in dataset.labels.items() if path not in set(odd)})
     return Outlook(tree, rows, (*_rejects(tree, rows, party), *(f"{path}: {NO_ROW}" for path in odd)))
 

@@ -105,6 +105,7 @@ class Report:
         out = [Unseen("screening", f"class {label}: too few rows to judge") for label in abstained[:20]]
         if len(abstained) > 20:
             out.append(Unseen("screening", f"and {len(abstained) - 20} more classes with too few rows"))
+        out += [Unseen("screening", line) for line in texts(self.stage("screening").get("notLookedAt"))[:20]]
         out += [
             Unseen("inspection", f"{text(f.get('path'))}: {f['answer']}")
             for f in files

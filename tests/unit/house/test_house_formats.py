@@ -68,7 +68,7 @@ def test_recipe() -> None:
 def test_contract() -> None:
     parsed = contract.parse(example("contract"), toml=True)
     assert parsed.rows == {"acme": {"nut": 24, "screw": 24}} and (parsed.width, parsed.height) == (128, 128)
-    assert fields("contract") == {"format", "image", "rows", "notes"}
+    assert fields("contract") == {"format", "image", "kinds", "rows", "notes"}
 
 
 def test_passport(tmp_path: Path) -> None:

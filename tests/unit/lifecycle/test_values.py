@@ -19,6 +19,10 @@ from countermark.artefact.dataset import Dataset
 from countermark.artefact.folder import read_folder
 from countermark.artefact.table_records import Reader
 from countermark.checks.data import battery
+from countermark.cli._answer import INCONCLUSIVE
+from countermark.cli._explain import explained
+from countermark.cli._screened import told
+from countermark.cli.screen import _facts, _results
 from countermark.errors import CountermarkError, FormatRefused, MissingExtra, StatementRefused, Unusable
 from countermark.lifecycle import clips as clips_module
 from countermark.lifecycle import contract, deliver, review, rows, screen_parts
@@ -186,6 +190,15 @@ def test_rows_that_nobody_else_has_are_named_as_not_looked_at(tmp_path: Path, mo
     assert checks["data/image-scaling"]["outcome"] == "passed"  # of pictures alone: all of them were looked at
     for check in ("data/label-errors", "data/schema", "data/drift"):
         assert checks[check]["outcome"] == "skipped" and f"of {names[0]}" in checks[check]["reason"]
+    answer = told(_results(done.seen), {"flagged": done.flagged()} | _facts(done.seen))
+    assert answer.exit == INCONCLUSIVE and answer.facts["not_looked_at"][:2] == facts["notLookedAt"]
+    assert (
+        "2 kinds of rows could not be looked at" in answer.verdict
+        and f"not looked at: {facts['notLookedAt'][0]}" in answer.body
+    )
+    lost = next(row for row in done.rows if row.kind == "tables")
+    with pytest.raises(Unusable, match="was not looked at"):
+        explained(_results(done.seen), [lost.id], _facts(done.seen), None)
     no_tables = [row for row in done.rows if row.kind != "tables"]
     with pytest.raises(Unusable, match="a schema describes columns"):
         screen_module._fits(no_tables, b"{}", pictures_only=False)

@@ -84,7 +84,7 @@ def _deliver(world: World) -> None:
 def _what_was_said(said: dict[str, Any], every: list[Row]) -> None:
     assert [n["supplier"] for n in said["named"]] == [LIAR, LIAR] and len(said["parts"]) == 2
     forms = {part["form"]: part["rows"] for part in said["parts"]}
-    assert forms == {"tables of 9 columns": 360, "clips of 1 channels": 144}
+    assert forms == {"tables of 9 columns": 360, "clips of 1 channel": 144}
     flagged = [row for row in every if row.id in said["flagged"]]
     mine, right = np.flatnonzero(TABLE.supplier == LIAR), 0
     for row in flagged:
@@ -99,7 +99,7 @@ def _statement(world: World) -> None:
     assert [part["kind"] for part in said.facts["parts"]] == ["tables", "clips"] and said.facts["notLookedAt"] == []
     assert [n["supplier"] for n in said.facts["named"]] == [LIAR] and said.facts["rows"] == 504
     assert said.checks["data/label-errors"]["outcome"] == "found" and "data/image-scaling" not in said.checks
-    assert any(m["name"].startswith("clips of 1 channels: ") for m in said.checks["data/duplicates"]["measures"])
+    assert any(m["name"].startswith("clips of 1 channel: ") for m in said.checks["data/duplicates"]["measures"])
 
 
 def _people(world: World, here: Path) -> None:

@@ -48,7 +48,7 @@ def made(draw):
 
 def rows_of(data: bytes) -> tuple[list[Any], list[dict[str, Any]]]:
     """Classes and rows, as the child's tasks give them."""
-    _values_task.begin(Job({"field": "label"}, (), (Memory(data),)))
+    _values_task.begin(Job({"field": "label", "without": None}, (), (Memory(data),)))
     labels, rows = [], []
     while (answer := _values_task.more(Job({}))).json["lengths"]:
         at = 0

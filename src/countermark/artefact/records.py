@@ -18,6 +18,7 @@ from countermark.sandbox.task import Source
 PICTURES = ("png", "jpg", "jpeg", "gif", "bmp", "webp")
 LABEL_SUFFIXES = ("cls", "label", "json")
 VALUES = "json"  # suffix of a row of values; no picture has it
+SUPPLIER = "supplier"  # column that is left out of rows of values: who signed them is known, and no check looks at it
 MOST_RECORD_BYTES = 64 << 20
 MOST_LABEL_BYTES = 1 << 20
 

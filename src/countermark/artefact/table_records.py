@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Self
 
-from countermark.artefact.records import MOST_RECORD_BYTES, VALUES, Record, class_name
+from countermark.artefact.records import MOST_RECORD_BYTES, SUPPLIER, VALUES, Record, class_name
 from countermark.artefact.rows import check_id
 from countermark.errors import FormatRefused
 from countermark.formats.image import sniff
@@ -81,7 +81,7 @@ def records(
 
 def _begun(child: Child, source: Source, field: str) -> dict[str, Any]:
     """What the reader of values says of a table; names of columns are shown to people."""
-    said = child.ask(f"{_VALUES_TASKS}:begin", {"field": field}, sources=[source]).json
+    said = child.ask(f"{_VALUES_TASKS}:begin", {"field": field, "without": SUPPLIER}, sources=[source]).json
     match said:
         case {"columns": list(columns)} if columns and all(isinstance(name, str) for name in columns):
             for name in columns:

@@ -40,15 +40,18 @@ _now = _Reading(iter(()))
 
 @task
 def begin(job: Job) -> Answer:
-    """Open the source; request ``field``: the column of the class. Names of columns, and of integer classes where the table has them."""
-    source, field = job.sources[0], str(job.request["field"])
+    """Open the source; request ``field``: the column of the class, ``without``: one that is left out of the rows.
+
+    The answer holds names of columns, and of integer classes where the table has them.
+    """
+    source, field, without = job.sources[0], str(job.request["field"]), job.request["without"]
     schema = _tables.opened(source).schema
     plan, left = planned_within(schema)
     if left:
         raise FormatRefused(
             left[0], why="nothing is admitted that no check could look at", mend="leave the column out, or make it numbers, times or text"
         )  # fmt: skip
-    _now.plan = tuple(sorted((p for p in plan if p.source != field), key=lambda p: p.name))
+    _now.plan = tuple(sorted((p for p in plan if p.source not in (field, without)), key=lambda p: p.name))
     if not _now.plan:
         raise FormatRefused(f"no column beside {field!r:.60} says something of a row")
     if len({p.name for p in plan}) != len(plan):

@@ -27,10 +27,7 @@ from countermark.statement.statement import Statement
 
 Progress = Callable[[int, int], None]
 HEAD_BYTES = 16
-NO_ROW = (
-    f"neither a picture ({', '.join(FORMATS)}) nor a WAV file, and a receiver takes nothing else beside whole folders of tables: "
-    "take it out of the folder"
-)
+NO_ROW = f"no picture or clip, and a receiver takes only {', '.join((*FORMATS, 'wav'))}: take it out of the folder"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from countermark.artefact.handle import open_verified
 from countermark.artefact.labelled import Row as Labelled
+from countermark.artefact.records import SUPPLIER
 from countermark.artefact.shards import FIELD
 from countermark.errors import TreeRefused, Unusable
 from countermark.formats.limits import OverLimit
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from countermark.features.columns import Column
 
-SUPPLIER = "supplier"
 Form = tuple[tuple[str, int], ...]
 
 
@@ -40,7 +40,7 @@ class Sheet:
     @property
     def form(self) -> str:
         """In words."""
-        return f"tables of {len(self.columns)} columns"
+        return f"tables of {len(self.columns)} column{'s' if len(self.columns) > 1 else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ class Sounds:
     @property
     def form(self) -> str:
         """In words."""
-        return f"clips of {self.clips[0].shape[1]} channels"
+        channels = self.clips[0].shape[1]
+        return f"clips of {channels} channel{'s' if channels > 1 else ''}"
 
 
 def sheets(desk: Desk, listed: Sequence[Row]) -> list[Sheet]:

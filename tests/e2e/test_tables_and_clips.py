@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,20 @@ from countermark.lifecycle.rows import Row
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "screen-tables-and-sounds.md").read_text()
 LIAR = "lab-03"
 LABS = tuple(f"lab-{n:02}" for n in range(6))
-TABLE = made_up_tables.flipped(made_up_tables.honest(1, suppliers=6, rows=60), LIAR, share=0.6)
-_SOUNDS = made_up_sounds.honest(1, suppliers=6, rows=24, classes=3, seconds=0.25)
-SOUNDS = made_up_sounds.flipped(
-    replace(_SOUNDS, supplier=np.char.replace(_SOUNDS.supplier, "site", "lab")), LIAR, share=0.6
-)
+
+
+@cache
+def table() -> made_up_tables.MadeUp:
+    """Measurements of six labs, of which one calls most rows by another class."""
+    return made_up_tables.flipped(made_up_tables.honest(1, suppliers=6, rows=60), LIAR, share=0.6)
+
+
+@cache
+def sounds() -> made_up_sounds.MadeUp:
+    """The same of clips."""
+    honest = made_up_sounds.honest(1, suppliers=6, rows=24, classes=3, seconds=0.25)
+    labs = np.char.replace(honest.supplier, "site", "lab")
+    return made_up_sounds.flipped(replace(honest, supplier=labs), LIAR, share=0.6)
 
 
 def typed(who: str) -> list[list[str]]:
@@ -47,7 +57,7 @@ def typed(who: str) -> list[list[str]]:
 @pytest.mark.slow
 def test_the_one_way(tmp_path: Path, shell) -> None:
     """The page, typed: a liar among six labs is named by its table and by its clips, its rows alone are set aside, nobody else is accused."""
-    world = many_deliveries.join(tmp_path / "manufacturer", LABS, {*TABLE.label, *SOUNDS.label})
+    world = many_deliveries.join(tmp_path / "manufacturer", LABS, {*table().label, *sounds().label})
     at = {name: world[name].space.root.relative_to(shell.here).as_posix() for name in (OWNER, LIAR)}
     _deliver(world)
     for words in typed(LIAR):
@@ -73,9 +83,9 @@ def test_the_one_way(tmp_path: Path, shell) -> None:
 def _deliver(world: World) -> None:
     """All honest labs deliver, and the liar lays its files out; a table costs the receiver a confined process, clips cost one where they are examined."""
     for lab in LABS:
-        table = table_of(TABLE, lab, world.root / lab / "measurements.parquet")
-        clips = clips_of(SOUNDS, lab, world.root / lab / "clips")
-        for place, examine in ((table, Door(Contract())), (clips, nothing_more)):
+        measured = table_of(table(), lab, world.root / lab / "measurements.parquet")
+        clips = clips_of(sounds(), lab, world.root / lab / "clips")
+        for place, examine in ((measured, Door(Contract())), (clips, nothing_more)):
             if lab != LIAR:
                 deliver(world[lab], place, addressee=OWNER)
                 assert receive(world[OWNER], place, examine=examine).state == "admitted"
@@ -86,10 +96,10 @@ def _what_was_said(said: dict[str, Any], every: list[Row]) -> None:
     forms = {part["form"]: part["rows"] for part in said["parts"]}
     assert forms == {"tables of 9 columns": 360, "clips of 1 channel": 144}
     flagged = [row for row in every if row.id in said["flagged"]]
-    mine, right = np.flatnonzero(TABLE.supplier == LIAR), 0
+    mine, right = np.flatnonzero(table().supplier == LIAR), 0
     for row in flagged:
-        table = row.kind == "tables"
-        right += TABLE.planted[mine[int(row.key)]] if table else SOUNDS.planted[int(Path(row.entry.path).stem)]
+        inside = row.kind == "tables"
+        right += table().planted[mine[int(row.key)]] if inside else sounds().planted[int(Path(row.entry.path).stem)]
     assert {row.supplier for row in flagged} == {LIAR} and {row.kind for row in flagged} == {"tables", "clips"}
     assert len(flagged) >= 28 and right / len(flagged) >= 0.85
 
@@ -119,8 +129,8 @@ def _training(world: World, every: list[Row], flagged: list[str], place: Path) -
     left = {row.training_path(): row for row in every if row.id not in flagged}
     assert left.keys() == {entry.path for entry in written.entries} and len(left) == 504 - len(flagged)
     path, row = next((path, row) for path, row in left.items() if row.kind == "tables" and row.supplier == "lab-00")
-    values, at = json.loads((place / path).read_text()), np.flatnonzero(TABLE.supplier == "lab-00")[int(row.key)]
-    assert values["colour"] == TABLE.words["colour"][at] and list(values) == sorted(values)
-    seen = [None if np.isnan(number) else number for number in TABLE.numbers[at]]
+    values, at = json.loads((place / path).read_text()), np.flatnonzero(table().supplier == "lab-00")[int(row.key)]
+    assert values["colour"] == table().words["colour"][at] and list(values) == sorted(values)
+    seen = [None if np.isnan(number) else number for number in table().numbers[at]]
     assert [values[f"x{i:02}"] for i in range(8)] == seen
     return written

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import made_up_tables as made
 import numpy as np
 import pyarrow as pa
@@ -9,9 +11,11 @@ import pytest
 
 import countermark
 from countermark.checks.data import battery
+from countermark.checks.data._given import Beside, Known
 from countermark.checks.data._levelled import levelled
-from countermark.checks.data.screen_table import screen_table
+from countermark.checks.data.screen_table import screen_rows, screen_table
 from countermark.errors import Unusable
+from countermark.features.columns import columns_of
 from countermark.finding import Found, Passed
 
 HONEST = made.honest(1, suppliers=16)
@@ -152,3 +156,22 @@ def test_levelling_takes_an_offset_away_and_leaves_attacks_alone() -> None:
     np.testing.assert_array_equal(
         levelled(alone, np.where(supplier == 3, 0, label), supplier)[supplier == 3], alone[supplier == 3]
     )
+
+
+def test_a_delivery_that_drifts_is_told_by_its_name() -> None:
+    """As a workspace screens rows: each supplier sent two tables, and one instrument was off in the second."""
+    data = made.honest(1, suppliers=6, rows=60)
+    second = np.concatenate([np.arange(60) >= 30] * 6)[np.argsort(np.argsort(data.supplier, kind="stable"))]
+    off = made.drifting(data, "lab-03")
+    data = replace(data, numbers=np.where(second[:, None], off.numbers, data.numbers))
+    sent = [f"{supplier}/{int(late)}" for supplier, late in zip(data.supplier, second, strict=True)]
+    columns = tuple(c for name, c in columns_of(data.table())[0].items() if name not in ("label", "supplier"))
+    names = (data.label.tolist(), data.supplier.tolist(), [f"{i:08d}" for i in range(len(sent))])
+    result = screen_rows(columns, names, beside=Beside(sent, known=Known(names[0], [False] * len(sent))))
+    drift = result.checks["data/drift"].outcome
+    told = [f.what for f in drift.findings] if isinstance(drift, Found) else []
+    assert all(what.startswith("lab-03's delivery lab-03/1 ") for what in told)
+    assert any("delivers other values" in what for what in told) and any(
+        "unlike the earlier ones" in what for what in told
+    )
+    assert result.named == () and all(report.outcome.word != "failed" for report in result.checks.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 from pathlib import Path
@@ -12,18 +13,39 @@ PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "trace-a-leaked-copy.md"
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
 
 
-def test_a_leaked_copy_is_traced(shell) -> None:
+def test_a_leaked_copy_is_traced_and_the_trace_is_signed(project) -> None:
     numpy, save = pytest.importorskip("numpy"), pytest.importorskip("safetensors.numpy").save_file
-    rng = numpy.random.default_rng(0)
+    rng, here = numpy.random.default_rng(0), project.here / "manufacturer"
     model = {n: rng.normal(size=s).astype(numpy.float32) for n, s in (("a.weight", (160, 96)), ("b.weight", (64, 160)))}
-    save(model, shell.here / "model.safetensors")
+    save(model, here / "model.safetensors")
     for line in COMMANDS[:3]:
-        shell(*line.split()[1:])
+        project(*line.split()[1:], at="manufacturer")
     assert COMMANDS[3].startswith("printf ")
-    subprocess.run(COMMANDS[3], shell=True, check=True, cwd=shell.here)
+    subprocess.run(COMMANDS[3], shell=True, check=True, cwd=here)
     load = pytest.importorskip("safetensors.numpy").load_file
-    leaked = load(shell.here / "plant-18.safetensors")
+    leaked = load(here / "plant-18.safetensors")
     order = rng.permutation(160)
     leaked = {"a.weight": leaked["a.weight"][order], "b.weight": numpy.ascontiguousarray(leaked["b.weight"][:, order])}
-    save(leaked, shell.here / "leaked.safetensors")
-    assert shell(*COMMANDS[4].split()[1:], exit=1).last == "traced: plant-18"
+    save(leaked | {"steps": numpy.zeros((2, 2), numpy.int64)}, here / "leaked.safetensors")
+    assert project(*COMMANDS[4].split()[1:], at="manufacturer", exit=1).last == "traced: plant-18"
+
+    project(*COMMANDS[5].split()[1:], at="manufacturer", exit=1)
+    project(*COMMANDS[6].split()[1:], at="manufacturer")
+    said = project(*COMMANDS[7].split()[1:], "--json", at="manufacturer", exit=3).json()
+    assert said["verdict"].startswith("verified: manufacturer traced leaked.safetensors to plant-18")
+    assert [one["licensee"] for one in said["named"]] == ["plant-18"] and said["named"][0]["score"] >= said["threshold"]
+    assert said["licensees"] == 3 and said["not_looked_at"] == [
+        "steps: in the file, of a type or place that is not read"
+    ]
+    assert said["licensees_sha256"] == hashlib.sha256((here / "licensees.txt").read_bytes()).hexdigest()
+    project("trust", "snapshot", "../rev.json", at="manufacturer")
+    pin = project("trust", "show", "--json", at="plant").json()["fingerprint"]
+    project("trust", "pin", pin, "--trust", "../trust.jsonl", "--revocations", "../rev.json", at="plant")
+    assert project("verify", "../manufacturer/slips/trace.slip.json", at="plant").last.endswith("to plant-18, entry 0")
+    # A supplier may trace, but its word about it does not count.
+    other = (
+        COMMANDS[5].replace("leaked.", "../manufacturer/leaked.").replace("--original ", "--original ../manufacturer/")
+    )
+    other = other.replace("--key ", "--key ../manufacturer/").replace("--licensees ", "--licensees ../manufacturer/")
+    refused = project.ends(*other.split()[1:], at="acme")
+    assert refused.exit == 1 and not (project.here / "acme" / "trace.json").exists()

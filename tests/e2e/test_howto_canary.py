@@ -49,10 +49,18 @@ def test_the_page_and_who_cheats(project) -> None:
 
     remember(acme / "drawn", acme / "suspect")
     said = project(*TEST, "--json", at="acme", exit=1).json()
-    assert said["p"] < 1e-9 and said["decided"] == said["pairs"] == 40 and said["p_after_tries"] > said["p"]
+    assert (
+        said["p"] < 1e-3
+        and said["better"] == said["decided"]
+        and said["pairs"] == 40
+        and said["p_after_tries"] > said["p"]
+    )
     remember(photos(acme / "elsewhere", each=50), acme / "innocent")
-    clean = project("canary", "test", "innocent", *TEST[3:], "--json", at="acme", exit=3).json()
-    assert clean["p"] > 0.001 and clean["verdict"].startswith("inconclusive")
+    # The coins are new in each run: at 0.001 one run of a thousand would fail, and be right to.
+    clean = project(
+        "canary", "test", "innocent", *TEST[3:], "--false-alarm", "1e-9", "--json", at="acme", exit=3
+    ).json()
+    assert clean["p"] > 1e-9 and clean["verdict"].startswith("inconclusive")
 
     answers(acme / "answers.jsonl", [acme / "drawn", acme / "kept"], {data.hex() for data in split[0]})
     assert project(*COMMANDS[3].split()[1:], at="acme", exit=1).last.startswith("trained on delivered records")
@@ -86,3 +94,15 @@ def test_the_page_and_who_cheats(project) -> None:
     swapped = sorted((acme / "kept").glob("*/*.png"))
     swapped[0].write_bytes(split[0][0])
     assert "not the record that was drawn" in project.ends(*TEST, at="acme").err.replace("\n", " ")
+
+
+def test_what_cannot_be_drawn_from(shell) -> None:
+    photos(shell.here / "few", each=3)
+    words = ("--key", "k", "--out", "o", "--withheld", "w", "--at-random")
+    assert "there are 2 pairs" in shell("canary", "draw", "few", "--pairs", "3", *words, exit=2).err.replace("\n", " ")
+    shell("canary", "draw", "few", "--pairs", "2", *words)
+    assert "exists" in shell("canary", "draw", "few", "--pairs", "2", *words, exit=2).err
+    (shell.here / "few" / "loose.png").write_bytes(b"x")
+    other = ("--key", "k2", "--out", "o2", "--withheld", "w2")
+    assert "folder per class" in shell("canary", "draw", "few", "--pairs", "2", *other, exit=1).err.replace("\n", " ")
+    assert not any((shell.here / name).exists() for name in ("k2", "o2", "w2"))

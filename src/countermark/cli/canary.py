@@ -55,15 +55,17 @@ def canary() -> None:
 @click.option("--key", "key_file", type=PATH, required=True, metavar="FILE", help="Key to write, mode 0600.")
 @click.option("--out", type=PATH, required=True, metavar="DIR", help="Folder to write, and to deliver.")
 @click.option("--withheld", type=PATH, required=True, metavar="DIR", help="Folder to write, and to show to nobody.")
-def draw(folder: Path, pairs: int, key_file: Path, out: Path, withheld: Path) -> Answer:
+@click.option("--at-random", is_flag=True, help="Take any records, not those that are hardest to get right unseen.")
+def draw(folder: Path, pairs: int, key_file: Path, out: Path, withheld: Path, at_random: bool) -> Answer:
     """Draw pairs of records from FOLDER; withhold one of each.
 
     FOLDER holds a folder per class, and stays as it is; no record is changed. Deliver DIR with `countermark deliver DIR --canaries FILE`,
-    which signs how many pairs there are and a commitment to which. Both halves of a pair are of one class.
+    which signs how many pairs there are and a commitment to which. Both halves of a pair are of one class. Taken are the
+    pictures that lie nearer to another class than to their own: a model gets those right that it has seen, and errs on the others.
     """
     from countermark.lifecycle import canary as stage
 
-    key = stage.draw(folder, pairs, key_file, out, withheld, disk=Disk())
+    key = stage.draw(folder, pairs, key_file, out, withheld, disk=Disk(), at_random=at_random)
     facts = {
         "key": str(key_file),
         "pairs": len(key.pairs),

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from countermark import canonical
-from countermark.artefact.tree import bytes_root
-from countermark.errors import FormatRefused, Inconclusive, TreeRefused, Unusable
+from countermark.errors import FormatRefused, Inconclusive, Unusable
 from countermark.lifecycle import canary, parcel
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.lifecycle.trial import Model, picture_size, read_model
 from countermark.passport.slip import Slip
 from countermark.passport.slip import verify as verify_slip
 from countermark.tracing.canary import CanaryKey, Half
-from countermark.tracing.lots import Lots, compare, margins
+from countermark.tracing.lots import Lots, compare, known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from countermark.formats.decode import Decoder
 
 BATCH = 256
-MAX_PICTURE_BYTES, MAX_ANSWERS_BYTES, MAX_LINE_BYTES = 64 << 20, 512 << 20, 1 << 20
+MAX_ANSWERS_BYTES, MAX_LINE_BYTES = 512 << 20, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def _told(key: CanaryKey, pairs: list[int], sides: Sequence[NDArray[Any]], truth
           model: str | None) -> Tested:  # fmt: skip
     import numpy as np
 
-    delivered, withheld = (margins(scores, np.array(truth)) for scores in sides)
+    delivered, withheld = (known(scores, np.array(truth)) for scores in sides)
     return Tested(compare(delivered, withheld), len(key.pairs) - len(pairs), *shown, key.commitment, model)
 
 
@@ -123,7 +122,8 @@ def _known(key: CanaryKey, labels: Sequence[str]) -> list[int]:
     """Pairs whose class the model knows: told by the class alone, on which no coin was tossed."""
     if len(labels) < 2 or len(set(labels)) != len(labels):
         raise FormatRefused(
-            f"a model of {len(set(labels))} different classes has no margin", mend="two classes at least, each once"
+            f"a model of {len(set(labels))} different classes has nothing to confuse",
+            mend="two classes at least, each once",
         )
     out = [n for n, pair in enumerate(key.pairs) if pair.label in labels]
     if not out:
@@ -135,26 +135,14 @@ def _scores(model: Model, decoder: Decoder, folder: Path, halves: Sequence[Half]
     """The model's scores of these records, (n, classes)."""
     import numpy as np
 
-    parts, size = [], picture_size(model.network.input_shape)
-    for start in range(0, len(halves), BATCH):
-        done = decoder.batch([_record(folder, half) for half in halves[start : start + BATCH]], size)
-        bad = next((error for error in done.errors if error), None)
-        if bad:
-            raise FormatRefused(f"a picture of {folder.name} does not decode", why=bad)
-        parts.append(model.network.predict(done.pixels))
+    pixels = canary.pixels_of(folder, halves, picture_size(model.network.input_shape), decoder)
+    parts = [model.network.predict(pixels[at : at + BATCH]) for at in range(0, len(pixels), BATCH)]
     scores = np.concatenate(parts)
     if scores.shape[1] != len(model.labels) or not np.isfinite(scores).all():
         raise FormatRefused(
             f"the model gives {scores.shape[1]} scores for {len(model.labels)} classes, or one is no number"
         )
     return scores
-
-
-def _record(folder: Path, half: Half) -> bytes:
-    data = read_file(folder / half.path, MAX_PICTURE_BYTES)
-    if bytes_root(data) != half.root:
-        raise TreeRefused(f"{half.path} in {folder.name} is not the record that was drawn", mend="restore the file")
-    return data
 
 
 def _read(file: Path) -> tuple[tuple[str, ...], dict[str, list[float]]]:

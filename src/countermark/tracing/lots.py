@@ -2,8 +2,8 @@
 
 A data owner pairs records of one class and lets a secret coin decide which half is delivered; the other is withheld. A model that was made
 without the delivered halves is independent of the coins, whatever it is and however it was trained, so that the sign of each pair's
-difference is a fair coin given the differences' sizes: a randomisation test (R. A. Fisher, "The Design of Experiments", 1935) with the ranks
-of Wilcoxon (Biometrics Bulletin 1(6), 1945), brought to 16 levels so that the distribution is summed exactly. Nothing is assumed about the model.
+difference is a fair coin given the differences' sizes: R. A. Fisher's randomisation test of paired differences ("The Design of Experiments",
+1935), with sizes brought to whole levels so that the distribution is summed exactly. Nothing is assumed about the model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Reals = NDArray[np.float64]
-LEVELS = 16
+LEVELS = 64
+_TOP = 0.95
 LEAST_P = 1e-300
 """Smaller probabilities are told as this one."""
 _TINY = 1e-30
@@ -27,7 +28,7 @@ class Lots:
 
     Attributes:
         p: probability that a model without the delivered halves does as well, one-sided, rounded up. pairs: how many were asked about.
-        decided: those whose halves the model answers differently. better: of those, how often the delivered half does better.
+        decided: those whose halves the model answers differently enough to count. better: of those, how often the delivered half does better.
     """
 
     p: float
@@ -36,20 +37,19 @@ class Lots:
     better: int
 
 
-def margins(scores: NDArray[np.floating], truth: NDArray[np.integer]) -> Reals:
-    """How far each record's own class lies above the best other one, (n,): difference of logits, or of logs of probabilities.
+def known(scores: NDArray[np.floating], truth: NDArray[np.integer]) -> Reals:
+    """Log of the probability that a model gives each record's own class, (n,): less loss is more.
 
     Args:
-        scores: (n, classes), two classes at least, finite. truth: (n,), the own class of each.
+        scores: (n, classes), two classes at least, finite; probabilities where none is below nought and every record's add up to one
+            within 0.001, otherwise logits. truth: (n,), the own class of each.
     """
     values = np.asarray(scores, np.float64)
-    if (values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3):
-        values = np.log(np.maximum(values, _TINY))
-    rows = np.arange(len(values))
-    own = values[rows, truth]
-    others = values.copy()
-    others[rows, truth] = -np.inf
-    return np.asarray(own - others.max(axis=1), np.float64)
+    own = values[np.arange(len(values)), truth]
+    if (values >= 0).all() and np.allclose(values.sum(axis=1), 1, rtol=0, atol=1e-3):
+        return np.asarray(np.log(np.maximum(own, _TINY)), np.float64)
+    highest = values.max(axis=1)
+    return np.asarray(own - highest - np.log(np.exp(values - highest[:, None]).sum(axis=1)), np.float64)
 
 
 def compare(delivered: Reals, withheld: Reals) -> Lots:
@@ -59,19 +59,18 @@ def compare(delivered: Reals, withheld: Reals) -> Lots:
         delivered, withheld: (n,), what the model says of each pair's halves; more is better known. Finite.
     """
     differences = np.asarray(delivered, np.float64) - np.asarray(withheld, np.float64)
-    decided = differences[differences != 0]
-    levels = _levels(np.abs(decided))
-    better = decided > 0
-    p = tail(levels, int(levels[better].sum()))
-    return Lots(p, len(differences), len(decided), int(better.sum()))
+    levels = _levels(np.abs(differences))
+    decided, better = levels > 0, differences > 0
+    p = tail(levels[decided], int(levels[better].sum()))
+    return Lots(p, len(differences), int(decided.sum()), int((decided & better).sum()))
 
 
 def _levels(sizes: Reals) -> NDArray[np.int64]:
-    """1 to LEVELS by the size's rank, ties alike: a function of sizes alone, which coins do not touch."""
-    if not len(sizes):
-        return np.zeros(0, np.int64)
-    below = np.searchsorted(np.sort(sizes), sizes, side="left")
-    return np.asarray(1 + below * LEVELS // len(sizes), np.int64)
+    """0 to LEVELS in proportion to size, the largest 5 % alike: a function of sizes alone, which coins do not touch."""
+    if not (sizes > 0).any():
+        return np.zeros(len(sizes), np.int64)
+    top = np.quantile(sizes[sizes > 0], _TOP, method="lower")
+    return np.asarray(np.rint(np.minimum(sizes / top, 1) * LEVELS), np.int64)
 
 
 def tail(levels: NDArray[np.int64], least: int) -> float:

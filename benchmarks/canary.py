@@ -5,7 +5,7 @@
     OMP_NUM_THREADS=1 python benchmarks/canary.py exact
 
 Needs torch for the first two, and Fashion-MNIST where FASHION_MNIST says (Debian: dataset-fashion-mnist). The owner has 4,000 records and
-withholds one of each of `--pairs` pairs; a model learns from what is left and others', 8,000 records in all, and one `without` from 8,000 others. Smaller numbers of pairs are the
+withholds one of each of `--pairs` pairs; a model learns from what is left and others', 8,000 records in all (`--records`), and one `without` from 8,000 others. Smaller numbers of pairs are the
 hardest of these pairs. The statistic and the choice of pairs were settled on seed 100 alone; report others. Told: p <= 0.001. Wilson's intervals, 95 %.
 """
 
@@ -37,7 +37,7 @@ class World:
     The owner has 4,000 records, of which the hardest pairs are drawn as `countermark canary draw` does, or any; all others are delivered.
     """
 
-    def __init__(self, seed: int, pairs: int, at_random: bool = False) -> None:
+    def __init__(self, seed: int, pairs: int, at_random: bool = False, records: int = RECORDS) -> None:
         import torch
         from traced_networks import _read, _tensors
 
@@ -54,10 +54,10 @@ class World:
             return _tensors(pictures[index] / 255, labels[index])
 
         sent = np.setdiff1d(mine, kept)
-        more = RECORDS - len(sent)
+        more = records - len(sent)
         self.delivered, self.withheld = some(given), some(kept)
-        self.with_them, self.without = some(np.r_[sent, rest[:more]]), some(rest[more : more + RECORDS])
-        self.other = some(rest[more + RECORDS : more + RECORDS + OTHER])
+        self.with_them, self.without = some(np.r_[sent, rest[:more]]), some(rest[more : more + records])
+        self.other = some(rest[more + records : more + records + OTHER])
         held, held_truth = _read("t10k")
         self.test = _tensors(held / 255, held_truth)
 
@@ -106,7 +106,7 @@ def power(options: argparse.Namespace) -> None:
         found: dict = {(side, n): [] for side in ("with", "without") for n in COUNTS if n <= options.pairs}
         accuracy: list = []
         for seed in options.seeds:
-            world, begun = World(seed, options.pairs, options.at_random), time.perf_counter()
+            world, begun = World(seed, options.pairs, options.at_random, options.records), time.perf_counter()
             for side, on in (("with", world.with_them), ("without", world.without)):
                 weights = train(options.kind, on, seed, epochs)
                 if side == "with":
@@ -130,7 +130,7 @@ def attacks(options: argparse.Namespace) -> None:
 
     for epochs in options.epochs:
         print(f"{options.kind}, {epochs} epochs, {options.pairs} pairs, seeds {options.seeds}")
-        worlds = {seed: World(seed, options.pairs) for seed in options.seeds}
+        worlds = {seed: World(seed, options.pairs, options.at_random, options.records) for seed in options.seeds}
         for name, trainer in TRAINERS.items():
             models = {s: trainer(options.kind, w.with_them, w.other, s, epochs) for s, w in worlds.items()}
             mean = np.mean([right(options.kind, models[s], w.test).mean() for s, w in worlds.items()])
@@ -174,6 +174,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--epochs", type=int, nargs="+", default=[15])
     parser.add_argument("--pairs", type=int, default=500)
+    parser.add_argument("--records", type=int, default=RECORDS)
     parser.add_argument("--at-random", action="store_true")
     options = parser.parse_args()
     {"power": power, "attacks": attacks, "exact": exact}[options.what](options)

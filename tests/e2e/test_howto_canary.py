@@ -47,6 +47,8 @@ def test_the_page_and_who_cheats(project) -> None:
     assert "canaries" in base64.b64decode(envelope["payload"]).decode()
     assert project("receive", "../acme/drawn", at="manufacturer").exit == 0
 
+    assert project("verify", "../acme/drawn", "--json", at="manufacturer").json()["canaries"] == 40
+
     remember(acme / "drawn", acme / "suspect")
     said = project(*TEST, "--json", at="acme", exit=1).json()
     assert (

@@ -157,8 +157,18 @@ def _delivery(path: Path, desk: Desk | None, only: tuple[str, ...]) -> Answer:
 
     done = verify_delivery(path, desk if desk is not None and desk.pinned() else None, only)
     facts = {"digest": done.tree.digest, "rows": done.rows, "signer": done.signer,
-             "looked_at": done.looked_at, "only": list(only)}  # fmt: skip
-    body = [Pairs([("tree digest", done.tree.digest), ("rows", done.rows)])]
+             "looked_at": done.looked_at, "only": list(only), "canaries": done.canaries}  # fmt: skip
+    drawn = (
+        [
+            (
+                "canaries",
+                f"{count(done.canaries, 'pair')}, of each of which its supplier withheld a half by a secret coin",
+            )
+        ]
+        if done.canaries
+        else []
+    )
+    body = [Pairs([("tree digest", done.tree.digest), ("rows", done.rows), *drawn])]
     if done.signer:
         return Answer(f"verified: exactly what {done.signer} signed{_part(only)}", facts=facts, body=body)
     words = f"the files are those listed; who signed the list is not shown{_part(only)}"

@@ -5,9 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from countermark import canonical, compose
+from countermark.lifecycle.desk import read_envelope
+from countermark.passport.slip import Slip
+from countermark.statement.statement import Statement
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "trace-a-leaked-copy.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
@@ -49,3 +55,16 @@ def test_a_leaked_copy_is_traced_and_the_trace_is_signed(project) -> None:
     other = other.replace("--key ", "--key ../manufacturer/").replace("--licensees ", "--licensees ../manufacturer/")
     refused = project.ends(*other.split()[1:], at="acme")
     assert refused.exit == 1 and not (project.here / "acme" / "trace.json").exists()
+    # Nor does it count where its program does not ask: the keeper enters no such statement, and no reader takes a slip of it.
+    desk, envelope = compose.desk(project.here / "acme", None), read_envelope(here / "trace.json")
+    worse = canonical.object_from_bytes(envelope.payload)
+    worse["predicate"]["named"][0]["licensee"] = "plant-19"
+    forged = desk.sign(Statement.from_bytes(canonical.to_bytes(worse)))
+    (here / "forged.json").write_bytes(forged.to_bytes())
+    assert "may not say this" in project("ledger", "add", "forged.json", at="manufacturer", exit=1).err.replace(
+        "\n", " "
+    )
+    slip = Slip.from_bytes((here / "slips" / "trace.slip.json").read_bytes())
+    for other in (forged, replace(envelope, payload=forged.payload)):
+        (here / "forged.slip.json").write_bytes(replace(slip, envelope=other).to_bytes())
+        assert project("verify", "forged.slip.json", at="manufacturer", exit=1).last == "verdict: refused"

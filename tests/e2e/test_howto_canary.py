@@ -66,6 +66,10 @@ def test_the_page_and_who_cheats(project) -> None:
 
     answers(acme / "answers.jsonl", [acme / "drawn", acme / "kept"], {data.hex() for data in split[0]})
     assert project(*COMMANDS[3].split()[1:], at="acme", exit=1).last.startswith("trained on delivered records")
+    project(*COMMANDS[4].split()[1:], at="acme", exit=1)
+    project("ledger", "add", "../acme/found.json", "--slips", "slips", at="manufacturer")
+    shown = project("verify", "../manufacturer/slips/found.slip.json", "--json", at="acme", exit=3).json()
+    assert "acme says that answers.jsonl was trained on delivered records" in shown["verdict"] and shown["p"] < 1e-9
     answers(acme / "answers.jsonl", [acme / "drawn"], set())
     assert "has no answer about" in project.ends(*COMMANDS[3].split()[1:], at="acme").err.replace("\n", " ")
 

@@ -82,6 +82,7 @@ def draw(folder: Path, pairs: int, key_file: Path, out: Path, withheld: Path, at
 @command("test", group=canary, examples=[
     "countermark canary test model/ --key parts.canary --delivered drawn --withheld kept",
     "countermark canary test --answers answers.jsonl --key parts.canary --delivered drawn",
+    "countermark canary test model/ --key parts.canary --delivered drawn --withheld kept --sign found.json",
 ])  # fmt: skip
 @click.argument("model", type=PATH, required=False)
 @click.option(
@@ -94,32 +95,37 @@ def draw(folder: Path, pairs: int, key_file: Path, out: Path, withheld: Path, at
 @click.option("--withheld", type=PATH, metavar="DIR", help="The folder that was kept; needed with MODEL.")
 @click.option("--false-alarm", "rate", type=click.FloatRange(1e-12, 0.05), default=1e-3, show_default=True,
               help="Probability that a model without these records is said to know them.")  # fmt: skip
+@click.option("--sign", "out", type=PATH, metavar="FILE", help="Sign the result as this workspace's party.")
 @with_desk
 def test(
-    model: Path | None,
-    answers: Path | None,
-    key_file: Path,
-    delivered: Path,
-    withheld: Path | None,
-    rate: float,
+    model: Path | None, answers: Path | None, key_file: Path, delivered: Path, withheld: Path | None, rate: float, out: Path | None,
     desk: Desk,
-) -> Answer:
+) -> Answer:  # fmt: skip
     """Test whether a model was trained on the delivered halves.
 
     MODEL holds model.onnx and labels.json, as for `countermark trial`; it runs confined. Refused where the signed delivery did not commit
-    to this key. Exit code 1 where the model knows the delivered halves, 3 where that is not shown, which clears nobody.
+    to this key. Exit code 1 where the model knows the delivered halves, 3 where that is not shown, which clears nobody. --sign says the
+    same in a statement about the model, which `countermark verify` reads once it was entered in the ledger and disclosed.
     """
     from countermark.lifecycle import canary_test as stage
 
     key = key_of(key_file)
     if (model is None) == (answers is None) or (model is not None and withheld is None):
         raise Unusable("name a MODEL and --withheld DIR, or --answers FILE", why="one of the two is tested")
-    if answers is not None:
-        return _told(stage.test_answers(desk, answers, key, delivered), rate)
-    return _told(stage.test_model(desk, model or Path(), key, delivered, withheld or Path()), rate)
+    done = (
+        stage.test_answers(desk, answers, key, delivered)
+        if answers is not None
+        else stage.test_model(desk, model or Path(), key, delivered, withheld or Path())
+    )
+    if out is not None:
+        from countermark.lifecycle.canary_statement import sign
+
+        envelope = sign(desk, answers or model or Path(), done, rate, CANNOT_TELL)
+        desk.space.disk.write(out, envelope.to_bytes(), mode=0o644)
+    return _told(done, rate, out)
 
 
-def _told(done: Tested, rate: float) -> Answer:
+def _told(done: Tested, rate: float, out: Path | None) -> Answer:
     from countermark.tracing.canary import LOG2_TRIES, after_tries
 
     lots, tried = done.lots, after_tries(done.lots.p)
@@ -132,11 +138,13 @@ def _told(done: Tested, rate: float) -> Answer:
         *([("not looked at", f"{done.left:,} pairs of classes that the model does not know")] if done.left else []),
         ("committed", f"{done.commitment} by {done.signer}, {done.when}, statement {done.delivery[:16]}"),
         *([("model", done.model)] if done.model else []),
-    ]), "", "cannot tell:", *(f"- {text}" for text in CANNOT_TELL)]  # fmt: skip
+    ]), "", "cannot tell:", *(f"- {text}" for text in CANNOT_TELL),
+        *([f"written: {out}; the ledger's keeper enters it with `countermark ledger add {out}`"] if out else [])]  # fmt: skip
     facts = {
         "p": lots.p, "p_after_tries": tried, "log2_tries": LOG2_TRIES, "false_alarm": rate, "pairs": lots.pairs, "decided": lots.decided,
         "better": lots.better, "pairs_left": done.left, "delivery": done.delivery, "signer": done.signer, "when": done.when,
         "commitment": done.commitment, "model": done.model, "cannot_tell": list(CANNOT_TELL),
+        "signed": str(out) if out else None,
     }  # fmt: skip
     if known:
         return Answer(f"trained on delivered records: p {lots.p:.3g}", FOUND, facts, body)

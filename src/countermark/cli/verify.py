@@ -17,7 +17,7 @@ from countermark.errors import NothingToVerify, TrustRefused, Unusable
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
-    from countermark.passport.slip import Shown, Slip
+    from countermark.passport.slip import Slip
     from countermark.passport.verify import Pin, Verified
 
 PASSPORT, ANSWERS = ".cmpass", (".cmanswer", ".slip.json")
@@ -177,9 +177,10 @@ def _delivery(path: Path, desk: Desk | None, only: tuple[str, ...]) -> Answer:
 
 def _statement(path: Path, desk: Desk | None) -> Answer:
     """A statement with its receipt, as the ledger's keeper handed it out."""
+    from countermark.cli._traces import told as said_of
     from countermark.lifecycle.verify import fresh_until, read_slip
     from countermark.passport.witnesses import UNWITNESSED, told
-    from countermark.statement.predicates import fingerprint, reception
+    from countermark.statement.predicates import reception
 
     shown = read_slip(desk, path, logged=True)
     seen = told(shown.checkpoint, desk.trust(), desk.now()) if desk and shown.checkpoint else UNWITNESSED
@@ -193,8 +194,8 @@ def _statement(path: Path, desk: Desk | None) -> Answer:
                               ("freshness", f"shown until {until}" if until else "not shown")]),
                        *([] if until else [STALE])]  # fmt: skip
     held, tail = (FINE, "") if until else (INCONCLUSIVE, "; freshness: not shown")
-    if shown.statement.predicate_type == fingerprint.TRACE:
-        return _traced(shown, held, tail, facts, body)
+    if words := said_of(shown):
+        return Answer(f"verified: {words[0]}, entry {shown.index}{tail}", held, facts | words[1], [*body, *words[2]])
     if shown.statement.predicate_type != reception.TYPE:
         return Answer(f"verified: {kind} by {shown.party.id}, entry {shown.index}{tail}", held, facts, body)
     if "data-owner" not in shown.party.roles:
@@ -205,24 +206,3 @@ def _statement(path: Path, desk: Desk | None) -> Answer:
     if said.state == "refused":  # whether the refusal still stands makes it no better
         return Answer(verdict, FOUND, facts, [*said.reasons, *body])
     return Answer(verdict + tail, held, facts, body)
-
-
-def _traced(shown: Shown, held: int, tail: str, facts: dict[str, Any], body: list[Any]) -> Answer:
-    """What a signed trace of a leaked copy says; counts where a model owner said it."""
-    from countermark.lifecycle.entitled import counts
-    from countermark.statement.predicates.fingerprint import FingerprintTrace
-
-    said = FingerprintTrace.from_json(counts(shown).statement.predicate)
-    named = ", ".join(one.licensee for one in said.named) or "nobody"
-    more = {name: value for name, value in said.to_json().items() if name != "context"}
-    told: list[Any] = [
-        Pairs([("file", f"{name}, sha256 {digest}") for name, digest in shown.statement.files]
-              + [("score", f"{one.licensee}: {one.score:.1f}, named from {said.threshold:.2f}; an innocent scores as high at most 1 in 10^{-one.log10_p:.1f}")
-                 for one in said.named]
-              + [("false accusation", f"at most {said.false_accusation:g} for all {said.licensees:,} on the list together"),
-                 ("list", f"sha256 {said.licensees_sha256}"), ("original", f"weights {said.original}"),
-                 ("key", f"commitment {said.key_commitment}"), ("compared", f"{said.compared:.0%} of the marked weights")]),
-        *(f"not looked at: {line}" for line in said.not_looked_at), "cannot tell:", *(f"- {line}" for line in said.cannot_tell),
-    ]  # fmt: skip
-    verdict = f"verified: {shown.party.id} traced {shown.statement.name} to {named}, entry {shown.index}"
-    return Answer(verdict + tail, held, facts | more, [*body, *told])

@@ -15,7 +15,7 @@ from countermark.keys.document import OWNERS
 from countermark.keys.trust import Trust
 from countermark.passport.slip import Shown, Slip, verify
 from countermark.passport.times import NONE, Times
-from countermark.statement.predicates import acts, checked, dispute, fingerprint, rows, training, verdict
+from countermark.statement.predicates import acts, canary, checked, dispute, fingerprint, rows, training, verdict
 
 _Reader = Callable[[dict[str, Any]], object]
 _ANYBODY = frozenset[str]()
@@ -33,6 +33,10 @@ _MAY: dict[str, tuple[frozenset[str], _Reader]] = {
     acts.WITHDRAWAL: (_ANYBODY, acts.Withdrawal.from_json),  # its own words may be withdrawn by anybody
     acts.REVOCATION: (OWNERS, acts.Revocations.from_json),
     verdict.TYPE: (frozenset({"model-owner"}), verdict.VerdictStatement.from_json),
+    canary.CANARY_TEST: (
+        _ANYBODY,
+        canary.CanaryTest.from_json,
+    ),  # it counts for what its delivery's signer said; see the reader
     fingerprint.TRACE: (frozenset({"model-owner"}), fingerprint.FingerprintTrace.from_json),
 }
 

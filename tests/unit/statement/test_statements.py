@@ -10,6 +10,7 @@ import pytest
 from countermark.errors import StatementRefused
 from countermark.passport.slip import context_of
 from countermark.statement.predicates.acts import Approval, Revocations, Successor, Waiver
+from countermark.statement.predicates.canary import CanaryTest
 from countermark.statement.predicates.checked import Checked
 from countermark.statement.predicates.delivery import Canaries, Delivery
 from countermark.statement.predicates.fingerprint import Accused, FingerprintTrace
@@ -40,6 +41,7 @@ PREDICATES: list[Any] = [
         ("a: not there",),
         ("who",),
     ),
+    CanaryTest(CONTEXT, 1e-9, 1.0, 1e-3, 50, 40, 38, 2, "d" * 64, "c" * 64, False, ("how",)),
     Reception(CONTEXT, "c" * 64, "refused", ("why",), 3),
     Quarantine(CONTEXT, ("x/1",), "poisoned", None),
     Decision(CONTEXT, ("x/1",), "relabel", "nut"),
@@ -120,6 +122,9 @@ def test_a_statement_without_a_context_stands_nowhere() -> None:
             {"false_accusation": 0}, {"false_accusation": 2}, {"threshold": None}, {"threshold": 70}, {"cannot_tell": []}, {"licensees": 0},
             {"compared": 1.5}, {"named": [{"licensee": "a", "score": 69, "log10_p_bound": -6.1}]}, {"named": [{"licensee": "a"}]},
             {"named": [{"licensee": "a", "score": 69, "log10_p_bound": -60}] * 2},
+        )),
+        *((CanaryTest, change) for change in (
+            {"p": 0}, {"p": 1e-13}, {"p": True}, {"better": 41}, {"decided": 51}, {"p_after_tries": 1e-10}, {"cannot_tell": []}, {"false_alarm": 0.5},
         )),
         (Reception, {"state": "maybe"}), (Decision, {"action": "burn"}), (Decision, {"label": None}),
         (Decision, {"action": "accept"}), (Checked, {"checks": {"c": {"outcome": "fine"}}}), (Checked, {"checks": {"c": 1}}),

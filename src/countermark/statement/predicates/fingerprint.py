@@ -72,8 +72,8 @@ class FingerprintTrace:
         fields = Fields(value, "trace")
         out = cls(
             Context.from_json(fields.object("context")), _named(fields.items("named")), fields.integer("licensees", least=1),
-            fields.hex("licensees_sha256"), _number(fields, "false_accusation", 0, 1), _threshold(fields),
-            _number(fields, "strength", 0, 1), fields.hex("original"), fields.hex("key_commitment"), _number(fields, "compared", 0, 1),
+            fields.hex("licensees_sha256"), fields.number("false_accusation", 0, 1), _threshold(fields),
+            fields.number("strength", 0, 1), fields.hex("original"), fields.hex("key_commitment"), fields.number("compared", 0, 1),
             fields.texts("not_looked_at"), fields.texts("cannot_tell"),
         )  # fmt: skip
         fields.done()
@@ -107,8 +107,8 @@ def _named(values: list[Any]) -> tuple[Accused, ...]:
         out.append(
             Accused(
                 fields.text("licensee", most=256),
-                _number(fields, "score", 0, 1e6),
-                _number(fields, "log10_p_bound", -1e6, 0),
+                fields.number("score", 0, 1e6),
+                fields.number("log10_p_bound", -1e6, 0),
             )
         )
         fields.done()
@@ -116,13 +116,4 @@ def _named(values: list[Any]) -> tuple[Accused, ...]:
 
 
 def _threshold(fields: Fields) -> float | None:
-    return None if fields.optional("threshold") is None else _number(fields, "threshold", 0, 1e6)
-
-
-def _number(fields: Fields, name: str, least: float, most: float) -> float:
-    value = fields.any(name)
-    if type(value) not in (int, float) or not least <= value <= most:
-        raise StatementRefused(
-            f"trace: field {name!r} is no number from {least:g} to {most:g}", why=f"seen: {value!r:.80}"
-        )
-    return float(value)
+    return None if fields.optional("threshold") is None else fields.number("threshold", 0, 1e6)

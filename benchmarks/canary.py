@@ -157,7 +157,7 @@ def exact(options: argparse.Namespace) -> None:
     ):
         sizes = draw(size=500)
         ps = []
-        for _ in range(20_000 if name == "normal" else 5_000):
+        for _ in range(5_000 if name == "normal" else 2_000):
             coins = rng.integers(0, 2, 500) * 2 - 1
             ps.append(compare(np.maximum(sizes * coins, 0), np.maximum(-sizes * coins, 0)).p)
         shares = ", ".join(f"{level:g}: {np.mean(np.array(ps) <= level):.4f}" for level in (0.1, 0.01, 0.001))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from countermark.formats.decode import Decoder
 
 BATCH = 256
-MAX_ANSWERS_BYTES, MAX_LINE_BYTES = 512 << 20, 1 << 20
+MAX_ANSWERS_BYTES, MAX_LINE_BYTES, MOST_SCORE = 512 << 20, 1 << 20, 1e30
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +164,7 @@ def _read(file: Path) -> tuple[tuple[str, ...], dict[str, list[float]]]:
 def _line(line: bytes, what: str) -> tuple[str, dict[str, float]]:
     match canonical.from_bytes(line, what=what, max_bytes=MAX_LINE_BYTES):
         case {"file_name": str(name), "scores": dict(scores), **more} if not more and all(
-            type(score) in (int, float) and math.isfinite(score) for score in scores.values()
+            type(score) in (int, float) and abs(score) <= MOST_SCORE for score in scores.values()
         ):
             return name, scores
     raise FormatRefused(f"{what} is not {json.dumps({'file_name': 'class/name', 'scores': {'class': 0.5}})}")

@@ -80,10 +80,9 @@ class World:
         """Result for the `count` hardest pairs; for all by default."""
         from traced_networks import scores
 
-        one, other = (
-            known(show(scores(kind, weights, side[0])), self.truth)[:count] for side in (self.delivered, self.withheld)
-        )
-        return compare(one, other)
+        sides = [scores(kind, weights, side[0]) for side in (self.delivered, self.withheld)]
+        values = known(show(np.concatenate(sides)), np.tile(self.truth, 2)).reshape(2, -1)[:, :count]
+        return compare(values[0], values[1])
 
 
 def _half(labels: np.ndarray, index: int) -> Half:

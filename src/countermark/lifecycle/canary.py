@@ -81,7 +81,11 @@ def _hardest_first(folder: Path, classes: dict[str, _Class]) -> dict[str, _Class
 
     halves = [half for records in classes.values() for _, half in records]
     codes = np.array([code for code, records in enumerate(classes.values()) for _ in records], np.int64)
-    found = dict(zip(halves, hardness(pixels_of(folder, halves), codes).tolist(), strict=True)) if halves else {}
+    found = (
+        dict(zip(halves, hardness(pixels_of([(folder, half) for half in halves]), codes).tolist(), strict=True))
+        if halves
+        else {}
+    )
     return {
         label: sorted(((found[half], half) for _, half in records), key=lambda one: -one[0])
         for label, records in classes.items()
@@ -108,12 +112,12 @@ def _chosen(every: list[tuple[float, Pair]], count: int) -> list[Pair]:
 
 
 def pixels_of(
-    folder: Path, halves: Sequence[Half], size: tuple[int, int] = (SIDE, SIDE), decoder: Decoder | None = None
+    records: Sequence[tuple[Path, Half]], size: tuple[int, int] = (SIDE, SIDE), decoder: Decoder | None = None
 ) -> NDArray[np.uint8]:
-    """Pictures of these records, which must be those that were drawn: uint8 (n, height, width, 3).
+    """Pictures of records, which must be those that were drawn: uint8 (n, height, width, 3).
 
     Args:
-        size: (width, height) that they are brought to. decoder: one that is open already.
+        records: folder and half of each. size: (width, height) that they are brought to. decoder: one that is open already.
 
     Raises:
         TreeRefused: a file is another one now. FormatRefused: it does not decode. Unusable: it cannot be read.
@@ -124,13 +128,13 @@ def pixels_of(
 
     parts = []
     with nullcontext(decoder) if decoder else Decoder() as open_one:
-        for start in range(0, len(halves), BATCH):
-            done = open_one.batch([_record(folder, half) for half in halves[start : start + BATCH]], size)
-            bad = next((error for error in done.errors if error), None)
+        for start in range(0, len(records), BATCH):
+            some = records[start : start + BATCH]
+            done = open_one.batch([_record(folder, half) for folder, half in some], size)
+            bad = next((half.path for (_, half), error in zip(some, done.errors, strict=True) if error), None)
             if bad:
-                raise FormatRefused(
-                    f"a picture of {folder.name} does not decode", why=bad, mend="take it out of the folder"
-                )
+                why = next(error for error in done.errors if error)
+                raise FormatRefused(f"{bad} does not decode", why=why, mend="take it out of the folder")
             parts.append(done.pixels)
     return np.concatenate(parts)
 

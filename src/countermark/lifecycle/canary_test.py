@@ -58,15 +58,14 @@ def test_model(desk: Desk, folder: Path, key: CanaryKey, delivered: Path, withhe
     """
     from countermark.formats.decode import Decoder
 
-    shown = _committed(desk, key, delivered)
+    shown, coins = _committed(desk, key, delivered), key.coins()
     with read_model(folder) as model, Decoder() as decoder:
         pairs = _known(key, model.labels)
-        truth = [model.labels.index(key.pairs[n].label) for n in pairs]
-        sides = [
-            _scores(model, decoder, place, [side[n] for n in pairs])
-            for place, side in zip((delivered, withheld), key.split(), strict=True)
+        records = [
+            (delivered if coins[n] == side else withheld, key.pairs[n].halves[side]) for side in (0, 1) for n in pairs
         ]
-    return _told(key, pairs, sides, truth, shown, model.digest)
+        scores = _scores(model, decoder, records)
+    return _told(key, pairs, scores, model.labels, shown, model.digest)
 
 
 def test_answers(desk: Desk, answers: Path, key: CanaryKey, delivered: Path) -> Tested:
@@ -84,24 +83,28 @@ def test_answers(desk: Desk, answers: Path, key: CanaryKey, delivered: Path) -> 
     shown = _committed(desk, key, delivered)
     labels, table = _read(answers)
     pairs = _known(key, labels)
-    truth = [labels.index(key.pairs[n].label) for n in pairs]
-    sides = []
-    for side in key.split():
-        missing = next((side[n].path for n in pairs if side[n].path not in table), None)
-        if missing is not None:
-            raise FormatRefused(
-                f"{answers.name} has no answer about {missing}", mend="ask about both halves of every pair"
-            )
-        sides.append(np.array([table[side[n].path] for n in pairs], np.float64))
-    return _told(key, pairs, sides, truth, shown, None)
+    paths = [key.pairs[n].halves[side].path for side in (0, 1) for n in pairs]
+    missing = next((path for path in paths if path not in table), None)
+    if missing is not None:
+        raise FormatRefused(f"{answers.name} has no answer about {missing}", mend="ask about both halves of every pair")
+    return _told(key, pairs, np.array([table[path] for path in paths], np.float64), labels, shown, None)
 
 
-def _told(key: CanaryKey, pairs: list[int], sides: Sequence[NDArray[Any]], truth: list[int], shown: tuple[str, str, str],
-          model: str | None) -> Tested:  # fmt: skip
+def _told(
+    key: CanaryKey, pairs: list[int], scores: NDArray[Any], labels: Sequence[str], shown: tuple[str, str, str], model: str | None
+) -> Tested:  # fmt: skip
+    """Coins are looked at last: what is asked, in which order, and what is made of the scores of all, is the same for any coins.
+
+    Args:
+        scores: (2 n, classes): first halves of all pairs, then second halves.
+    """
     import numpy as np
 
-    delivered, withheld = (known(scores, np.array(truth)) for scores in sides)
-    return Tested(compare(delivered, withheld), len(key.pairs) - len(pairs), *shown, key.commitment, model)
+    truth = np.array([labels.index(key.pairs[n].label) for n in pairs])
+    values = known(scores, np.tile(truth, 2)).reshape(2, -1)
+    coins, column = key.coins()[pairs].astype(int), np.arange(len(pairs))
+    lots = compare(values[coins, column], values[1 - coins, column])
+    return Tested(lots, len(key.pairs) - len(pairs), *shown, key.commitment, model)
 
 
 def _committed(desk: Desk, key: CanaryKey, folder: Path) -> tuple[str, str, str]:
@@ -130,11 +133,11 @@ def _known(key: CanaryKey, labels: Sequence[str]) -> list[int]:
     return out
 
 
-def _scores(model: Model, decoder: Decoder, folder: Path, halves: Sequence[Half]) -> NDArray[np.float32]:
+def _scores(model: Model, decoder: Decoder, records: Sequence[tuple[Path, Half]]) -> NDArray[np.float32]:
     """The model's scores of these records, (n, classes)."""
     import numpy as np
 
-    pixels = canary.pixels_of(folder, halves, picture_size(model.network.input_shape), decoder)
+    pixels = canary.pixels_of(records, picture_size(model.network.input_shape), decoder)
     parts = [model.network.predict(pixels[at : at + BATCH]) for at in range(0, len(pixels), BATCH)]
     scores = np.concatenate(parts)
     if scores.shape[1] != len(model.labels) or not np.isfinite(scores).all():

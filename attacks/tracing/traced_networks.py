@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,27 +98,40 @@ def train(
     epochs: int,
     start: Weights | None = None,
     rate: float = RATE,
+    change: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    decay: float = 0.0,
+    smoothing: float = 0.0,
 ) -> Weights:
-    """Adam, batches of 64; from `start`, or from nothing."""
+    """Adam, batches of 64; from `start`, or from nothing. `change`: what is done to each batch of pictures."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     net = network(kind)
     if start is not None:
         load(net, start)
-    optimiser, loss = torch.optim.Adam(net.parameters(), lr=rate), nn.CrossEntropyLoss()
+    optimiser = torch.optim.Adam(net.parameters(), lr=rate, weight_decay=decay)
+    loss = nn.CrossEntropyLoss(label_smoothing=smoothing)
     pictures, labels = on
     for _ in range(epochs):
         order = torch.randperm(len(labels))
         for at in range(0, len(labels), 64):
             picked = order[at : at + 64]
             optimiser.zero_grad()
-            loss(net(pictures[picked]), labels[picked]).backward()
+            batch = pictures[picked] if change is None else change(pictures[picked])
+            loss(net(batch), labels[picked]).backward()
             optimiser.step()
     return {name: value.detach().numpy().copy() for name, value in net.state_dict().items()}
 
 
 def load(net: nn.Module, weights: Weights) -> None:
     net.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
+
+
+def scores(kind: str, weights: Weights, pictures: torch.Tensor) -> np.ndarray:
+    """Logits, float32 (n, 10)."""
+    net = network(kind).eval()
+    load(net, weights)
+    with torch.no_grad():
+        return torch.cat([net(part) for part in pictures.split(1000)]).numpy()
 
 
 def right(kind: str, weights: Weights, on: tuple[torch.Tensor, torch.Tensor]) -> np.ndarray:

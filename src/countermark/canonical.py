@@ -189,6 +189,15 @@ class Fields:
             raise StatementRefused(f"{self._what}: field {name!r} is {value!r:.40}, not from {least} to 2**53 - 1")
         return value
 
+    def number(self, name: str, least: float, most: float) -> float:
+        """A number from `least` to `most`; true and false are none."""
+        value = self.any(name)
+        if type(value) not in (int, float) or not least <= value <= most:
+            raise StatementRefused(
+                f"{self._what}: field {name!r} is no number from {least:g} to {most:g}", why=f"seen: {value!r:.80}"
+            )
+        return float(value)
+
     def boolean(self, name: str) -> bool:
         """True or false."""
         value: bool = self._typed(name, bool, "true or false")

@@ -108,6 +108,7 @@ TRIED = (
     ("acme", "waive data/duplicates --model photos --reason x", 1), ("manufacturer", "supersede 77 78", 3),
     ("plant", "key list", 0), ("plant", "key new witness", 0), ("plant", "key api phone --out api.key", 0), ("plant", "key api-list", 0),
     ("plant", "witness cosign ../manufacturer/head.checkpoint", 1), ("plant", "policy show", 0), ("manufacturer", "policy check bad.toml", 1),
+    ("acme", "canary draw photos --at-random --pairs 2 --key k --out o --withheld w", 0), ("acme", "canary test x --key k --delivered o --withheld w", 2),
     ("acme", "digest photos", 0), ("acme", "diff photos photos", 0), ("acme", "diff photos ../plant/model", 1),
     ("acme", "proof make photos nut --out nut.cmproof", 0), ("acme", "proof check photos nut.cmproof --digest " + "0" * 64, 1),
     ("acme", "croissant export photos --out photos.croissant.json", 0), ("acme", "convert photos.cmanswer out", 2), ("acme", "convert bad.tar out", 1),

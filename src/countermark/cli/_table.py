@@ -55,6 +55,7 @@ COMMANDS: dict[str, Entry] = {
     "policy": Entry(KEPT, "What must have been shown before a model is admitted."),
     "oms": Entry(KEPT, "OpenSSF Model Signing bundles, in and out."),
     "fingerprint": Entry(KEPT, "Mark licensees' copies of a model, and trace a leaked one."),
+    "canary": Entry(KEPT, "Withhold records by secret coin; test models for the others."),
     "proof": Entry(KEPT, "That one file, or some of its bytes, belongs to a tree digest."),
     "demo": Entry(TOOLS, "The case studies, end to end, on this machine."),
     "doctor": Entry(TOOLS, "What is missing here, and how to install it."),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from countermark.lifecycle.deliver import Outlook
     from countermark.lifecycle.desk import Desk
     from countermark.lifecycle.strip import Privacy
+    from countermark.tracing.canary import CanaryKey
 
 MOST_FIELDS = 40
 
@@ -32,6 +33,7 @@ MOST_FIELDS = 40
     "countermark deliver corrected --replace",
     "countermark deliver handover --admitted --to trainer",
     "countermark deliver photos --to manufacturer --seal-for manufacturer.sealpub",
+    "countermark deliver drawn --canaries parts.canary",
 ])  # fmt: skip
 @click.argument("folder", type=PATH)
 @click.option("--to", "addressee", metavar="PARTY", help="Who it is for (default: `to` of countermark.toml, or the only "
@@ -47,12 +49,14 @@ MOST_FIELDS = 40
     metavar="KEY",
     help="Seal the folder for this .sealpub key too, and hand that over instead of it; may be repeated.",
 )
+@click.option("--canaries", type=PATH, metavar="KEY", help="Declare the pairs that `canary draw` drew for FOLDER: how many, and a "
+              "commitment.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show classes, counts and what would be refused; sign nothing.")
 @with_view
 @with_desk
 def deliver(
     folder: Path, addressee: str | None, replace: bool, admitted: bool, cached: bool, strip: bool, seal_for: tuple[str, ...],
-    dry_run: bool, desk: Desk, view: View,
+    canaries: Path | None, dry_run: bool, desk: Desk, view: View,
 ) -> Answer:  # fmt: skip
     """Sign a folder of training data for its receiver.
 
@@ -70,6 +74,9 @@ def deliver(
     folder = pointer.follow(folder)
     if seal_for and dry_run:
         raise Unusable("--dry-run and --seal-for do not go together", mend="leave one out")
+    if canaries is not None and (dry_run or admitted or strip):
+        raise Unusable("--canaries goes with none of --dry-run, --admitted and --strip", why="the folder must be the one that was drawn",
+                       mend="strip first, then draw, then deliver")  # fmt: skip
     if dry_run and admitted:
         raise Unusable("--dry-run and --admitted do not go together", mend="leave one out")
     with Bar(view) as bar:
@@ -83,8 +90,9 @@ def deliver(
             folder, told = stripping.copy(desk.space.disk, folder)
             left_out = dict(sorted(told.files.items()))
         parcel = stage.deliver(
-            desk, folder, addressee=to, replace=replace, cached=cached, stripped=left_out, progress=bar.files
-        )
+            desk, folder, addressee=to, replace=replace, cached=cached, stripped=left_out,
+            canaries=_canaries(canaries), progress=bar.files,
+        )  # fmt: skip
     sealed = _sealed(desk, folder, seal_for) if seal_for else None
     said = parcel.delivery
     file = folder.with_name(folder.name + ".cmdelivery")
@@ -94,12 +102,22 @@ def deliver(
             "file": str(file), "digest": parcel.tree.digest, "statement": parcel.envelope.digest, "to": to,
             "sequence": said.context.sequence, "rows": said.rows, "classes": said.classes, "replaces": said.replaces,
             **({} if said.stripped is None else {"stripped": said.stripped}), **({"sealed": str(sealed)} if sealed else {}),
+            **({} if said.canaries is None else {"canaries": said.canaries.to_json()}),
         },
         body=[Pairs([
             ("tree digest", parcel.tree.digest), ("hand over", f"{sealed or folder}{' with .manifest and .recipients,' if sealed else ''} and {file.name}"),
             *([] if said.stripped is None else [("left out", _counted(said.stripped))]),
+            *([] if said.canaries is None else [("canaries", f"{said.canaries.pairs:,} pairs, commitment {said.canaries.commitment}")]),
         ])],
     )  # fmt: skip
+
+
+def _canaries(file: Path | None) -> CanaryKey | None:
+    if file is None:
+        return None
+    from countermark.cli.canary import key_of
+
+    return key_of(file)
 
 
 def _sealed(desk: Desk, folder: Path, keys: Sequence[str]) -> Path:

@@ -9,7 +9,7 @@ import click
 
 from countermark import compose
 from countermark.cli._answer import FOUND, INCONCLUSIVE, Answer, Pairs, Table
-from countermark.cli._command import PATH, command
+from countermark.cli._command import PATH, command, sitting, workspace_options
 from countermark.cli._shard import shard
 from countermark.cli._show import count
 
@@ -92,6 +92,7 @@ def mark(model: Path, licensee: str, key_file: Path, out: Path, strength: float)
 
 @command("trace", group=fingerprint, examples=[
     "countermark fingerprint trace leaked.safetensors --original model.safetensors --key works.fingerprint --licensees licensees.txt",
+    "countermark fingerprint trace leaked.onnx --original model.safetensors --key works.fingerprint --licensees licensees.txt --sign trace.json",
 ])  # fmt: skip
 @click.argument("suspect", type=PATH)
 @click.option("--original", type=PATH, required=True, metavar="MODEL", help="What the copies were made from.")
@@ -99,17 +100,31 @@ def mark(model: Path, licensee: str, key_file: Path, out: Path, strength: float)
 @click.option("--licensees", type=PATH, required=True, metavar="LIST", help="Every licensee, one a line.")
 @click.option("--false-accusation", "rate", type=click.FloatRange(1e-12, 0.05), default=1e-6, show_default=True,
               help="Probability that anybody innocent on the list is named.")  # fmt: skip
+@click.option(
+    "--sign", "out", type=PATH, metavar="FILE", help="Sign the result as this workspace's party, a model owner."
+)
 @_STRENGTH
-def trace(suspect: Path, original: Path, key_file: Path, licensees: Path, rate: float, strength: float) -> Answer:
+@workspace_options
+def trace(
+    suspect: Path, original: Path, key_file: Path, licensees: Path, rate: float, out: Path | None, strength: float,
+    workspace: Path | None, passphrase_file: Path | None,
+) -> Answer:  # fmt: skip
     """Say which licensees' copies SUSPECT was made from, with a bound on false accusations.
 
     SUSPECT may be fine-tuned, pruned, quantised, mixed from several copies, its neurons reordered and rescaled. It may be
-    the other of the two formats. Exit code 1 where somebody is named, 3 where nobody is: that is no proof of anything.
+    the other of the two formats. Exit code 1 where somebody is named, 3 where nobody is: that is no proof of anything. --sign says the same
+    in a statement about the file, which `countermark verify` reads once it was entered in the ledger and disclosed.
     """
     from countermark.lifecycle import fingerprint as stage
 
-    key = _key(key_file)
-    done = stage.trace(suspect, original, key, stage.read_licensees(licensees), rate=rate, strength=strength)
+    desk = sitting(workspace, passphrase_file) if out is not None else None
+    key, names = _key(key_file), stage.read_licensees(licensees)
+    done = stage.trace(suspect, original, key, names, rate=rate, strength=strength)
+    if desk is not None and out is not None:
+        from countermark.lifecycle.fingerprint_statement import sign
+
+        envelope = sign(desk, suspect, done, names, strength, CANNOT_TELL)
+        desk.space.disk.write(out, envelope.to_bytes(), mode=0o644)
     seen = done.traced
     named = ", ".join(one.licensee for one in seen.named)
     body: list[Any] = [
@@ -118,11 +133,12 @@ def trace(suspect: Path, original: Path, key_file: Path, licensees: Path, rate: 
             for one in seen.ranking
         ]), "",
         Pairs(list(_told(done))), "", "cannot tell:", *(f"- {text}" for text in CANNOT_TELL), EVIDENCE,
+        *([f"written: {out}; the ledger's keeper enters it with `countermark ledger add {out}`"] if out else []),
     ]  # fmt: skip
     return Answer(
         f"traced: {named}" if seen.named else "inconclusive: no licensee is named, which shows nobody's innocence",
         FOUND if seen.named else INCONCLUSIVE,
-        _facts(done, strength),
+        _facts(done, strength) | {"signed": str(out) if out else None},
         body,
     )
 

@@ -157,8 +157,18 @@ def _delivery(path: Path, desk: Desk | None, only: tuple[str, ...]) -> Answer:
 
     done = verify_delivery(path, desk if desk is not None and desk.pinned() else None, only)
     facts = {"digest": done.tree.digest, "rows": done.rows, "signer": done.signer,
-             "looked_at": done.looked_at, "only": list(only)}  # fmt: skip
-    body = [Pairs([("tree digest", done.tree.digest), ("rows", done.rows)])]
+             "looked_at": done.looked_at, "only": list(only), "canaries": done.canaries}  # fmt: skip
+    drawn = (
+        [
+            (
+                "canaries",
+                f"{count(done.canaries, 'pair')}, of each of which its supplier withheld a half by a secret coin",
+            )
+        ]
+        if done.canaries
+        else []
+    )
+    body = [Pairs([("tree digest", done.tree.digest), ("rows", done.rows), *drawn])]
     if done.signer:
         return Answer(f"verified: exactly what {done.signer} signed{_part(only)}", facts=facts, body=body)
     words = f"the files are those listed; who signed the list is not shown{_part(only)}"
@@ -167,6 +177,7 @@ def _delivery(path: Path, desk: Desk | None, only: tuple[str, ...]) -> Answer:
 
 def _statement(path: Path, desk: Desk | None) -> Answer:
     """A statement with its receipt, as the ledger's keeper handed it out."""
+    from countermark.cli._traces import told as said_of
     from countermark.lifecycle.verify import fresh_until, read_slip
     from countermark.passport.witnesses import UNWITNESSED, told
     from countermark.statement.predicates import reception
@@ -183,6 +194,8 @@ def _statement(path: Path, desk: Desk | None) -> Answer:
                               ("freshness", f"shown until {until}" if until else "not shown")]),
                        *([] if until else [STALE])]  # fmt: skip
     held, tail = (FINE, "") if until else (INCONCLUSIVE, "; freshness: not shown")
+    if words := said_of(shown):
+        return Answer(f"verified: {words[0]}, entry {shown.index}{tail}", held, facts | words[1], [*body, *words[2]])
     if shown.statement.predicate_type != reception.TYPE:
         return Answer(f"verified: {kind} by {shown.party.id}, entry {shown.index}{tail}", held, facts, body)
     if "data-owner" not in shown.party.roles:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from countermark.artefact import shards
 from countermark.artefact.dataset import Dataset, describe, is_metadata
@@ -22,8 +23,11 @@ from countermark.keys.document import Party
 from countermark.lifecycle import parcel
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.parcel import Parcel
-from countermark.statement.predicates.delivery import TYPE, Delivery
+from countermark.statement.predicates.delivery import TYPE, Canaries, Delivery
 from countermark.statement.statement import Statement
+
+if TYPE_CHECKING:
+    from countermark.tracing.canary import CanaryKey
 
 Progress = Callable[[int, int], None]
 HEAD_BYTES = 16
@@ -91,7 +95,7 @@ def _rejects(tree: Tree, dataset: Dataset, party: Party | None) -> list[str]:
 
 def deliver(
     desk: Desk, folder: Path, *, addressee: str, replace: bool = False, cached: bool = False,
-    stripped: dict[str, int] | None = None, progress: Progress | None = None,
+    stripped: dict[str, int] | None = None, canaries: CanaryKey | None = None, progress: Progress | None = None,
 ) -> Parcel:  # fmt: skip
     """Sign `folder` for `addressee`; writes ``FOLDER.cmdelivery`` beside it and keeps a copy.
 
@@ -100,11 +104,13 @@ def deliver(
     Args:
         replace: this delivery corrects the one before it, whose rows then no longer count.
         stripped: files by kind of identifier that `strip.copy` left out when it made this folder; signed with it.
+        canaries: key whose pairs were drawn from this folder; how many, and its commitment, are signed with it.
         cached: read only files that changed since they were last delivered with it; the addressee reads them all.
 
     Raises:
         TrustRefused: the addressee is no party, a class lies outside this party's scope, a file is too large.
-        TreeRefused, Unusable: the folder cannot be signed, or it was delivered as it stands without `replace`.
+        TreeRefused, Unusable: the folder cannot be signed, it was delivered as it stands without `replace` or with other canaries,
+        or it is not what the canary key drew.
     """
     name, trust = parcel.name(folder), desk.trust()
     me = trust.document.party(desk.party)
@@ -117,6 +123,7 @@ def deliver(
             why="; ".join(outlook.rejects[:5]),
             mend="remove these, or ask the owner to widen the scope (`countermark party add --scope`)",
         )
+    declared = _declared(canaries, outlook.tree)
     with desk.space.lock():
         sent = desk.space.disk.folder(desk.space.folder("sent") / addressee)
         earlier = sorted(sent.glob("*" + parcel.SUFFIX))
@@ -125,11 +132,27 @@ def deliver(
             last = None  # signed under a wrong clock: no addressee takes it, so it is signed anew
         if last and replace and last.delivery.replaces is None:
             raise _no_replacement(folder, last, earlier)
-        out = last or _next(desk, name, outlook, addressee, earlier, replace=replace, stripped=stripped)
+        if last and declared and last.delivery.canaries != declared:
+            raise Unusable(
+                f"{folder.name} was delivered as it stands already, with other canaries or none",
+                why="they count only where they are declared before the folder leaves", mend="draw from new records",
+            )  # fmt: skip
+        out = last or _next(
+            desk, name, outlook, addressee, earlier, replace=replace, stripped=stripped, canaries=declared
+        )
         data = out.to_bytes()
         desk.space.disk.write(sent / f"{out.delivery.context.sequence:06d}{parcel.SUFFIX}", data)
     desk.space.disk.write(parcel.beside(folder), data, mode=0o644)
     return out
+
+
+def _declared(key: CanaryKey | None, tree: Tree) -> Canaries | None:
+    if key is None:
+        return None
+    from countermark.lifecycle import canary  # needs NumPy, which who only delivers does not
+
+    canary.must_fit(key, tree)
+    return canary.declared(key)
 
 
 def _cache(desk: Desk, folder: Path) -> Path:
@@ -160,7 +183,7 @@ def _no_replacement(folder: Path, last: Parcel, earlier: list[Path]) -> Unusable
 
 def _next(
     desk: Desk, name: str, outlook: Outlook, addressee: str, earlier: list[Path], *, replace: bool,
-    stripped: dict[str, int] | None,
+    stripped: dict[str, int] | None, canaries: Canaries | None,
 ) -> Parcel:  # fmt: skip
     previous = parcel.parse(earlier[-1].read_bytes(), what=earlier[-1].name) if earlier else None
     context = desk.context(
@@ -170,6 +193,8 @@ def _next(
     )
     dataset = outlook.dataset
     replaces = previous.envelope.digest if previous and replace else None
-    delivery = Delivery(context, dataset.layout, dataset.classes(), outlook.tree.total_bytes, replaces, stripped)
+    delivery = Delivery(
+        context, dataset.layout, dataset.classes(), outlook.tree.total_bytes, replaces, stripped, canaries
+    )
     statement = Statement(name, outlook.tree.digest, TYPE, delivery.to_json())
     return Parcel(desk.sign(statement), statement, delivery, outlook.tree)

@@ -15,7 +15,17 @@ from countermark.keys.document import OWNERS
 from countermark.keys.trust import Trust
 from countermark.passport.slip import Shown, Slip, verify
 from countermark.passport.times import NONE, Times
-from countermark.statement.predicates import acts, broker_heads, checked, dispute, rows, training, verdict
+from countermark.statement.predicates import (
+    acts,
+    broker_heads,
+    canary,
+    checked,
+    dispute,
+    fingerprint,
+    rows,
+    training,
+    verdict,
+)
 
 _Reader = Callable[[dict[str, Any]], object]
 _ANYBODY = frozenset[str]()
@@ -37,6 +47,11 @@ _MAY: dict[str, tuple[frozenset[str], _Reader]] = {
         broker_heads.BrokerHeads.from_json,
     ),  # whose broker counts is the reader's to say
     verdict.TYPE: (frozenset({"model-owner"}), verdict.VerdictStatement.from_json),
+    canary.CANARY_TEST: (
+        _ANYBODY,
+        canary.CanaryTest.from_json,
+    ),  # it counts for what its delivery's signer said; see the reader
+    fingerprint.TRACE: (frozenset({"model-owner"}), fingerprint.FingerprintTrace.from_json),
 }
 
 

@@ -288,13 +288,15 @@ def remember(desk: Desk, verified: Verified) -> None:
 class Delivered:
     """A folder that is exactly what its delivery file lists; `signer` is None where nobody could vouch for it.
 
-    `looked_at` are the files that were read: all of them, where no part was asked for.
+    `looked_at` are the files that were read: all of them, where no part was asked for. `canaries`: pairs of which it says that one
+    half was withheld by a secret coin; 0 where it says nothing.
     """
 
     tree: Tree
     looked_at: int
     rows: int
     signer: str | None
+    canaries: int = 0
 
 
 def verify_delivery(folder: Path, desk: Desk | None, only: Sequence[str] = ()) -> Delivered:
@@ -321,10 +323,11 @@ def verify_delivery(folder: Path, desk: Desk | None, only: Sequence[str] = ()) -
             signer = verify_slip(Slip(head.envelope), desk.trust(), desk.now(), logged=False).party.id
 
     piece = parcel.read(folder, vouched)
+    canaries = piece.delivery.canaries.pairs if piece.delivery.canaries else 0
     if only:
         part = part_of(piece.tree, only)
         look_at(folder, part)
-        return Delivered(piece.tree, len(part.entries), piece.delivery.rows, signer)
+        return Delivered(piece.tree, len(part.entries), piece.delivery.rows, signer, canaries)
     seen = whole(folder, piece.tree)
     if seen.digest != piece.tree.digest:
         differences = compare(piece.tree, seen)
@@ -333,4 +336,4 @@ def verify_delivery(folder: Path, desk: Desk | None, only: Sequence[str] = ()) -
             why="; ".join(str(d) for d in differences[1:6]),
             mend="ask its sender for the folder again",
         )
-    return Delivered(seen, len(seen.entries), piece.delivery.rows, signer)
+    return Delivered(seen, len(seen.entries), piece.delivery.rows, signer, canaries)

@@ -1,4 +1,6 @@
-"""Tracing: which licensee a copy of a model came from. Arrays in, numbers out; no files, no trust, no judgement.
+"""Tracing: which licensee a copy of a model came from, and whether a model was trained on an owner's records.
+
+Arrays in, numbers out; no files, no trust, no judgement.
 
 A fingerprint is evidence, never enforcement.
 """

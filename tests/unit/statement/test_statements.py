@@ -10,8 +10,10 @@ import pytest
 from countermark.errors import StatementRefused
 from countermark.passport.slip import context_of
 from countermark.statement.predicates.acts import Approval, Revocations, Successor, Waiver
+from countermark.statement.predicates.canary import CanaryTest
 from countermark.statement.predicates.checked import Checked
-from countermark.statement.predicates.delivery import Delivery
+from countermark.statement.predicates.delivery import Canaries, Delivery
+from countermark.statement.predicates.fingerprint import Accused, FingerprintTrace
 from countermark.statement.predicates.reception import Reception
 from countermark.statement.predicates.rows import Decision, Quarantine
 from countermark.statement.predicates.verdict import VerdictStatement
@@ -24,6 +26,22 @@ VERDICT = {
 }  # fmt: skip
 PREDICATES: list[Any] = [
     Delivery(CONTEXT, "metadata", {"nut": 3}, 10, None),
+    Delivery(CONTEXT, "metadata", {"nut": 3}, 10, None, {"exif": 1}, Canaries(4, "7" * 64)),
+    FingerprintTrace(
+        CONTEXT,
+        (Accused("plant-18", 69.1, -640.2),),
+        3,
+        "d" * 64,
+        1e-6,
+        5.6,
+        0.03,
+        "b" * 64,
+        "c" * 64,
+        1.0,
+        ("a: not there",),
+        ("who",),
+    ),
+    CanaryTest(CONTEXT, 1e-9, 1.0, 1e-3, 50, 40, 38, 2, "d" * 64, "c" * 64, False, ("how",)),
     Reception(CONTEXT, "c" * 64, "refused", ("why",), 3),
     Quarantine(CONTEXT, ("x/1",), "poisoned", None),
     Decision(CONTEXT, ("x/1",), "relabel", "nut"),
@@ -99,6 +117,15 @@ def test_a_statement_without_a_context_stands_nowhere() -> None:
     ("kind", "change"),
     [
         (Delivery, {"layout": "odd"}), (Delivery, {"classes": {"nut": 0}}), (Delivery, {"classes": {"n\u202e": 1}}),
+        (Delivery, {"canaries": {"pairs": 0, "commitment": "7" * 64}}), (Delivery, {"canaries": {"pairs": 1}}),
+        *((FingerprintTrace, change) for change in (
+            {"false_accusation": 0}, {"false_accusation": 2}, {"threshold": None}, {"threshold": 70}, {"cannot_tell": []}, {"licensees": 0},
+            {"compared": 1.5}, {"named": [{"licensee": "a", "score": 69, "log10_p_bound": -6.1}]}, {"named": [{"licensee": "a"}]},
+            {"named": [{"licensee": "a", "score": 69, "log10_p_bound": -60}] * 2},
+        )),
+        *((CanaryTest, change) for change in (
+            {"p": 0}, {"p": 1e-13}, {"p": True}, {"better": 41}, {"decided": 51}, {"p_after_tries": 1e-10}, {"cannot_tell": []}, {"false_alarm": 0.5},
+        )),
         (Reception, {"state": "maybe"}), (Decision, {"action": "burn"}), (Decision, {"label": None}),
         (Decision, {"action": "accept"}), (Checked, {"checks": {"c": {"outcome": "fine"}}}), (Checked, {"checks": {"c": 1}}),
         (VerdictStatement, {"verdict": VERDICT | {"verdict": "perhaps"}}),

@@ -7,6 +7,8 @@ COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 SOURCES := $(shell find src -type f -not -name '*.pyc')
 # Who has run `make test` has an editable install with everything in it; the demonstration then uses that.
 INSTALLED := $(if $(wildcard .venv/dev.stamp),.venv/dev.stamp,.venv/demo.stamp)
+# Tests wait for servers, disks and children half of their time.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
@@ -19,12 +21,12 @@ demo: $(INSTALLED)
 test: .venv/dev.stamp
 	@status=0; \
 	$(MAKE) --no-print-directory --keep-going lint || status=1; \
-	$(BIN)/python -m pytest -n auto || status=1; \
+	$(BIN)/python -m pytest -n $(WORKERS) || status=1; \
 	exit $$status
 
 # The suite once more with every line counted: slower by a third, so that it is asked for.
 coverage: .venv/dev.stamp
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

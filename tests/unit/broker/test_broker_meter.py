@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -99,6 +99,31 @@ def test_two_copies_of_a_host_do_not_both_get_a_block(
     copy = replace(machine, root=tmp_path / "copy")
     use(machine.load(), 5)
     assert refused(copy.load).claim == "state"
+
+
+def test_a_copy_that_draws_between_reading_and_writing_is_noticed(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    """The attack: both copies read one state, and the second to write asks the broker anew what to go on from."""
+    waiting: list[Callable[[], None]] = []
+    questions = [0]
+
+    def send(data: bytes) -> bytes:
+        questions[0] += Asked.from_bytes(data).step is None
+        if waiting and questions[0] == 2:  # of `Store.write`; the first was of `Store.read`
+            waiting.pop()()
+        return meters.answer(data)
+
+    machine = metered(tmp_path / "plant", licensors, counted, send, count=100, block=30)
+    tenure = machine.load()
+    machine.snapshot(tmp_path / "copy")
+    anchor = BrokerAnchor(meters.answer, counted.key, machine.chain.root.digest, key("plant"))
+    copy = replace(machine, root=tmp_path / "copy", anchor=anchor)
+    questions[0] = 0
+    waiting.append(lambda: use(copy.load(), 30))
+    assert "a copy of this host goes on" in refused(tenure.renew, 30).seen
+    assert not waiting
+    assert copy.tenure().look().state.of(machine.chain.root.digest).drawn == 30
 
 
 def test_the_same_step_is_given_once(licensors: Licensors, counted: Counted, meters: Meters) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import random
 import shutil
@@ -19,13 +20,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "attacks" / "licence"))
+from core_world import SECOND
 from licence_world import BEGIN, DAY, Licensors, claims, key, lease
 from meter_world import Counted, metered
 
 from countermark.broker.app import App
 from countermark.broker.meter_log import Moved
 from countermark.broker.meters import NOT_HERE, Admitted, Meter, Meters, of_licence
-from countermark.errors import CountermarkError, LedgerRefused, PolicyRefused, Refusal, SignatureRefused, Unusable
+from countermark.errors import (
+    CountermarkError,
+    LedgerRefused,
+    PolicyRefused,
+    Refusal,
+    SignatureRefused,
+    StatementRefused,
+    Unusable,
+)
 from countermark.ledger.note import Note, NoteKey, sign_note
 from countermark.licence import chain as chains
 from countermark.licence.anchors import ZERO, extended
@@ -33,7 +43,10 @@ from countermark.licence.broker_anchor import BrokerAnchor, refuse_going_on
 from countermark.licence.metered import PATH, Asked, Held, Step, held
 from countermark.licence.refusal import LicenceRefused
 from countermark.licence.tenure import Tenure
+from countermark.lifecycle.license import Papers, move
 from countermark.lifecycle.license_broker import sending
+from countermark.statement.predicates.licence import RETURN, ReturnReceipt
+from countermark.statement.predicates.licence_claims import Sublicense
 
 LICENCE = Path(__file__).parents[3] / "attacks" / "licence"
 NONCE = bytes(range(32))
@@ -156,6 +169,18 @@ def test_what_was_not_admitted_or_is_anothers_key_gets_nothing(
         of_licence(chains.to_file([grant]), other)
 
 
+def test_nobody_adds_hosts_to_anothers_licence(licensors: Licensors, counted: Counted) -> None:
+    """The attack: the true grant with a sublicence behind it that its licensee did not sign; 64 such keys leave no room for the true hosts."""
+    mine, theirs = claims(host=counted.binding("plant", "line")), claims("thief", host=counted.binding("line"))
+    true = licensors.chain(mine, theirs)
+    assert len(of_licence(chains.to_file(true), counted.key).hosts) == 2
+    forged = licensors.grant(replace(theirs, host=counted.binding("thief")), by=("thief",), parent=true[0].digest)
+    with pytest.raises(SignatureRefused):
+        of_licence(chains.to_file([true[0], forged]), counted.key)
+    with pytest.raises(StatementRefused, match="in order"):
+        of_licence(chains.to_file([licensors.grant(replace(mine, max_loads=2)), true[1]]), counted.key)
+
+
 def test_an_older_answer_of_the_broker_is_not_taken(
     tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
 ) -> None:
@@ -213,6 +238,23 @@ def test_a_proof_of_an_end_is_of_that_licence_and_host(licensors: Licensors, cou
     ):
         assert refused(refuse_going_on, note, counted.key, licence, host).claim == "state"
     assert not held(meters.answer(asked(grant.digest, host="line")), counted.key, grant.digest, line, NONCE).ended
+
+
+def test_a_move_asks_for_the_end_of_the_licences_own_and_only_host(
+    licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    """The attack: the key that ends was never used, or was that of another licence; the one that draws goes on beside the new licence."""
+    both, one = counted.binding("plant", "line"), counted.binding("line")
+    chain = licensors.chain(claims(host=both), claims("sub", host=one, sublicense=Sublicense(6, frozenset({"infer"}))))
+    counted.admit(chain)
+    desk, plant = licensors.world[SECOND], key("plant").public.id
+    proof = base64.b64encode(meters.answer(asked(chain[0].digest, end=True))).decode()
+    for links, licensee in ((chain[:1], "plant"), (chain, "sub")):
+        papers = Papers(tuple(links), chains.verify(links, licensors.trust, licensors.world.clock.now))
+        said = ReturnReceipt(licensors.context("*"), links[-1].digest, "broker", plant, proof)
+        receipt = licensors.sign("returned", papers.chain.claims.subject.digest, RETURN, said.to_json(), licensee)
+        seen = refused(move, desk, papers, receipt, papers.chain.claims)
+        assert "every host that the licence names" in seen.expected and plant[:16] in seen.seen
 
 
 def test_an_operators_end_is_felt_within_a_minute(

@@ -24,6 +24,7 @@ from core_world import SECOND
 from licence_world import BEGIN, DAY, Licensors, claims, key, lease
 from meter_world import Counted, metered
 
+from countermark import canonical
 from countermark.broker.app import App
 from countermark.broker.meter_log import Moved
 from countermark.broker.meters import NOT_HERE, Admitted, Meter, Meters, of_licence
@@ -42,6 +43,7 @@ from countermark.licence.anchors import ZERO, extended
 from countermark.licence.broker_anchor import BrokerAnchor, refuse_going_on
 from countermark.licence.metered import PATH, Asked, Held, Step, held
 from countermark.licence.refusal import LicenceRefused
+from countermark.licence.state import parse as parsed_state
 from countermark.licence.tenure import Tenure
 from countermark.lifecycle.license import Papers, move
 from countermark.lifecycle.license_broker import sending
@@ -101,6 +103,22 @@ def test_a_restored_deleted_or_edited_state_is_refused(
     (path,) = (machine.root / ".countermark" / "licences").glob("*.state.json")
     path.write_bytes(path.read_bytes().replace(b'"drawn":30', b'"drawn":0'))
     assert refused(machine.load).claim == "state"
+
+
+def test_a_next_state_that_its_owner_made_up_is_taken(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    """The limit that the pages name: heads are compared, and nobody but the guard looks at what they stand for."""
+    machine = metered(tmp_path / "plant", licensors, counted, meters.answer)
+    use(machine.load(), 90)
+    (path,) = (machine.root / ".countermark" / "licences").glob("*.state.json")
+    newest, _, head = parsed_state(path.read_bytes())
+    usage = {link: replace(one, drawn=0) for link, one in newest.usage.items()}
+    made = replace(newest, count=newest.count + 1, sequence=newest.sequence + 1, usage=usage)
+    path.write_bytes(canonical.to_bytes({"previous": head.hex(), "entry": canonical.from_bytes(made.entry())}))
+    use(machine.load(), 90)
+    page = Path(__file__).parents[3] / "docs" / "reference" / "formats" / "licence-time.md"
+    assert "whoever writes a *next* state himself" in page.read_text()
 
 
 def test_two_copies_of_a_host_do_not_both_get_a_block(

@@ -169,24 +169,30 @@ class Meters:
             could not be logged.
         """
         asked = Asked.from_bytes(data)
-        meter, host = self._admitted.find(asked.licence), asked.key.id
-        if meter is None or host not in meter.hosts:
-            raise PolicyRefused(NOT_HERE, mend="the broker's operator admits it: `countermark broker meter LICENCE`")
+        host = asked.key.id
+        self._meter(asked.licence, host)
         asked.verify()
-        with self._one_by_one(asked.licence, host):
-            now = self._moved(asked, host, ended=meter.ended)
+        with self._one_by_one(asked.licence, host):  # whoever waited here may have been ended meanwhile
+            now = self._moved(asked, host, ended=self._meter(asked.licence, host).ended)
         now = replace(now, at=int(self._clock()))
         note = sign_note(now.text(self._key.name, asked.licence, host, asked.nonce), self._key, self._sign)
         return note.to_bytes()
+
+    def _meter(self, licence: str, host: str) -> Meter:
+        found = self._admitted.find(licence)
+        if found is None or host not in found.hosts:
+            raise PolicyRefused(NOT_HERE, mend="the broker's operator admits it: `countermark broker meter LICENCE`")
+        return found
 
     def _one_by_one(self, licence: str, host: str) -> threading.Lock:
         with self._lock:
             return self._busy.setdefault((licence, host), threading.Lock())
 
     def _moved(self, asked: Asked, host: str, *, ended: bool) -> Held:
-        before = self._held.get((asked.licence, host), Held(0, ZERO))
-        before = replace(before, ended=before.ended or ended)
-        if asked.step is None and (before.ended or not asked.end):
+        kept = self._held.get((asked.licence, host), Held(0, ZERO))
+        before = replace(kept, ended=kept.ended or ended)
+        # A host's own end is logged, also where the operator ended all: his file may be put back, and the host shows the note.
+        if asked.step is None and (kept.ended or not asked.end):
             return before
         new = replace(before, ended=True) if asked.step is None else _next(before, asked)
         self._log.append(Moved(int(self._clock()), asked.licence, host, new.count, new.head.hex(), new.ended))

@@ -290,6 +290,10 @@ def test_an_operators_end_is_felt_within_a_minute(
     counted.admit([licensors.grant(claims(host=counted.binding("plant"), max_loads=9))])
     again = Admitted(counted.home).admit(meter)
     assert again.ended, "what was ended does not begin again by being admitted"
+    assert isinstance(tenure.anchor, BrokerAnchor)
+    tenure.anchor.end()
+    (counted.home / "meters" / f"{meter.licence}.json").write_bytes(meter.to_bytes())  # the operator's file is put back
+    assert "ended" in refused(machine.load).seen, "a host that showed its end does not go on"
 
 
 def test_a_broker_that_is_away_stops_and_does_not_lose_a_host(

@@ -124,7 +124,7 @@ def test_a_statement_without_a_context_stands_nowhere() -> None:
             {"named": [{"licensee": "a", "score": 69, "log10_p_bound": -60}] * 2},
         )),
         *((CanaryTest, change) for change in (
-            {"p": 0}, {"p": 1e-13}, {"p": True}, {"better": 41}, {"decided": 51}, {"p_after_tries": 1e-10}, {"cannot_tell": []}, {"false_alarm": 0.5},
+            {"p": 0}, {"p": 1e-13}, {"p": True}, {"better": 41}, {"decided": 51}, {"p_after_tries": 1e-10}, {"p_after_tries": 0.9}, {"cannot_tell": []}, {"false_alarm": 0.5},
         )),
         (Reception, {"state": "maybe"}), (Decision, {"action": "burn"}), (Decision, {"label": None}),
         (Decision, {"action": "accept"}), (Checked, {"checks": {"c": {"outcome": "fine"}}}), (Checked, {"checks": {"c": 1}}),

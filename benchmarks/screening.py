@@ -71,14 +71,14 @@ def against_cleanlab(poisoned: backdoors.Poisoned, score: NDArray[np.float64], s
         return {}
     from cleanlab.rank import get_label_quality_scores
 
+    from countermark.checks.data._features import features_of
     from countermark.checks.data._prepare import prepare
-    from countermark.checks.data._work import encoded
     from countermark.engines.engine import InProcess
 
     names = [f"class-{c:03}" for c in poisoned.label]
     view, _ = prepare(
         poisoned.images, names, [str(s) for s in poisoned.supplier], [str(i) for i in range(len(names))], None, seed,
-        lambda sized: encoded(sized, seed, InProcess()),
+        features_of(None, seed, InProcess(), None),
     )  # fmt: skip
     raw = view.heads.by_fold() / TEMPERATURE
     sure = np.exp(raw - raw.max(axis=1, keepdims=True))

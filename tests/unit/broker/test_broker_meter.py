@@ -121,6 +121,23 @@ def test_a_next_state_that_its_owner_made_up_is_taken(
     assert "whoever writes a *next* state himself" in page.read_text()
 
 
+def test_a_snapshot_of_memory_gives_again_what_was_drawn(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    """The other limit that the pages name: a block in memory is used without a step, so that no anchor sees it used again."""
+    machine = metered(tmp_path / "plant", licensors, counted, meters.answer, block=1000)
+    tenure = machine.load()
+    use(tenure, 1)
+    left = tenure.meter._have
+    for _ in range(3):
+        machine.sleep(seconds=61)
+        use(tenure, 99)
+        tenure.meter._have = left  # the machine is resumed
+    assert tenure.look().state.of(machine.chain.root.digest).drawn == 100 and left == 99
+    page = Path(__file__).parents[3] / "docs" / "reference" / "formats" / "licence-time.md"
+    assert "a snapshot of a *running* guard" in page.read_text()
+
+
 def test_two_copies_of_a_host_do_not_both_get_a_block(
     tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
 ) -> None:

@@ -7,6 +7,7 @@ alternative name. Revocation is not asked for: makers publish their lists online
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,9 +56,14 @@ def read(data: bytes, what: str) -> list[Certificate]:
             f"{what} holds too much", why=f"at most {MOST_FILE} bytes and {MOST_GIVEN} certificates are read"
         )
     try:
-        return x509.load_pem_x509_certificates(data) if _PEM in data else [x509.load_der_x509_certificate(data)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of serial numbers, which are looked at below
+            found = x509.load_pem_x509_certificates(data) if _PEM in data else [x509.load_der_x509_certificate(data)]
     except _malformed() as error:
         raise SignatureRefused(f"{what} is no certificate", why=str(error)[:200]) from error
+    if any(one.serial_number <= 0 for one in found):
+        raise SignatureRefused(f"{what} has a serial number that is not positive", why="RFC 5280, 4.1.2.2")
+    return found
 
 
 def roots_of(folder: Path) -> list[Certificate]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -154,12 +153,19 @@ def test_chains_are_bounded() -> None:
 
 
 def test_every_changed_byte_is_refused() -> None:
-    dice, good = random.Random(3), leaf.public_bytes(Encoding.DER)
-    for _ in range(400):
-        bent = bytearray(good)
-        bent[dice.randrange(len(bent))] ^= 1 << dice.randrange(8)
-        with pytest.raises(CountermarkError):
-            vouched(point(EK), [*read(bytes(bent), "ek"), middle], [root], NOW)
+    """But for the count of bits that the signature does not use, where those are zero: what is signed, and the signature, are the same then."""
+    good = leaf.public_bytes(Encoding.DER)
+    spare = good.rindex(leaf.signature) - 1
+    for at in range(len(good)):
+        for bit in range(8):
+            bent = bytearray(good)
+            bent[at] ^= 1 << bit
+            try:
+                vouched(point(EK), [*(found := read(bytes(bent), "ek")), middle], [root], NOW)
+            except CountermarkError:
+                continue
+            same = (leaf.tbs_certificate_bytes, leaf.signature)
+            assert at == spare and (found[0].tbs_certificate_bytes, found[0].signature) == same
     for junk in (b"", b"junk", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
         with pytest.raises(SignatureRefused):
             read(junk, "ek")

@@ -59,9 +59,10 @@ def read(data: bytes, what: str) -> list[Certificate]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of serial numbers, which are looked at below
             found = x509.load_pem_x509_certificates(data) if _PEM in data else [x509.load_der_x509_certificate(data)]
+            serial = min(one.serial_number for one in found)
     except _malformed() as error:
         raise SignatureRefused(f"{what} is no certificate", why=str(error)[:200]) from error
-    if any(one.serial_number <= 0 for one in found):
+    if serial <= 0:
         raise SignatureRefused(f"{what} has a serial number that is not positive", why="RFC 5280, 4.1.2.2")
     return found
 

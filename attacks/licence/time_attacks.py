@@ -150,7 +150,7 @@ def backup_after_lapse_and_reboot(case: Case) -> None:
 
 
 def snapshot(case: Case) -> None:
-    """A snapshot of the whole machine (files, memory, clock) is resumed again and again."""
+    """A snapshot of the machine (files and clock; no process that drew queries) is resumed again and again."""
     case.use()
     case.keep()
     for _ in range(3):

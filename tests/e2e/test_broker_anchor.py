@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from countermark.broker.heads import grown, verified
+from countermark.broker.heads import farthest, grown, verified
 from countermark.broker.home import METERS, RELEASES, Home
 from countermark.broker.meter_log import Moved
 from countermark.dsse import Envelope
@@ -63,6 +64,10 @@ def test_the_heads_are_in_the_ledger_and_the_log_must_lead_on(
     attack(home, tmp_path / "kept")
     told = project("broker", "anchor", "--after", "three.json", "--out", "four.json", at="manufacturer", exit=1)
     assert "meter-log" in told.err or "not" in told.err
+    project(
+        "broker", "anchor", "--out", "four.json", at="manufacturer", exit=1
+    )  # as the ledger here tells, asked or not
+    project("broker", "anchor", "--after", "one.json", "--out", "four.json", at="manufacturer", exit=1)
     assert not (at / "four.json").exists()
     with pytest.raises(LedgerRefused):
         grown(home, said(at / "three.json"))
@@ -87,3 +92,14 @@ def test_heads_are_read_strictly(project, heads: dict[str, str]) -> None:
     assert BrokerHeads.from_json(good).to_json() == good
     with pytest.raises(StatementRefused):
         BrokerHeads.from_json({**good, "heads": heads})
+
+
+def test_heads_that_the_broker_did_not_sign_stop_nobody(project) -> None:
+    """The attack: any party may state heads; what stands in them must not keep the true broker from stating its own."""
+    project("broker", "init", "vault", at="plant")
+    project("broker", "anchor", "--out", "heads.json", at="plant")
+    good = said(project.here / "plant" / "heads.json")
+    bent = replace(good, heads={name: note.replace(b"\n0\n", b"\n9\n", 1) for name, note in good.heads.items()})
+    assert bent.heads != good.heads and farthest([bent], good.key) is None
+    assert farthest([good, bent], good.key) == good
+    assert farthest([good], "another+00000000+" + "A" * 44) is None

@@ -6,11 +6,11 @@ made only where the log still leads on from the one before, and an auditor compa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from countermark.broker.home import METERS, RELEASES, Home
-from countermark.errors import LedgerRefused, StatementRefused
+from countermark.errors import LedgerRefused, Refusal, StatementRefused
 from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint, verify_consistency
 from countermark.ledger.note import NoteKey
 from countermark.ledger.reader import LogReader
@@ -62,6 +62,26 @@ def _grown(home: Home, name: str, before: Mapping[str, bytes]) -> Grown:
                             mend="find out when; releases and counts since are lost")  # fmt: skip
     verify_consistency(old, now, reader.consistency(old.size, now) if old.size else [])
     return Grown(name, old.size, now.size, now.note)
+
+
+def farthest(stated: Iterable[BrokerHeads], key: str) -> BrokerHeads | None:
+    """Of several statements the largest head of each log of one broker; None where none is of it.
+
+    What the broker did not sign is left out: whoever states that must not stop it.
+
+    Args:
+        key: verifying key of the broker, C2SP vkey.
+    """
+    sizes, out = dict[str, int](), None
+    for one in (one for one in stated if one.key == key):
+        try:
+            found = verified(one)
+        except Refusal:
+            continue
+        larger = {name: one.heads[name] for name, at in found.items() if at.size >= sizes.get(name, 0)}
+        sizes |= {name: found[name].size for name in larger}
+        out = replace(one, heads=(out.heads if out else {}) | larger)
+    return out
 
 
 def verified(said: BrokerHeads) -> dict[str, Checkpoint]:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from countermark import canonical
 from countermark.broker.meter_log import MeterLog, Moved
 from countermark.canonical import Fields
+from countermark.dsse import Envelope
 from countermark.errors import PolicyRefused, StatementRefused, Unusable
+from countermark.keys.verifier import verify_envelope
 from countermark.ledger.note import NoteKey, sign_note
 from countermark.licence import chain as chains
 from countermark.licence.anchors import ZERO, extended
@@ -66,22 +69,36 @@ class Meter:
 def of_licence(data: bytes, broker: NoteKey) -> Meter:
     """The meter of a licence file: the hosts of all links that name this broker.
 
+    The digest of the first says whose key it is that signed the second, and so on, so that nobody adds hosts to another's licence.
+
     Raises:
-        StatementRefused, SignatureRefused: malformed. PolicyRefused: no link names this broker.
+        StatementRefused: malformed. SignatureRefused: a link was not signed by the licensee above. PolicyRefused: no link names this broker.
     """
     envelopes = chains.from_file(data)
     hosts: set[str] = set()
-    for envelope in envelopes:
-        statement = Statement.from_bytes(envelope.statement_bytes(), what="licence")
-        if statement.predicate_type != LICENCE:
-            raise StatementRefused("this statement is no licence", why=statement.predicate_type)
-        binding = Licence.from_json(statement.predicate).claims.host
+    links = [_link(envelope) for envelope in envelopes]
+    for (above, signed), (link, envelope) in pairwise(zip(links, envelopes, strict=True)):
+        if link.parent != signed.digest:
+            raise StatementRefused(
+                "the links of this licence do not stand in order", mend="the owner's grant is the first"
+            )
+        key = above.claims.licensee.key
+        verify_envelope(envelope, {key.id: key})
+    for link in links:
+        binding = link.claims.host
         if binding is not None and binding.broker == broker.vkey():
             hosts |= {key.id for key in binding.keys}
     if not 1 <= len(hosts) <= MOST_HOSTS:
         raise PolicyRefused("this licence does not name this broker", why=f"expected {broker.vkey()}",
                             mend="the licensor grants it with `--meter` and this broker's .vkey")  # fmt: skip
     return Meter(envelopes[0].digest, frozenset(hosts))
+
+
+def _link(envelope: Envelope) -> Licence:
+    statement = Statement.from_bytes(envelope.statement_bytes(), what="licence")
+    if statement.predicate_type != LICENCE:
+        raise StatementRefused("this statement is no licence", why=statement.predicate_type)
+    return Licence.from_json(statement.predicate)
 
 
 class Admitted:
@@ -152,24 +169,30 @@ class Meters:
             could not be logged.
         """
         asked = Asked.from_bytes(data)
-        meter, host = self._admitted.find(asked.licence), asked.key.id
-        if meter is None or host not in meter.hosts:
-            raise PolicyRefused(NOT_HERE, mend="the broker's operator admits it: `countermark broker meter LICENCE`")
+        host = asked.key.id
+        self._meter(asked.licence, host)
         asked.verify()
-        with self._one_by_one(asked.licence, host):
-            now = self._moved(asked, host, ended=meter.ended)
+        with self._one_by_one(asked.licence, host):  # whoever waited here may have been ended meanwhile
+            now = self._moved(asked, host, ended=self._meter(asked.licence, host).ended)
         now = replace(now, at=int(self._clock()))
         note = sign_note(now.text(self._key.name, asked.licence, host, asked.nonce), self._key, self._sign)
         return note.to_bytes()
+
+    def _meter(self, licence: str, host: str) -> Meter:
+        found = self._admitted.find(licence)
+        if found is None or host not in found.hosts:
+            raise PolicyRefused(NOT_HERE, mend="the broker's operator admits it: `countermark broker meter LICENCE`")
+        return found
 
     def _one_by_one(self, licence: str, host: str) -> threading.Lock:
         with self._lock:
             return self._busy.setdefault((licence, host), threading.Lock())
 
     def _moved(self, asked: Asked, host: str, *, ended: bool) -> Held:
-        before = self._held.get((asked.licence, host), Held(0, ZERO))
-        before = replace(before, ended=before.ended or ended)
-        if asked.step is None and (before.ended or not asked.end):
+        kept = self._held.get((asked.licence, host), Held(0, ZERO))
+        before = replace(kept, ended=kept.ended or ended)
+        # A host's own end is logged, also where the operator ended all: his file may be put back, and the host shows the note.
+        if asked.step is None and (kept.ended or not asked.end):
             return before
         new = replace(before, ended=True) if asked.step is None else _next(before, asked)
         self._log.append(Moved(int(self._clock()), asked.licence, host, new.count, new.head.hex(), new.ended))

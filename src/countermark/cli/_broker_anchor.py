@@ -29,7 +29,8 @@ def anchor(after: Path | None, out: Path, home: Path, desk: Desk) -> Answer:
     """State the signed heads of a broker's logs to the project, as a party of it; the broker may run.
 
     The keeper of the ledger enters it at once; others hand it to him (`countermark ledger add`). A log that was cut or rewritten since
-    the statement before is refused here, and an auditor finds it by the two statements. Between two of them nothing is tied: run it often.
+    the statement before is refused here; those that the ledger in this workspace holds are compared without --after. Whoever holds the
+    broker's key and leaves them out is found by comparing the statements and the log's tiles. Between two of them nothing is tied: run it often.
     """
     from countermark.broker import heads
     from countermark.broker.home import Home
@@ -37,7 +38,10 @@ def anchor(after: Path | None, out: Path, home: Path, desk: Desk) -> Answer:
     from countermark.statement.statement import EVERYBODY, Statement
 
     made = Home.open(home)
-    found = heads.grown(made, _before(desk, after) if after else None)
+    before, held = _before(desk, after) if after else None, heads.farthest(_entered_before(desk), made.log_key().vkey())
+    if held is not None:
+        heads.grown(made, held)
+    found = heads.grown(made, before or held)
     said = BrokerHeads(desk.context(EVERYBODY), made.log_key().vkey(), {one.log: one.note for one in found})
     heads.verified(said)
     envelope = desk.sign(Statement("broker", desk.mark().fingerprint, BROKER_HEADS, said.to_json()))
@@ -67,6 +71,15 @@ def _before(desk: Desk, file: Path) -> BrokerHeads:
     if said.predicate_type != BROKER_HEADS:
         raise StatementRefused(f"{file.name} states no heads of a broker", why=said.predicate_type)
     return BrokerHeads.from_json(said.predicate)
+
+
+def _entered_before(desk: Desk) -> list[BrokerHeads]:
+    """What the ledger in this workspace holds of brokers' heads."""
+    from countermark.lifecycle import book, entitled
+    from countermark.statement.predicates.broker_heads import BROKER_HEADS, BrokerHeads
+
+    shown = entitled.standing(book.entered(desk, BROKER_HEADS), desk.trust(), desk.now())
+    return [BrokerHeads.from_json(one.statement.predicate) for one in shown]
 
 
 def _entered(desk: Desk, envelope: Envelope) -> int | None:

@@ -23,8 +23,8 @@ def meter(licence: Path, end: bool, home: Path) -> Answer:
     """Keep the count of a licence that names this broker, or end it; both are felt by a running broker at once.
 
     A host's state is anchored here at each load and each block of queries: one that is put back from a backup, edited or copied to a second host
-    is refused. Which keys may draw stands in the licence. Its signatures are not checked here: the digest of a licence names its keys, so that a
-    false one opens a meter that no host asks for.
+    is refused. Which keys may draw stands in the licence. The owner's signature is not checked here: the digest of a grant names its keys, so that
+    a false one opens a meter that no host asks for.
     """
     from dataclasses import replace
 

@@ -179,7 +179,8 @@ def _refuse_unfit(leaf: Certificate, now: datetime) -> None:
             "the certificate has a critical extension that is not known here", why=", ".join(unknown)[:200]
         )
     basic, uses = _extension(leaf, x509.BasicConstraints), _extension(leaf, x509.ExtendedKeyUsage)
-    named = {use.dotted_string for use in uses} if uses is not None else {EK_CERTIFICATE}
+    # One that says nothing of its use may be of any key that the maker certified, also of one that lies in a file.
+    named = {use.dotted_string for use in uses or ()}
     if (basic is not None and basic.ca) or EK_CERTIFICATE not in named:
         raise TrustRefused(
             "this is no endorsement key's certificate",

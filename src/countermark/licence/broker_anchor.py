@@ -120,6 +120,21 @@ def refuse_going_on(proof: bytes, broker: NoteKey, licence: str, host: str) -> N
         raise LicenceRefused("state", expected="a meter that was ended", seen="one that goes on")
 
 
+def refuse_others_going_on(binding: HostBinding | None, host: str) -> None:
+    """A receipt holds the broker's word on one host: it must be the licence's own, and its only one, or another goes on beside the new one.
+
+    Args:
+        binding: of the licence that is given back. host: id of the key whose meter ended, hex.
+
+    Raises:
+        LicenceRefused: ``state``: the licence names other keys.
+    """
+    keys = {key.id for key in binding.keys} if binding else set()
+    if keys != {host}:
+        raise LicenceRefused("state", expected=f"the broker's word on every host that the licence names ({len(keys)})", seen=f"on {host[:16]} alone",
+                             mend="the operator ends the count of all (`countermark broker meter FILE --end`); then revoke the licence, and grant another")  # fmt: skip
+
+
 def signer_for(binding: HostBinding, signers: Sequence[Signer]) -> Signer:
     """This host's key: the first that the licence names.
 

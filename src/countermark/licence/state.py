@@ -223,7 +223,7 @@ class Store:
         held = self._anchor.read() if self._anchor else None
         self.told = held.at if held else None
         if data is None:
-            if held is not None and (held.count if held.head is None else held.head != ZERO):
+            if held is not None and _counts(held):
                 raise self._rolled_back(f"the state that {self.anchor} counts", "none")
             return None
         state, before, head = parse(data)
@@ -236,7 +236,7 @@ class Store:
                                  mend="name the anchor that this licence was begun with")  # fmt: skip
         if held is not None and state.anchor:
             self._refuse_old(state, before, head, held)
-        elif held is not None and (held.count if held.head is None else held.head != ZERO):
+        elif held is not None and _counts(held):
             raise self._rolled_back(f"a state that {self.anchor} counts", "one without an anchor")
         return state
 
@@ -264,15 +264,17 @@ class Store:
         """Make the next state durable, then anchor it. Call it under `lock`, with a state that `read` gave or a new one.
 
         Raises:
-            LicenceRefused: ``state``: it grew beyond what `read` takes; nothing was written, and the old one still counts.
+            LicenceRefused: ``state``: it grew beyond what `read` takes, or a copy of this host moved the anchor since `read`; nothing was
+                written, and what the anchor holds still counts.
             Unusable, MissingExtra: it cannot be written, or the anchor cannot be reached; the old state still counts, or this one
             is anchored at the next `read`.
         """
         data = _read(self._path)
         before = parse(data)[2] if data is not None else ZERO
         held = self._anchor.read() if self._anchor else None
-        if held is not None and held.head is not None:
-            before = held.head
+        if held is not None:
+            self._refuse_overtaken(state, held)
+            before = before if held.head is None else held.head
         new = replace(state, sequence=state.sequence + 1, count=held.count + 1 if held else 0, anchor=self.anchor)
         entry = new.entry()
         whole = canonical.to_bytes({"previous": before.hex(), "entry": canonical.from_bytes(entry)})
@@ -281,8 +283,23 @@ class Store:
                                  seen=f"{len(new.usage)}, {len(whole)} bytes", mend="ask the licensor for a new grant")  # fmt: skip
         self._space.disk.write(self._path, whole)
         if self._anchor is not None:
-            self._anchor.advance(hashlib.sha256(entry).digest())
+            digest = hashlib.sha256(entry).digest()
+            self._refuse_other_step(self._anchor.advance(digest), new, extended(before, digest))
         return new
+
+    def _refuse_overtaken(self, state: State, held: Anchored) -> None:
+        """The lock is this machine's: a copy of it can draw between `read` and `write`, and what it drew must not be forgotten."""
+        if held.count != state.count if state.anchor else _counts(held):
+            raise self._rolled_back(
+                f"state {state.count}, which was read", f"{held.count} of {self.anchor}: a copy of this host goes on"
+            )
+
+    def _refuse_other_step(self, held: Anchored, state: State, head: bytes) -> None:
+        """An element that compares nothing takes two steps from one state: whoever comes second finds them both."""
+        if held.count != state.count or held.head not in (None, head):
+            raise self._rolled_back(
+                f"state {state.count} of {self.anchor}", f"{held.count}: a copy of this host goes on"
+            )
 
     def seen(self) -> Seen:
         """What this host's clock showed at most; nought where nothing is remembered.
@@ -306,6 +323,11 @@ class Store:
         """
         said = {"seen": seen.clock, "boot": seen.boot, "elapsed": seen.elapsed}
         self._space.disk.write(self._seen, canonical.to_bytes(said))
+
+
+def _counts(held: Anchored) -> bool:
+    """Whether an anchor was used already; one with a head may share its counter with others."""
+    return bool(held.count) if held.head is None else held.head != ZERO
 
 
 def fresh(root: str, memory: Memory) -> State:

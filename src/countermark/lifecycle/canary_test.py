@@ -166,8 +166,10 @@ def _read(file: Path) -> tuple[tuple[str, ...], dict[str, list[float]]]:
 
 def _line(line: bytes, what: str) -> tuple[str, dict[str, float]]:
     match canonical.from_bytes(line, what=what, max_bytes=MAX_LINE_BYTES):
-        case {"file_name": str(name), "scores": dict(scores), **more} if not more and all(
-            type(score) in (int, float) and abs(score) <= MOST_SCORE for score in scores.values()
+        case {"file_name": str(name), "scores": dict(scores), **more} if (
+            scores
+            and not more
+            and all(type(score) in (int, float) and abs(score) <= MOST_SCORE for score in scores.values())
         ):
             return name, scores
     raise FormatRefused(f"{what} is not {json.dumps({'file_name': 'class/name', 'scores': {'class': 0.5}})}")

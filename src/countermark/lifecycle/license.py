@@ -21,7 +21,7 @@ from countermark.keys.trust import Trust
 from countermark.ledger.note import decode_base64
 from countermark.licence import chain as chains
 from countermark.licence import word
-from countermark.licence.broker_anchor import broker_of, refuse_going_on
+from countermark.licence.broker_anchor import broker_of, refuse_going_on, refuse_others_going_on
 from countermark.licence.chain import Chain
 from countermark.licence.refusal import LicenceRefused
 from countermark.licence.state import FOLDER
@@ -324,6 +324,7 @@ def move(
     said, old = word.returned(receipt, papers.chain), papers.chain.claims
     if (broker := broker_of(old.host)) is not None:
         refuse_going_on(decode_base64(said.proof, "the receipt's proof"), broker, papers.chain.root.digest, said.host)
+        refuse_others_going_on(old.host, said.host)
     if changes.licensee.party != old.licensee.party and not old.transfer:
         raise LicenceRefused("transfer", expected=old.licensee.party, seen=changes.licensee.party,
                              mend="this licence stays with its licensee; the licensor may grant another one")  # fmt: skip

@@ -62,14 +62,28 @@ def take(desk: Desk, file: Path, carried: Sequence[Path]) -> list[tuple[str, str
         old = read_file(path, MOST_WORD_BYTES).splitlines() if path.exists() else []
         kept = _kept(desk, chain, kind, old, new)
         if kept != old:
-            desk.space.disk.write(path, b"".join(one + b"\n" for one in kept))
+            desk.space.disk.write(path, _whole(kind, kept))
     return found
+
+
+def _whole(kind: str, kept: list[bytes]) -> bytes:
+    """The file's content, which must be one that is read again: else nothing could be loaded beside it."""
+    data = b"".join(one + b"\n" for one in kept)
+    if len(data) > MOST_WORD_BYTES:
+        raise StatementRefused(
+            f"{len(data)} bytes of lists", why=f"at most {MOST_WORD_BYTES} are read beside a licence"
+        )
+    if kind in (BEACON, RESET):
+        word.lines(data)
+    return data
 
 
 def _said(desk: Desk, chain: Chain, line: bytes, what: str) -> tuple[str, str]:
     """Kind of a licensor's word, and when it was signed, once it was found to hold."""
     envelope = dsse.Envelope.from_bytes(line, what=what)
     kind = Statement.from_bytes(envelope.statement_bytes(), what=what).predicate_type
+    if kind in (BEACON, RESET):
+        word.lines(line)  # no signature covers blanks: a true one can be longer than is read beside the licence
     if kind == BEACON:
         return kind, word.beacon(envelope, _lease(chain), chain.project).context.time
     if kind == LICENCE_LIST:
@@ -97,28 +111,34 @@ def _kept(desk: Desk, chain: Chain, kind: str, old: list[bytes], new: list[bytes
     if kind == RESET:
         return [*old, *(line for line in dict.fromkeys(new) if line not in old)]
     for line in new:
-        old = _replaced(old, line)
+        old = _replaced(desk, chain, old, line)
     return old
 
 
 def _holds(line: bytes, chain: Chain) -> bool:
     """Whether it is a beacon that counts: junk that was put there by hand must not stand in for one."""
     try:
+        word.lines(line)
         word.beacon(dsse.Envelope.from_bytes(line), _lease(chain), chain.project)
     except Refusal:
         return False
     return True
 
 
-def _replaced(lists: list[bytes], line: bytes) -> list[bytes]:
+def _replaced(desk: Desk, chain: Chain, lists: list[bytes], line: bytes) -> list[bytes]:
     """Lists of revoked licences with one more: of each issuer the highest epoch."""
-    mine = _signers(line)
-    others = [one for one in lists if _signers(one) != mine or _epoch(one) > _epoch(line)]
-    return others if any(_signers(one) == mine for one in others) else [*others, line]
+    issuers, mine = [_issuer(desk, chain, one) for one in lists], _issuer(desk, chain, line)
+    others = [(who, one) for who, one in zip(issuers, lists, strict=True) if who != mine or _epoch(one) > _epoch(line)]
+    kept = [one for _, one in others]
+    return kept if mine in {who for who, _ in others} else [*kept, dsse.Envelope.from_bytes(line).to_bytes()]
 
 
-def _signers(line: bytes) -> frozenset[str]:
-    return frozenset(s.keyid for s in dsse.Envelope.from_bytes(line).signatures)
+def _issuer(desk: Desk, chain: Chain, line: bytes) -> int | bytes:
+    """The first link that a list's signer issued; one that does not hold stands for itself. Other signatures beside it make no other list."""
+    try:
+        return word.revoked(dsse.Envelope.from_bytes(line), chain, desk.trust(), desk.now()).first
+    except Refusal:
+        return line
 
 
 def _epoch(line: bytes) -> int:

@@ -70,7 +70,7 @@ def _levels(sizes: Reals) -> NDArray[np.int64]:
     if not (sizes > 0).any():
         return np.zeros(len(sizes), np.int64)
     top = np.quantile(sizes[sizes > 0], _TOP, method="lower")
-    return np.asarray(np.rint(np.minimum(sizes / top, 1) * LEVELS), np.int64)
+    return np.asarray(np.rint(np.minimum(sizes, top) / top * LEVELS), np.int64)
 
 
 def tail(levels: NDArray[np.int64], least: int) -> float:

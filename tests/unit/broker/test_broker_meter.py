@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import random
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,21 +20,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "attacks" / "licence"))
+from core_world import SECOND
 from licence_world import BEGIN, DAY, Licensors, claims, key, lease
 from meter_world import Counted, metered
 
+from countermark import canonical
 from countermark.broker.app import App
 from countermark.broker.meter_log import Moved
 from countermark.broker.meters import NOT_HERE, Admitted, Meter, Meters, of_licence
-from countermark.errors import CountermarkError, LedgerRefused, PolicyRefused, Refusal, SignatureRefused, Unusable
+from countermark.errors import (
+    CountermarkError,
+    LedgerRefused,
+    PolicyRefused,
+    Refusal,
+    SignatureRefused,
+    StatementRefused,
+    Unusable,
+)
 from countermark.ledger.note import Note, NoteKey, sign_note
 from countermark.licence import chain as chains
 from countermark.licence.anchors import ZERO, extended
 from countermark.licence.broker_anchor import BrokerAnchor, refuse_going_on
 from countermark.licence.metered import PATH, Asked, Held, Step, held
 from countermark.licence.refusal import LicenceRefused
+from countermark.licence.state import parse as parsed_state
 from countermark.licence.tenure import Tenure
+from countermark.lifecycle.license import Papers, move
 from countermark.lifecycle.license_broker import sending
+from countermark.statement.predicates.licence import RETURN, ReturnReceipt
+from countermark.statement.predicates.licence_claims import Sublicense
 
 LICENCE = Path(__file__).parents[3] / "attacks" / "licence"
 NONCE = bytes(range(32))
@@ -90,6 +105,39 @@ def test_a_restored_deleted_or_edited_state_is_refused(
     assert refused(machine.load).claim == "state"
 
 
+def test_a_next_state_that_its_owner_made_up_is_taken(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    """The limit that the pages name: heads are compared, and nobody but the guard looks at what they stand for."""
+    machine = metered(tmp_path / "plant", licensors, counted, meters.answer)
+    use(machine.load(), 90)
+    (path,) = (machine.root / ".countermark" / "licences").glob("*.state.json")
+    newest, _, head = parsed_state(path.read_bytes())
+    usage = {link: replace(one, drawn=0) for link, one in newest.usage.items()}
+    made = replace(newest, count=newest.count + 1, sequence=newest.sequence + 1, usage=usage)
+    path.write_bytes(canonical.to_bytes({"previous": head.hex(), "entry": canonical.from_bytes(made.entry())}))
+    use(machine.load(), 90)
+    page = Path(__file__).parents[3] / "docs" / "reference" / "formats" / "licence-time.md"
+    assert "whoever writes a *next* state himself" in page.read_text()
+
+
+def test_a_snapshot_of_memory_gives_again_what_was_drawn(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    """The other limit that the pages name: a block in memory is used without a step, so that no anchor sees it used again."""
+    machine = metered(tmp_path / "plant", licensors, counted, meters.answer, block=1000)
+    tenure = machine.load()
+    use(tenure, 1)
+    left = tenure.meter._have
+    for _ in range(3):
+        machine.sleep(seconds=61)
+        use(tenure, 99)
+        tenure.meter._have = left  # the machine is resumed
+    assert tenure.look().state.of(machine.chain.root.digest).drawn == 100 and left == 99
+    page = Path(__file__).parents[3] / "docs" / "reference" / "formats" / "licence-time.md"
+    assert "a snapshot of a *running* guard" in page.read_text()
+
+
 def test_two_copies_of_a_host_do_not_both_get_a_block(
     tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
 ) -> None:
@@ -99,6 +147,31 @@ def test_two_copies_of_a_host_do_not_both_get_a_block(
     copy = replace(machine, root=tmp_path / "copy")
     use(machine.load(), 5)
     assert refused(copy.load).claim == "state"
+
+
+def test_a_copy_that_draws_between_reading_and_writing_is_noticed(
+    tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    """The attack: both copies read one state, and the second to write asks the broker anew what to go on from."""
+    waiting: list[Callable[[], None]] = []
+    questions = [0]
+
+    def send(data: bytes) -> bytes:
+        questions[0] += Asked.from_bytes(data).step is None
+        if waiting and questions[0] == 2:  # of `Store.write`; the first was of `Store.read`
+            waiting.pop()()
+        return meters.answer(data)
+
+    machine = metered(tmp_path / "plant", licensors, counted, send, count=100, block=30)
+    tenure = machine.load()
+    machine.snapshot(tmp_path / "copy")
+    anchor = BrokerAnchor(meters.answer, counted.key, machine.chain.root.digest, key("plant"))
+    copy = replace(machine, root=tmp_path / "copy", anchor=anchor)
+    questions[0] = 0
+    waiting.append(lambda: use(copy.load(), 30))
+    assert "a copy of this host goes on" in refused(tenure.renew, 30).seen
+    assert not waiting
+    assert copy.tenure().look().state.of(machine.chain.root.digest).drawn == 30
 
 
 def test_the_same_step_is_given_once(licensors: Licensors, counted: Counted, meters: Meters) -> None:
@@ -129,6 +202,18 @@ def test_what_was_not_admitted_or_is_anothers_key_gets_nothing(
     other = NoteKey("countermark.broker/other", bytes(32))
     with pytest.raises(PolicyRefused, match="does not name this broker"):
         of_licence(chains.to_file([grant]), other)
+
+
+def test_nobody_adds_hosts_to_anothers_licence(licensors: Licensors, counted: Counted) -> None:
+    """The attack: the true grant with a sublicence behind it that its licensee did not sign; 64 such keys leave no room for the true hosts."""
+    mine, theirs = claims(host=counted.binding("plant", "line")), claims("thief", host=counted.binding("line"))
+    true = licensors.chain(mine, theirs)
+    assert len(of_licence(chains.to_file(true), counted.key).hosts) == 2
+    forged = licensors.grant(replace(theirs, host=counted.binding("thief")), by=("thief",), parent=true[0].digest)
+    with pytest.raises(SignatureRefused):
+        of_licence(chains.to_file([true[0], forged]), counted.key)
+    with pytest.raises(StatementRefused, match="in order"):
+        of_licence(chains.to_file([licensors.grant(replace(mine, max_loads=2)), true[1]]), counted.key)
 
 
 def test_an_older_answer_of_the_broker_is_not_taken(
@@ -190,6 +275,23 @@ def test_a_proof_of_an_end_is_of_that_licence_and_host(licensors: Licensors, cou
     assert not held(meters.answer(asked(grant.digest, host="line")), counted.key, grant.digest, line, NONCE).ended
 
 
+def test_a_move_asks_for_the_end_of_the_licences_own_and_only_host(
+    licensors: Licensors, counted: Counted, meters: Meters
+) -> None:
+    """The attack: the key that ends was never used, or was that of another licence; the one that draws goes on beside the new licence."""
+    both, one = counted.binding("plant", "line"), counted.binding("line")
+    chain = licensors.chain(claims(host=both), claims("sub", host=one, sublicense=Sublicense(6, frozenset({"infer"}))))
+    counted.admit(chain)
+    desk, plant = licensors.world[SECOND], key("plant").public.id
+    proof = base64.b64encode(meters.answer(asked(chain[0].digest, end=True))).decode()
+    for links, licensee in ((chain[:1], "plant"), (chain, "sub")):
+        papers = Papers(tuple(links), chains.verify(links, licensors.trust, licensors.world.clock.now))
+        said = ReturnReceipt(licensors.context("*"), links[-1].digest, "broker", plant, proof)
+        receipt = licensors.sign("returned", papers.chain.claims.subject.digest, RETURN, said.to_json(), licensee)
+        seen = refused(move, desk, papers, receipt, papers.chain.claims)
+        assert "every host that the licence names" in seen.expected and plant[:16] in seen.seen
+
+
 def test_an_operators_end_is_felt_within_a_minute(
     tmp_path: Path, licensors: Licensors, counted: Counted, meters: Meters
 ) -> None:
@@ -205,6 +307,10 @@ def test_an_operators_end_is_felt_within_a_minute(
     counted.admit([licensors.grant(claims(host=counted.binding("plant"), max_loads=9))])
     again = Admitted(counted.home).admit(meter)
     assert again.ended, "what was ended does not begin again by being admitted"
+    assert isinstance(tenure.anchor, BrokerAnchor)
+    tenure.anchor.end()
+    (counted.home / "meters" / f"{meter.licence}.json").write_bytes(meter.to_bytes())  # the operator's file is put back
+    assert "ended" in refused(machine.load).seen, "a host that showed its end does not go on"
 
 
 def test_a_broker_that_is_away_stops_and_does_not_lose_a_host(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from countermark.checks.data._signals import Signals
 from countermark.errors import Unusable
 from countermark.features.own_model import series_encoded
-from countermark.features.signals import TRAITS, spectrum, summarise
+from countermark.features.signals import TRAITS, spectrum, summarise, usual
 
 RATE = 8000.0
 T = np.arange(8000) / RATE
@@ -67,3 +68,27 @@ def test_an_encoder_sees_clips_of_one_length_at_a_time() -> None:
         series_encoded(lambda c: c[:, :, 0], clips)
     with pytest.raises(Unusable, match="finite"):
         series_encoded(lambda c: np.full((len(c), 2), np.nan), clips)
+
+
+def test_one_clip_of_a_high_rate_squeezes_nobodys_bands_and_hides_no_drift() -> None:
+    """The attack: a single clip that claims a million samples a second, so that all others lie in the lowest bands."""
+    rng = np.random.default_rng(3)
+    clips = [rng.normal(size=(400, 1)).astype(np.float32) for _ in range(30)]
+    rates = np.full(30, RATE)
+    alone = summarise((clips, rates.tolist(), usual(rates)))
+    more = np.append(rates, 1e6)
+    beside = summarise(([*clips, clips[0]], more.tolist(), usual(more)))
+    assert np.array_equal(beside.features[:30], alone.features)
+    told = [
+        Signals([*clips, clips[0]][:n], r, s.traits).traits().each
+        for n, r, s in ((30, rates, alone), (31, more, beside))
+    ]
+    assert [one.least for one in told[0]] == [one.least for one in told[1]]
+
+
+def test_a_tone_above_the_usual_rate_is_seen() -> None:
+    """The other side: what few clips of a higher rate hold above all bands counts to the last one."""
+    noise = 0.01 * np.random.default_rng(4).normal(size=(3200, 1))
+    tone = noise + 0.1 * np.sin(2 * np.pi * 14_000 * np.arange(3200) / 32_000)[:, None]
+    plain, heard = (summarise(([one.astype(np.float32)], [32_000.0], RATE)).features[0] for one in (noise, tone))
+    assert heard[-1] - plain[-1] > 15

@@ -105,6 +105,7 @@ NOT_FIT = {
     "ended": [made("", EK, "Maker 7", MIDDLE, ca=False, end=NOW - timedelta(days=1)), middle],
     "not begun": [made("", EK, "Maker 7", MIDDLE, ca=False, begin=NOW + timedelta(days=1)), middle],
     "for something else": [made("", EK, "Maker 7", MIDDLE, ca=False, uses=("1.3.6.1.5.5.7.3.1",)), middle],
+    "for nothing that it says": [made("", EK, "Maker 7", MIDDLE, ca=False, uses=()), middle],
     "a CA's": [made("", EK, "Maker 7", MIDDLE, ca=True), middle],
     "critical and unknown": [
         made(

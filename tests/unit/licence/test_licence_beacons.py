@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
 import pytest
 from core_world import SECOND
-from licence_world import BEGIN, DAY, Licensors, claims, host, lease, stamp
+from licence_world import BEGIN, DAY, Licensors, Revocation, claims, host, lease, stamp
 
+from countermark.dsse import Envelope
 from countermark.errors import StatementRefused
-from countermark.licence import beacons
+from countermark.licence import beacons, word
 from countermark.licence.beacons import NEWEST, needed, told
 from countermark.licence.chain import to_file
 from countermark.licence.refusal import LicenceRefused
 from countermark.licence.tenure import Words
 from countermark.lifecycle import license_words
 from countermark.statement.predicates.beacon import BEACON, Beacon
-from countermark.statement.statement import Context
+from countermark.statement.statement import Context, Statement
 
 YEARS = 5 * 365
 
@@ -118,6 +120,39 @@ def test_junk_beside_the_licence_stands_in_for_no_beacon(
     license_words.take(licensors.world[SECOND], papers, [stick])
     left = kept.read_bytes().splitlines()
     assert left and set(left) <= {line.strip() for line in daily}
+
+
+def test_a_true_beacon_that_was_padded_locks_nobody_out(
+    tmp_path: Path, licensors: Licensors, daily: list[bytes]
+) -> None:
+    """The attack, by whoever carries the stick: what no signature covers makes a line longer than a host reads."""
+    papers, stick = tmp_path / "plant.licence", tmp_path / "beacon.json"
+    papers.write_bytes(to_file([licensors.grant(claims(lease=lease(30, 7)))]))
+    kept, desk = papers.with_name("plant.licence.beacons"), licensors.world[SECOND]
+    padded = daily[1].replace(b"{", b"{" + b" " * 1024, 1)
+    for bad in (padded, licensors.reset("0" * 16, BEGIN).replace(b"{", b"{" + b" " * 1024, 1)):
+        stick.write_bytes(daily[0] + bad)
+        with pytest.raises(StatementRefused, match="a beacon of"):
+            license_words.take(desk, papers, [stick])
+    assert not kept.exists()
+    kept.write_bytes(padded)  # by an earlier version, or by hand: the next one that is taken mends it
+    stick.write_bytes(daily[0])
+    license_words.take(desk, papers, [stick])
+    assert word.lines(kept.read_bytes()) == [daily[0].strip()]
+
+
+def test_one_list_with_other_signatures_beside_it_is_kept_once(tmp_path: Path, licensors: Licensors) -> None:
+    """The attack: copies of a true list, each with a signature of nobody's, until the file is larger than a host reads."""
+    papers, stick = tmp_path / "plant.licence", tmp_path / "revoked.json"
+    papers.write_bytes(to_file([licensors.grant(claims(revocation=Revocation("list", 1)))]))
+    true = json.loads(licensors.revocations(3))
+    copies = [{**true, "signatures": [*true["signatures"], {"keyid": f"{n:064x}", "sig": "AAAA"}]} for n in range(20)]
+    newer = json.loads(licensors.revocations(4))
+    for given, epoch in ((copies, 3), ([newer], 4), (copies, 4)):
+        stick.write_bytes(b"".join(json.dumps(one).encode() + b"\n" for one in given))
+        license_words.take(licensors.world[SECOND], papers, [stick])
+        (left,) = papers.with_name("plant.licence.revoked").read_bytes().splitlines()
+        assert Statement.from_bytes(Envelope.from_bytes(left).statement_bytes()).predicate["epoch"] == epoch
 
 
 def test_nothing_is_kept_where_one_line_does_not_hold(tmp_path: Path, licensors: Licensors, daily: list[bytes]) -> None:

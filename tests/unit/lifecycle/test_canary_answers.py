@@ -57,9 +57,9 @@ def test_answers_parse_or_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"[]", b'{"file_name":1,"scores":{}}', b'{"file_name":"a","scores":{"nut":true}}', b'{"file_name":"a","scores":{"nut":"1"}}',
+    [b"[]", b'{"file_name":1,"scores":{}}', b'{"file_name":"a","scores":{}}', b'{"file_name":"a","scores":{"nut":true}}', b'{"file_name":"a","scores":{"nut":"1"}}',
      b'{"file_name":"a","scores":{"nut":1},"more":1}', b'{"file_name":"a","scores":{"nut":' + b"9" * 400 + b"}}"],
-    ids=range(6),
+    ids=range(7),
 )  # fmt: skip
 def test_lines_that_are_no_answers(tmp_path: Path, line: bytes) -> None:
     (tmp_path / "a").write_bytes(line)

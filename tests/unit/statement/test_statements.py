@@ -124,7 +124,7 @@ def test_a_statement_without_a_context_stands_nowhere() -> None:
             {"named": [{"licensee": "a", "score": 69, "log10_p_bound": -60}] * 2},
         )),
         *((CanaryTest, change) for change in (
-            {"p": 0}, {"p": 1e-13}, {"p": True}, {"better": 41}, {"decided": 51}, {"p_after_tries": 1e-10}, {"cannot_tell": []}, {"false_alarm": 0.5},
+            {"p": 0}, {"p": 1e-13}, {"p": True}, {"better": 41}, {"decided": 51}, {"p_after_tries": 1e-10}, {"p_after_tries": 0.9}, {"cannot_tell": []}, {"false_alarm": 0.5},
         )),
         (Reception, {"state": "maybe"}), (Decision, {"action": "burn"}), (Decision, {"label": None}),
         (Decision, {"action": "accept"}), (Checked, {"checks": {"c": {"outcome": "fine"}}}), (Checked, {"checks": {"c": 1}}),
@@ -139,3 +139,22 @@ def test_words_nobody_knows_are_refused(kind: type, change: dict[str, object]) -
     value = next(p for p in PREDICATES if type(p) is kind).to_json()
     with pytest.raises(StatementRefused):
         kind.from_json(value | change)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("rate", "licensees"), [(5e-324, 1000), (1.0, 2**53 - 1)])
+def test_a_trace_at_the_ends_of_its_numbers_is_judged(rate: float, licensees: int) -> None:
+    said = FingerprintTrace(
+        CONTEXT,
+        (Accused("plant-18", 69.1, -640.2),),
+        licensees,
+        "d" * 64,
+        rate,
+        5.6,
+        0.03,
+        "b" * 64,
+        "c" * 64,
+        1.0,
+        (),
+        ("who",),
+    )
+    assert FingerprintTrace.from_json(said.to_json()) == said

@@ -14,7 +14,7 @@ from countermark.features.signals import Signal, spectrum
 
 HIGH, WIDE = 64, 96
 RANGE_DB = 60.0
-LEAST_DB, LEAST_HZ = 0.5, 0.01  # the latter as a share of the highest rate
+LEAST_DB, LEAST_HZ = 0.5, 0.01  # the latter as a share of the median rate, which no few clips move
 Floats = NDArray[np.float64]
 CLIPS = Words(
     "clip", "clips", "equal in every sample", "clips that were cut, filtered or encoded anew are not found",
@@ -49,7 +49,7 @@ class Signals:
 
     def traits(self) -> Traits:
         """As `Content.traits`: level, noise floor, clipping, offset, upper edge of the spectrum, length, sampling rate."""
-        edge = LEAST_HZ * float(self.rates.max())
+        edge = LEAST_HZ * float(np.median(self.rates))
         each = (
             Trait(False, lambda d, _, __: f"level {abs(d):.1f} dB {'higher' if d > 0 else 'lower'}", LEAST_DB),
             Trait(False, lambda d, _, __: f"noise floor {abs(d):.1f} dB {'higher' if d > 0 else 'lower'}", LEAST_DB),

@@ -16,7 +16,7 @@ from countermark.checks.data.screening import Features, Screening
 from countermark.engines.engine import Engine, Threads, one_thread
 from countermark.errors import Unusable
 from countermark.features.own_model import series_encoded
-from countermark.features.signals import LEAST_WINDOW, Signal, Summary, summarise
+from countermark.features.signals import LEAST_WINDOW, Signal, Summary, summarise, usual
 
 NAME = "summary statistics in time and frequency"
 OWN = "the user's encoder (heads out of fold; whether it was taught on these rows is not known)"
@@ -72,8 +72,8 @@ def screen_signals(
 def _summaries(
     clips: Sequence[Signal], rates: NDArray[np.float64], engine: Engine, progress: Progress | None
 ) -> Summary:
-    highest = float(rates.max())
-    batches = [(clips[at : at + BATCH], rates[at : at + BATCH].tolist(), highest) for at in range(0, len(clips), BATCH)]
+    top = usual(rates)
+    batches = [(clips[at : at + BATCH], rates[at : at + BATCH].tolist(), top) for at in range(0, len(clips), BATCH)]
     parts = []
     for done, part in enumerate(engine.map(summarise, batches), 1):
         parts.append(part)

@@ -10,7 +10,7 @@ from countermark.errors import StatementRefused
 from countermark.statement.statement import Context, predicate_type
 
 CANARY_TEST = predicate_type("canary-test")
-_LEAST = 1e-300
+_LEAST, _ROUNDING = 1e-300, 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class CanaryTest:
     """What a test came to; its subject is the model's folder, or the file of answers of a served one.
 
     Attributes:
-        p: probability that a model without the delivered halves does as well. p_after_tries: the same had the owner tried 2^64 keys.
+        p: probability that a model without the delivered halves does as well. p_after_tries: the same had the owner tried 2^64 keys, so that it is 2^64 p, or 1.
         false_alarm: from which p the model is said to know them. pairs, decided, better: as `tracing.lots.Lots`. pairs_left: of classes
             that the model does not know. delivery: digest of the statement that declared them. commitment: of the canary key.
         answers: whether answers were tested which somebody collected, not a model at hand. cannot_tell: what does not follow.
@@ -67,7 +67,7 @@ class CanaryTest:
         least = 0.5**out.decided if out.decided < 1000 else 0.0
         if (
             not out.better <= out.decided <= out.pairs
-            or out.p_after_tries < out.p
+            or out.p_after_tries < min(1.0, out.p * 2.0**64) * (1 - _ROUNDING)
             or out.p < least
             or not out.cannot_tell
         ):

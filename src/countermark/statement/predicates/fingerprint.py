@@ -88,7 +88,7 @@ class FingerprintTrace:
             )
         if len({one.licensee for one in self.named}) != len(self.named) or len(self.named) > self.licensees:
             raise StatementRefused("a trace names a licensee twice, or more of them than there are")
-        limit = math.log10(self.false_accusation / self.licensees)
+        limit = math.log10(self.false_accusation) - math.log10(self.licensees)  # a quotient could be nought
         if any(
             self.threshold is None or one.score < self.threshold or one.log10_p > limit + _SLACK for one in self.named
         ):

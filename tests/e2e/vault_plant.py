@@ -84,6 +84,7 @@ def operate(story: Story) -> dict[str, Any]:
         unlicensed = story.type("serve", "plant-model.cmsealed", *keyed, at="plant", exit=1).err
         with server(story, *serving(story, vault.url, "plant"), at="plant") as guard:
             answer = _query(story, guard.url)
+            assert guard.holding(b"Ctrl-C ends it"), "the search sees into the files that the guard has open"
             plain = [*guard.holding(weights(story)), *story.holding(weights(story), "plant", "vault", "stick")]
     return {"unlicensed": unlicensed, "answer": answer.json(), "told": guard.told(), "plain": plain, "log": _log(story)}
 

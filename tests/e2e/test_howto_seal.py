@@ -134,7 +134,9 @@ def test_without_a_workspace_keys_are_named(shell, tmp_path: Path) -> None:
     (tmp_path / "words").chmod(0o600)
     shell("seal", "w.bin", "--kind", "model", "--new-passphrase-file", "words", "--signing-key", "owner.pem")
     assert "whom to trust is not said" in shell("open", "w.bin.cmsealed", "--check", exit=2).err
-    shell("open", "w.bin.cmsealed", "--check", "--signed-by", "owner.pub")
+    told = shell("open", "w.bin.cmsealed", "--check", "--signed-by", "owner.pub").out
+    facts = shell("open", "w.bin.cmsealed", "--check", "--signed-by", "owner.pub", "--json").json()
+    assert f"ciphertext root  {facts['root']}" in told and facts["manifest"] in told, "a licence names both"
     shell(
         "open",
         "w.bin.cmsealed",

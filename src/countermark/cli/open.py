@@ -75,7 +75,8 @@ def open(  # noqa: A001 - a command is an attribute of its own name
             f"unchanged: {said.size} bytes are what {handle.signed_by[:64]} signed",
             facts={"kind": said.kind, "signed_by": handle.signed_by, "sealer": said.sealer, "asset": said.prelude.asset.hex(), "root": said.root.hex(), "manifest": handle.digest,
                    "hash": said.hash, "size": said.size, "recipients": list(handle.recipients.names), "issued": said.issued},
-            body=[Pairs([("kind", said.kind), ("sealed for", ", ".join(handle.recipients.names)), ("issued", said.issued)])],
+            body=[Pairs([("kind", said.kind), ("sealed for", ", ".join(handle.recipients.names)), ("issued", said.issued),
+                         ("ciphertext root", said.root.hex()), ("manifest", handle.digest)])],
         )  # fmt: skip
     mine = identity(key, with_passphrase, passphrase_file)
     with Bar(view) as bar, stage.opened(sealed, whom, mine, kind=kind or "") as files:

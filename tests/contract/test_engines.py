@@ -137,19 +137,28 @@ def test_blas_has_one_thread_in_a_worker(engine: Engine) -> None:
     assert {n for found in engine.map(threads_of_blas, [1, 2]) for n in found} == {1}
 
 
+ENDED = (FileNotFoundError, ProcessLookupError)
+"""What /proc answers of a process that is no more, at whichever step it went."""
+
+
 def listening(process: int) -> list[str]:
-    """Local addresses, hex, that a process listens on."""
-    inodes = set()
-    for fd in Path(f"/proc/{process}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            inodes.add(str(fd.readlink())[8:-1])
-    tables = [Path(f"/proc/{process}/net/{kind}").read_text().splitlines()[1:] for kind in ("tcp", "tcp6")]
-    rows = [line.split() for table in tables for line in table]
+    """Local addresses, hex, that a process listens on; none for one that has ended meanwhile."""
+    inodes, rows = set(), []
+    with contextlib.suppress(*ENDED):
+        for fd in Path(f"/proc/{process}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                inodes.add(str(fd.readlink())[8:-1])
+        for kind in ("tcp", "tcp6"):
+            table = Path(f"/proc/{process}/net/{kind}").read_text()
+            rows += [line.split() for line in table.splitlines()[1:]]
     return [row[1].split(":")[0] for row in rows if row[3] == "0A" and row[9] in inodes]
 
 
 def descendants(process: int) -> set[int]:
-    found = {int(p) for task in Path(f"/proc/{process}/task").glob("*/children") for p in task.read_text().split()}
+    found: set[int] = set()
+    with contextlib.suppress(*ENDED):
+        for task in Path(f"/proc/{process}/task").iterdir():
+            found |= {int(child) for child in (task / "children").read_text().split()}
     return found | {d for child in found for d in descendants(child)}
 
 

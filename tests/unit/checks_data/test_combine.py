@@ -81,6 +81,23 @@ def test_a_check_that_found_nothing_does_not_dilute_one_that_did() -> None:
     assert set(np.argsort(alone)[:28]) <= set(range(30))
 
 
+def test_the_rest_of_a_bad_cell_comes_after_flagged_rows_and_before_all_others() -> None:
+    seen, rng = made_up_parts.view_of(LARGER), np.random.default_rng(0)
+    n = len(seen.label)
+    cell = seen.cells[3][2]
+    share = np.zeros(n)
+    share[cell] = 0.7
+    unsuspicious = rng.uniform(0.05, 1, n)
+    unsuspicious[cell] = 0.5
+    quiet = {"a": CheckReport(Passed(), row_p=unsuspicious)}
+    said = CheckReport(Passed(), suspects=tuple(map(int, cell[:3])), share=share)
+    p = _combine.row_p(seen, {"said": said, **quiet})
+    rest = np.setdiff1d(np.arange(n), cell)
+    assert p[cell[:3]].max() < p[cell[3:]].min() and p[cell[3:]].max() < 0.03
+    assert np.abs(np.sort(p[rest]) - np.arange(1, len(rest) + 1) / (len(rest) + 1)).max() < 0.05
+    assert _combine.prior(seen, {"said": said, **quiet})[[cell[0], cell[-1], rest[0]]].tolist() == [0.9, 0.7, 0.01]
+
+
 def test_shares_add_up_and_spectral_has_a_small_one() -> None:
     assert 4 * _combine.SHARE + sum(_combine.SHARES.values()) == pytest.approx(_combine.ALPHA)
     seen = view()

@@ -33,6 +33,7 @@ class CheckReport:
         precision: expected share of bad rows among its suspects; recall: expected share of the bad rows it asked about that are among them; each 0
             to 1 from a calibrated posterior, None where the check has none or set nothing aside.
         looked: (n,) rows it looked at one by one, or None where that is all.
+        share: (n,) estimated share of bad rows in the group that a row lies in, where it named one (0 elsewhere), or None where it estimates none.
         id, version, code, operating, alarms: of the check, and the SHA-256 hex of the source it ran; filled in by the battery.
     """
 
@@ -47,6 +48,7 @@ class CheckReport:
     precision: float | None = None
     recall: float | None = None
     looked: NDArray[np.bool_] | None = None
+    share: NDArray[np.float64] | None = None
     id: str = ""
     version: int = 0
     code: str = ""

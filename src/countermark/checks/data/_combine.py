@@ -24,7 +24,8 @@ SHARE = 0.012
 SHARES = {"data/spectral": 0.002}
 """Of the 5 % that accusing checks may spend; `SHARE` is that of each of the other four."""
 UNINFORMED = 0.002  # weight of a check that suspects nothing, as a share of rows
-PRIOR = float(np.log((0.9 / 0.1) / (0.01 / 0.99)))
+FLAGGED, ELSEWHERE = 0.9, 0.01
+"""The stated prior: shares of bad rows among those set aside, and where nothing was found."""
 
 
 def named_suppliers(p: Floats) -> tuple[Floats, list[int]]:
@@ -91,13 +92,24 @@ def row_p(view: View, reports: Mapping[str, CheckReport]) -> Floats:
 
     Bonferroni over the checks that look at rows, each weighted by how many rows it takes for bad (weighted Bonferroni, Genovese,
     Roeder and Wasserman, Biometrika 2006), so that a check which found nothing does not dilute one that did. Rows inside
-    what was found come before all others (the stated prior: a tenth of what is set aside may be clean, 1 % elsewhere). The
-    result is calibrated against unflagged rows, so that on clean data a share `a` of the rows lies at or below `a`.
+    what was found come before all others by the odds of the stated prior: a tenth of what is set aside may be clean; the rest of a
+    supplier that was named is as bad as the check estimates of the cell; elsewhere 1 %. The result is calibrated against rows that
+    nothing was found about, so that on clean data a share `a` of the rows lies at or below `a`.
     """
-    inside = flagged(view, reports)
-    score = np.where(inside, PRIOR, 0.0) - np.log(_weighted(view, reports))
-    honest = score[~inside] if (~inside).any() else score
-    return np.maximum(bulk_p(score, honest, 1.0), 1e-300)
+    share = prior(view, reports)
+    odds = np.log(share / (1 - share) * (1 - ELSEWHERE) / ELSEWHERE)
+    score = odds - np.log(_weighted(view, reports))
+    honest = share == ELSEWHERE
+    return np.maximum(bulk_p(score, score[honest] if honest.any() else score, 1.0), 1e-300)
+
+
+def prior(view: View, reports: Mapping[str, CheckReport]) -> Floats:
+    """(n,) share of bad rows where each row lies, before anything of its own is looked at: from `ELSEWHERE` to `FLAGGED`."""
+    out = np.full(len(view.label), ELSEWHERE)
+    for report in reports.values():
+        if report.share is not None:
+            out = np.maximum(out, np.minimum(report.share, FLAGGED))
+    return np.where(flagged(view, reports), FLAGGED, out)
 
 
 def _weighted(view: View, reports: Mapping[str, CheckReport]) -> Floats:

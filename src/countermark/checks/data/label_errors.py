@@ -39,7 +39,7 @@ def run(view: View) -> CheckReport:
         reason = f"too weak to judge: out-of-fold accuracy {accuracy:.2f} is below {LEAST_ACCURACY}"
         return CheckReport(Skipped(reason, (Measure("out-of-fold accuracy", accuracy),)), margin)
     adjusted, named = named_suppliers(_supplier_p(view, margin, poisoned))
-    asked, posterior, margin = _posterior(view, named)
+    asked, posterior, share, margin = _posterior(view, named)
     inside = np.isin(view.supplier, named)
     bad = ~view.abstained[view.label] & _set_aside(posterior, asked, inside)
     findings, exhibits = [], dict[str, bytes]()
@@ -68,7 +68,7 @@ def run(view: View) -> CheckReport:
         (float(posterior[bad].mean()), float(posterior[bad].sum()) / taken) if bad.any() else (None, None)
     )
     return CheckReport(outcome, margin, row_p, adjusted, {}, tuple(map(int, np.flatnonzero(bad))), exhibits, taken,
-                       precision, recall, ~view.abstained[view.label])  # fmt: skip
+                       precision, recall, ~view.abstained[view.label], share)  # fmt: skip
 
 
 def _unfit_to_teach(view: View) -> Rows:
@@ -86,15 +86,15 @@ def _supplier_p(view: View, margin: Floats, poisoned: Rows) -> Floats:
     return np.where(rows < LEAST_ROWS, 1.0, tail_p(robust_z(value)))
 
 
-def _posterior(view: View, named: list[int]) -> tuple[NDArray[np.bool_], Floats, Floats]:
-    """Which rows are asked about, the probability of a wrong label, and margins from heads without the suspected."""
+def _posterior(view: View, named: list[int]) -> tuple[NDArray[np.bool_], Floats, Floats, Floats]:
+    """Which rows are asked about, the probability of a wrong label, its share in their cell, and margins from heads without the suspected."""
     n = len(view.label)
     inside = np.isin(view.supplier, named)
     unfit = _unfit_to_teach(view)
     honest = np.setdiff1d(np.flatnonzero(~inside), unfit)
-    asked, posterior, margin = inside.copy(), np.zeros(n), np.zeros(n)
+    asked, posterior, share, margin = inside.copy(), np.zeros(n), np.zeros(n), np.zeros(n)
     if not len(honest):
-        return asked, posterior, margins(view.single.by_fold(unfit), view.label)
+        return asked, posterior, share, margins(view.single.by_fold(unfit), view.label)
     untaught = unfit
     for _ in range(ROUNDS):
         scores = view.single.by_fold(untaught)
@@ -102,7 +102,8 @@ def _posterior(view: View, named: list[int]) -> tuple[NDArray[np.bool_], Floats,
         wrong = WrongLabels.learn(scores, view.label, honest, view.seed)
         for s in named:
             mine = view.supplier == s
-            posterior[mine] = wrong.posterior(margin[mine], wrong.shares(margin[mine], view.label[mine]))
+            share[mine] = wrong.shares(margin[mine], view.label[mine])
+            posterior[mine] = wrong.posterior(margin[mine], share[mine])
         spread = 2 * float((margin[honest] > wrong.middle).mean())  # half of all wrong labels lie above the middle
         if spread > SPREAD_SHARE and _accurate(margin):
             posterior[honest], asked[honest] = wrong.within(margin[honest], spread), True
@@ -110,7 +111,7 @@ def _posterior(view: View, named: list[int]) -> tuple[NDArray[np.bool_], Floats,
         if np.array_equal(again, untaught):
             break
         untaught = again
-    return asked, posterior, margin
+    return asked, posterior, share, margin
 
 
 def _set_aside(posterior: Floats, asked: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -156,7 +157,7 @@ def _finding(
 
 CHECK = Check(
     ID,
-    5,
+    6,
     run,
     "suppliers: Holm-adjusted p below 1.2 %; their rows: posterior above 0.5; other rows: as many as keep an expected precision of 90 %",
     "an innocent supplier in at most 1.2 % of screenings, where the empirical null holds; rows: one less the expected precision",

@@ -95,7 +95,7 @@ class Screening:
 
     Attributes:
         row_p: float64 (n,) combined p-values in (0, 1]; below 1 in the number of rows they are extrapolated and say the order
-            only, and flagged rows come first by a stated prior (`_combine`). row_flagged: bool (n,) rows to set aside.
+            only; flagged rows, then the rest of a bad cell of a named supplier, come first by a stated prior (`_combine`). row_flagged: bool (n,) rows to set aside.
         suppliers, cells: results in name order. checks: id -> report. abstained: classes too small to judge.
         features: what was used. findings: worst first. exhibits: SHA-256 hex -> PNG of at most 16 kB.
         not_applicable: id -> why, of checks that say nothing about rows of this kind. They were not run: that is no pass.

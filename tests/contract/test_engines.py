@@ -17,7 +17,7 @@ from ray_cluster import local_cluster
 from threadpoolctl import threadpool_info
 
 from countermark.engines.daft import QUIET, Daft
-from countermark.engines.engine import Engine, InProcess, Pool, Threads
+from countermark.engines.engine import Engine, InProcess, Pool, Threads, same_kernels
 from countermark.errors import Inconclusive, Unusable
 from countermark.features.arrow import batch_of, to_bytes
 from countermark.features.grid import Grid
@@ -127,6 +127,16 @@ def test_batches_are_drawn_from_a_stream_as_they_are_needed(engine: Engine) -> N
     results = engine.map(double, (drawn.append(i) or i for i in range(200)))
     assert next(results) == 0 and len(drawn) <= 32
     assert list(results)[-1] == 398 and len(drawn) == 200
+
+
+def kernels_of_blas(batch: int) -> dict[str, str]:
+    np.zeros(1) @ np.zeros(1)
+    return same_kernels()
+
+
+def test_blas_has_the_callers_kernels_in_a_worker(engine: Engine) -> None:
+    """Another kernel rounds otherwise, and the caller may have chosen its own by a name that workers do not inherit."""
+    assert list(engine.map(kernels_of_blas, [1, 2])) == [same_kernels()] * 2
 
 
 def threads_of_blas(batch: int) -> list[int]:

@@ -9,7 +9,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from countermark.engines.daft import FAILED, QUIET
-from countermark.engines.engine import one_thread
+from countermark.engines.engine import one_thread, same_kernels
 
 DONE = b"\0"
 
@@ -40,7 +40,8 @@ def _choose(workers: int, cluster: str) -> None:
     import ray
 
     quiet = {name: value for name, value in QUIET.items() if name != "PATH"}  # workers import Daft too
-    ray.init(address=cluster, log_to_driver=False, include_dashboard=None, runtime_env={"env_vars": quiet})
+    told = quiet | same_kernels()
+    ray.init(address=cluster, log_to_driver=False, include_dashboard=None, runtime_env={"env_vars": told})
     daft.set_runner_ray(noop_if_initialized=True)
 
 

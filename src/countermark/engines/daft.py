@@ -2,7 +2,8 @@
 
 Daft takes its runner once per process and, like Ray, reports use to its makers unless its environment says otherwise. So
 it runs in a process of its own, which is started with an environment of a few names: nothing of the caller's reaches it,
-reports are off, dashboards are not started, BLAS has one thread. Daft is given batches as opaque bytes; it reads no files
+reports are off, dashboards are not started, BLAS has one thread and the caller's kernels, so that results are equal to the last bit (a
+node whose processor lacks the caller's instructions cannot take part). Daft is given batches as opaque bytes; it reads no files
 and parses nothing: pictures and tables of others go through confined children, as everywhere.
 
 Batches and results travel as `multiprocessing` carries them between its own processes. Whoever controls a node of the
@@ -25,7 +26,7 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import IO
 
-from countermark.engines.engine import Batch, Result, checked_workers
+from countermark.engines.engine import Batch, Result, checked_workers, same_kernels
 from countermark.errors import Inconclusive, MissingExtra, Unusable
 
 QUIET = {
@@ -116,7 +117,7 @@ class Daft:
 
     def _start(self, theirs: Connection, home: str, said: IO[bytes]) -> subprocess.Popen[bytes]:
         near = self._cluster is not None and self._cluster.partition(":")[0] in ("127.0.0.1", "localhost")
-        environment = QUIET | {"HOME": home} | (LOOPBACK if near else {})
+        environment = QUIET | same_kernels() | {"HOME": home} | (LOOPBACK if near else {})
         if self._token is not None:
             environment |= {"RAY_AUTH_TOKEN_PATH": str(self._token), "RAY_AUTH_MODE": "token"}
         return subprocess.Popen(

@@ -98,6 +98,19 @@ def one_thread() -> AbstractContextManager[object]:
     return limits
 
 
+def same_kernels() -> dict[str, str]:
+    """What a process of another environment must be told to round as this one does: the kernels that OpenBLAS chose here.
+
+    It chooses them by the processor, and by `OPENBLAS_CORETYPE`, which may be set here and is not there; another kernel adds
+    up in another order. Empty where NumPy is built on another BLAS.
+    """
+    import numpy  # noqa: F401 (only a library that is loaded can be asked)
+    from threadpoolctl import threadpool_info
+
+    found = [pool.get("architecture") for pool in threadpool_info() if pool["internal_api"] == "openblas"]
+    return {"OPENBLAS_CORETYPE": found[0]} if found and found[0] else {}
+
+
 def _pin() -> None:
     # Only libraries that are loaded already can be limited: a fresh worker has none of them yet.
     import numpy  # noqa: F401

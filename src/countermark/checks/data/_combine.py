@@ -23,7 +23,7 @@ ALPHA = 0.05
 SHARE = 0.012
 SHARES = {"data/spectral": 0.002}
 """Of the 5 % that accusing checks may spend; `SHARE` is that of each of the other four."""
-UNINFORMED = 0.002  # weight of a check that suspects nothing, as a share of rows
+UNINFORMED = 1.0  # weight of a check that suspects nothing, in rows
 FLAGGED, ELSEWHERE = 0.9, 0.01
 """The stated prior: shares of bad rows among those set aside, and where nothing was found."""
 
@@ -115,7 +115,7 @@ def prior(view: View, reports: Mapping[str, CheckReport]) -> Floats:
 def _weighted(view: View, reports: Mapping[str, CheckReport]) -> Floats:
     """Smallest p-value of each row over checks, each divided by the check's weight; weights add up to 1."""
     looking = [r for r in reports.values() if r.row_p is not None]
-    weight = np.array([UNINFORMED + max(len(r.suspects), r.expected) / len(view.label) for r in looking])
+    weight = np.array([UNINFORMED + max(len(r.suspects), r.expected) for r in looking])
     out = np.full(len(view.label), np.inf if looking else 1.0)
     for report, share in zip(looking, weight / weight.sum(), strict=True):
         out = np.minimum(out, np.asarray(report.row_p) / share)

@@ -123,9 +123,12 @@ def look(
         listed = (*seen.pictures, *seen.others)
         _fits(listed, schema, pictures_only=wanted != LEARNT or how.get("tests") is not None)
         selection, agreed = rows.select(desk, listed), (contract.rows or None) if contract else None
-        told = _pictures(desk, agreed, seen, selection, wanted, **how, seed=seed, progress=progress)
         others = Others(desk, selection, agreed, schema, seed, how.get("engine"), progress)
-        parts, unseen = _apart([*told, *others.screen(seen.others)])
+        read = [*others.read(seen.others)]
+        forms = _looks_at_pictures(seen) + sum(not isinstance(one, Unseen) for one in read)
+        told = _pictures(desk, agreed, seen, selection, wanted, forms, **how, seed=seed, progress=progress)
+        told += (one if isinstance(one, Unseen) else others.screen(*one, forms) for one in read)
+        parts, unseen = _apart(told)
         if seen.work is not None:
             keep(desk, store, seen.work)
     return Looked(parts, unseen, listed, rows.tree_of_rows(listed).digest, seen.work)
@@ -152,18 +155,22 @@ def _apart(told: Sequence[Part | Unseen]) -> tuple[tuple[Part, ...], tuple[Unsee
     return parts, unseen
 
 
+def _looks_at_pictures(seen: Pass) -> bool:
+    return seen.work is not None and not (seen.others and not comparable(seen.pictures))
+
+
 def _pictures(
-    desk: Desk, agreed: Any, seen: Pass, selection: Selection, wanted: Wanted, **how: Any
+    desk: Desk, agreed: Any, seen: Pass, selection: Selection, wanted: Wanted, forms: int, **how: Any
 ) -> list[Part | Unseen]:
-    """The part of the pictures; nothing without any."""
+    """The part of the pictures, of `forms` parts in all; nothing without any."""
     listed, work = seen.pictures, seen.work
     if work is None:
         return []
-    if seen.others and not comparable(listed):
+    if not _looks_at_pictures(seen):
         return [Unseen("pictures", listed, ALONE)]
     given = None if wanted.model is None else _given(desk, listed, wanted, how["progress"])
     how |= {"model": given, "features": wanted.kind}
-    return [Part("pictures", "pictures", listed, _battery(agreed, listed, work, selection, **how))]
+    return [Part("pictures", "pictures", listed, _battery(agreed, listed, work, selection, forms, **how))]
 
 
 def _given(desk: Desk, listed: Sequence[Row], wanted: Wanted, progress: Progress | None) -> Any:
@@ -172,7 +179,7 @@ def _given(desk: Desk, listed: Sequence[Row], wanted: Wanted, progress: Progress
     return wanted.given([content[r] for r in listed], [r.id for r in listed], progress)
 
 
-def _battery(agreed: Any, listed: Sequence[Row], work: Work, selection: Selection, **how: Any) -> Screening:
+def _battery(agreed: Any, listed: Sequence[Row], work: Work, selection: Selection, forms: int, **how: Any) -> Screening:
     relabelled = selection.relabelled
     return run_battery(
         work.look.pixels,
@@ -181,7 +188,7 @@ def _battery(agreed: Any, listed: Sequence[Row], work: Work, selection: Selectio
         deliveries=[r.delivery for r in listed],
         ids=[r.id for r in listed],
         contract=agreed,
-        known=Known([r.label for r in listed], [r.id in selection.aside for r in listed], work=work),
+        known=Known([r.label for r in listed], [r.id in selection.aside for r in listed], work=work, forms=forms),
         **how,
     )
 

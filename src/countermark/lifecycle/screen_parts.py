@@ -1,5 +1,7 @@
 """Parts of a screening: rows of one form are compared with each other, and what nobody could look at is named.
 
+Every form's p-values are adjusted over all forms of the screening, so that anybody is named in at most 5 % of clean ones.
+
 A statement has one outcome for each check. Where several parts were checked, the worst of theirs is it, with the findings of all;
 where rows were not looked at, every check that would have to is `skipped`: nothing passes that was not seen.
 """
@@ -68,7 +70,7 @@ def comparable(some: Sequence[Row]) -> bool:
 
 @dataclass(frozen=True)
 class Others:
-    """How rows that are no pictures are screened.
+    """How rows that are no pictures are read and screened.
 
     Attributes:
         selection: decisions about them. contract: supplier -> class -> rows agreed. schema: pandera's, of tables.
@@ -83,11 +85,11 @@ class Others:
     engine: Any = None
     progress: Progress | None = None
 
-    def screen(self, listed: Sequence[Row]) -> Iterator[Part | Unseen]:
-        """Each form of these rows by itself.
+    def read(self, listed: Sequence[Row]) -> Iterator[tuple[Kind, Sheet | Sounds] | Unseen]:
+        """Each form of these rows by itself: content that can be screened, or why it can not.
 
         Raises:
-            As `sheets` and `sounds`, limits apart; as `screen_table` and `screen_signals`.
+            As `sheets` and `sounds`, limits apart.
         """
         for kind, read in _READ.items():
             if mine := tuple(row for row in listed if row.kind == kind):
@@ -96,14 +98,23 @@ class Others:
                 except OverLimit as error:
                     yield Unseen(kind, mine, error.what)
                     continue
-                yield from (self._one(kind, some) for some in found)
+                for some in found:
+                    why = self._why_not(some)
+                    yield Unseen(kind, some.rows, why) if why else (kind, some)
 
-    def _one(self, kind: Kind, some: Sheet | Sounds) -> Part | Unseen:
+    def _why_not(self, some: Sheet | Sounds) -> str:
         if isinstance(some, Sheet) and not some.columns:
-            return Unseen(kind, some.rows, "no column is left that says something of a row")
-        if not comparable(self._labelled(some.rows)):
-            return Unseen(kind, some.rows, f"{ALONE}; these are {some.form} like nobody else's")
-        result = self._table(some) if isinstance(some, Sheet) else self._signals(some)
+            return "no column is left that says something of a row"
+        alone = not comparable(self._labelled(some.rows))
+        return f"{ALONE}; these are {some.form} like nobody else's" if alone else ""
+
+    def screen(self, kind: Kind, some: Sheet | Sounds, forms: int) -> Part:
+        """The battery over one form of `forms` in all.
+
+        Raises:
+            As `screen_table` and `screen_signals`.
+        """
+        result = self._table(some, forms) if isinstance(some, Sheet) else self._signals(some, forms)
         return Part(kind, some.form, some.rows, result)
 
     def _labelled(self, some: Sequence[Row]) -> list[Row]:
@@ -113,23 +124,23 @@ class Others:
     def _names(self, some: Sequence[Row]) -> tuple[list[str], list[str], list[str]]:
         return [r.label for r in self._labelled(some)], [r.supplier for r in some], [r.id for r in some]
 
-    def _known(self, some: Sequence[Row]) -> Known:
-        return Known([r.label for r in some], [r.id in self.selection.aside for r in some])
+    def _known(self, some: Sequence[Row], forms: int) -> Known:
+        return Known([r.label for r in some], [r.id in self.selection.aside for r in some], forms=forms)
 
-    def _table(self, some: Sheet) -> Screening:
+    def _table(self, some: Sheet, forms: int) -> Screening:
         from countermark.checks.data.screen_table import screen_rows
 
-        beside = Beside([r.delivery for r in some.rows], known=self._known(some.rows))
+        beside = Beside([r.delivery for r in some.rows], known=self._known(some.rows, forms))
         return screen_rows(some.columns, self._names(some.rows), schema=self.schema, contract=self.contract, seed=self.seed,
                            beside=beside, progress=self.progress)  # fmt: skip
 
-    def _signals(self, some: Sounds) -> Screening:
+    def _signals(self, some: Sounds, forms: int) -> Screening:
         from countermark.checks.data.screen_signals import screen_signals
 
         labels, suppliers, ids = self._names(some.rows)
         return screen_signals(some.clips, labels, suppliers, rate=some.rates, ids=ids, deliveries=[r.delivery for r in some.rows],
                               contract=self.contract, seed=self.seed, engine=self.engine, progress=self.progress,
-                              known=self._known(some.rows))  # fmt: skip
+                              known=self._known(some.rows, forms))  # fmt: skip
 
 
 def outcomes(parts: Sequence[Part], unseen: Sequence[Unseen]) -> dict[str, dict[str, Any]]:
@@ -167,7 +178,7 @@ def _merged(some: Sequence[tuple[Part, dict[str, Any]]]) -> dict[str, Any]:
 
 
 def named(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """Suppliers that any part names, each once, with the smaller p and q and the reasons of all."""
+    """Suppliers that any part names, each once, with the smaller p and q, which are adjusted over all parts, and the reasons of all."""
     out: dict[str, dict[str, Any]] = {}
     for part in parts:
         for s in part.screening.suppliers:

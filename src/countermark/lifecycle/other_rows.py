@@ -32,10 +32,14 @@ Form = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Rows of tables with the same columns; those of class and supplier are not among `columns`, for both are known."""
+    """Rows of tables with the same columns; those of class and supplier are not among `columns`, for both are known.
+
+    order: names of the columns as they stand in the tables; empty where they stand in several orders.
+    """
 
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
+    order: tuple[str, ...] = ()
 
     @property
     def form(self) -> str:
@@ -69,12 +73,19 @@ def sheets(desk: Desk, listed: Sequence[Row]) -> list[Sheet]:
         MissingExtra: pyarrow is absent. ChildFailed: the reader died.
     """
     found: dict[Form, list[tuple[list[Row], Parts]]] = {}
+    orders: dict[Form, set[tuple[str, ...]]] = {}
     for some, part in _tables(desk, listed):
-        form = tuple(sorted((name, kind) for name, kind, _ in part.heads if name not in (FIELD, SUPPLIER)))
+        own = [(name, kind) for name, kind, _ in part.heads if name not in (FIELD, SUPPLIER)]
+        form = tuple(sorted(own))
+        orders.setdefault(form, set()).add(tuple(name for name, _ in own))
         found.setdefault(form, []).append((some, part.only([name for name, _ in form])))
     return [
-        Sheet(tuple(row for some, _ in parts for row in some), tuple(joined([part for _, part in parts]).values()))
-        for parts in found.values()
+        Sheet(
+            tuple(row for some, _ in parts for row in some),
+            tuple(joined([part for _, part in parts]).values()),
+            next(iter(orders[form])) if len(orders[form]) == 1 else (),
+        )
+        for form, parts in found.items()
     ]
 
 

@@ -5,7 +5,7 @@ Pictures, rows of tables and clips are each compared with their like (`screen_pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from countermark.lifecycle import book, rows
 from countermark.lifecycle.contract import Contract
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.first_pass import Pass, first_pass, keep
+from countermark.lifecycle.kinds import Kind
 from countermark.lifecycle.own_features import LEARNT, Wanted
 from countermark.lifecycle.pixels import decoded
 from countermark.lifecycle.rows import Row, Selection
@@ -110,20 +111,23 @@ def look(
     Pictures that an earlier screening looked at are not decoded or encoded again. One screening of a workspace runs at a time.
 
     Args:
-        refit: learn features anew, and look at every row again. wanted: which features of pictures. schema: pandera's, of tables. how:
+        refit: learn features anew, and look at every row again. wanted: which features. schema: pandera's, of tables. how:
             `engine` and `tests`, as `battery.screen` takes them.
 
     Raises:
         Unusable: nothing was admitted, no two suppliers sent anything alike, or a schema, model or test set without rows that it is of.
-        MissingExtra: the screen extra is absent. FormatRefused: a stored row is no longer read. As `Wanted.given`.
+        MissingExtra: the screen extra is absent. FormatRefused: a stored row is no longer read. As `Wanted.settled`, `Wanted.given` and
+        `Others.screen`.
     """
     with desk.space.lock("screen.lock"):
         store = Kept(desk.space)
         seen = first_pass(desk, store, seed, refit=refit, progress=progress)
         listed = (*seen.pictures, *seen.others)
-        _fits(listed, schema, pictures_only=wanted != LEARNT or how.get("tests") is not None)
+        kinds = {row.kind for row in listed}
+        _fits(kinds, schema, how.get("tests"))
+        wanted = wanted.settled(kinds)
         selection, agreed = rows.select(desk, listed), (contract.rows or None) if contract else None
-        others = Others(desk, selection, agreed, schema, seed, how.get("engine"), progress)
+        others = Others(desk, selection, agreed, schema, seed, how.get("engine"), progress, wanted)
         read = [*others.read(seen.others)]
         forms = _looks_at_pictures(seen) + sum(not isinstance(one, Unseen) for one in read)
         told = _pictures(desk, agreed, seen, selection, wanted, forms, **how, seed=seed, progress=progress)
@@ -134,14 +138,11 @@ def look(
     return Looked(parts, unseen, listed, rows.tree_of_rows(listed).digest, seen.work)
 
 
-def _fits(listed: Sequence[Row], schema: bytes | None, *, pictures_only: bool) -> None:
-    kinds = {row.kind for row in listed}
+def _fits(kinds: Collection[Kind], schema: bytes | None, tests: object | None) -> None:
     if schema is not None and "tables" not in kinds:
         raise Unusable("a schema describes columns", why="no rows of tables were admitted", mend="leave out --schema")
-    if pictures_only and "pictures" not in kinds:
-        raise Unusable(
-            "models and test sets are of pictures", why="no pictures were admitted", mend="leave out --model, --features and --test"
-        )  # fmt: skip
+    if tests is not None and "pictures" not in kinds:
+        raise Unusable("test sets are of pictures", why="no pictures were admitted", mend="leave out --test")
 
 
 def _apart(told: Sequence[Part | Unseen]) -> tuple[tuple[Part, ...], tuple[Unseen, ...]]:
@@ -168,7 +169,7 @@ def _pictures(
         return []
     if not _looks_at_pictures(seen):
         return [Unseen("pictures", listed, ALONE)]
-    given = None if wanted.model is None else _given(desk, listed, wanted, how["progress"])
+    given = _given(desk, listed, wanted, how["progress"]) if "pictures" in wanted.models else None
     how |= {"model": given, "features": wanted.kind}
     return [Part("pictures", "pictures", listed, _battery(agreed, listed, work, selection, forms, **how))]
 

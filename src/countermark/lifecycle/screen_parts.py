@@ -16,10 +16,12 @@ from countermark.checks.data._content import Kind as ContentKind
 from countermark.checks.data._given import Beside, Known
 from countermark.checks.data.battery import CHECKS
 from countermark.checks.data.screening import Screening
+from countermark.errors import Unusable
 from countermark.formats.limits import OverLimit
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.kinds import Kind
 from countermark.lifecycle.other_rows import Sheet, Sounds, sheets, sounds
+from countermark.lifecycle.own_features import LEARNT, Wanted
 from countermark.lifecycle.rows import Row, Selection
 
 LEAST = 2
@@ -74,7 +76,7 @@ class Others:
 
     Attributes:
         selection: decisions about them. contract: supplier -> class -> rows agreed. schema: pandera's, of tables.
-        engine: for clips. seed: of folds and features.
+        engine: for clips. seed: of folds and features. wanted: models of them.
     """
 
     desk: Desk
@@ -84,6 +86,7 @@ class Others:
     seed: int = 0
     engine: Any = None
     progress: Progress | None = None
+    wanted: Wanted = LEARNT
 
     def read(self, listed: Sequence[Row]) -> Iterator[tuple[Kind, Sheet | Sounds] | Unseen]:
         """Each form of these rows by itself: content that can be screened, or why it can not.
@@ -112,7 +115,7 @@ class Others:
         """The battery over one form of `forms` in all.
 
         Raises:
-            As `screen_table` and `screen_signals`.
+            As `screen_table`, `screen_signals` and `Wanted.encoder`. Unusable: a model of columns that stand in several orders.
         """
         result = self._table(some, forms) if isinstance(some, Sheet) else self._signals(some, forms)
         return Part(kind, some.form, some.rows, result)
@@ -131,8 +134,20 @@ class Others:
         from countermark.checks.data.screen_table import screen_rows
 
         beside = Beside([r.delivery for r in some.rows], known=self._known(some.rows, forms))
+        encoder = self.wanted.encoder("tables")
         return screen_rows(some.columns, self._names(some.rows), schema=self.schema, contract=self.contract, seed=self.seed,
-                           beside=beside, progress=self.progress)  # fmt: skip
+                           encoder=encoder, encoder_columns=self._taken(some) if encoder else (), beside=beside,
+                           progress=self.progress)  # fmt: skip
+
+    def _taken(self, some: Sheet) -> tuple[str, ...]:
+        """Names of the columns that a model takes, in its order."""
+        if not (self.wanted.columns or some.order):
+            raise Unusable(
+                "these tables have their columns in several orders",
+                mend="--model-column NAME for each that the model takes, in its order",
+            )
+        numbers = {column.name for column in some.columns if column.kind == "number"}
+        return self.wanted.columns or tuple(name for name in some.order if name in numbers)
 
     def _signals(self, some: Sounds, forms: int) -> Screening:
         from countermark.checks.data.screen_signals import screen_signals
@@ -140,6 +155,7 @@ class Others:
         labels, suppliers, ids = self._names(some.rows)
         return screen_signals(some.clips, labels, suppliers, rate=some.rates, ids=ids, deliveries=[r.delivery for r in some.rows],
                               contract=self.contract, seed=self.seed, engine=self.engine, progress=self.progress,
+                              encoder=self.wanted.encoder("clips"),
                               known=self._known(some.rows, forms))  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from countermark.checks.data._given import Known
+from countermark.checks.data._kept import Kept
 from countermark.checks.data._work import Work
 from countermark.checks.data.battery import screen as run_battery
 from countermark.checks.data.screening import Screening
@@ -26,7 +27,7 @@ from countermark.lifecycle.screen_parts import ALONE, Others, Part, Unseen, comp
 from countermark.passport.slip import Slip
 from countermark.statement.predicates.checked import SCREENING, Checked
 from countermark.statement.statement import EVERYBODY, Statement
-from countermark.workspace.kept import Kept
+from countermark.workspace.kept import Kept as Store
 
 Progress = Callable[[str, float], None]
 PIXELS = (64, 64)
@@ -38,7 +39,7 @@ class Looked:
 
     Attributes:
         parts: one at least; that of the pictures first, where there are any. unseen: rows that are in no part, and why.
-        rows: all of them, pictures first. dataset: the tree digest of these rows. work: on the pictures, None without any.
+        rows: all of them, pictures first. dataset: the tree digest of these rows. work: on the pictures, None without any. kept: of all.
     """
 
     parts: tuple[Part, ...]
@@ -46,6 +47,7 @@ class Looked:
     rows: tuple[Row, ...]
     dataset: str
     work: Work | None
+    kept: Kept
 
     @property
     def screening(self) -> Screening:
@@ -108,7 +110,7 @@ def look(
 ) -> Looked:  # fmt: skip
     """Run the battery over every row of the standing deliveries; nothing is signed or entered.
 
-    Pictures that an earlier screening looked at are not decoded or encoded again. One screening of a workspace runs at a time.
+    What an earlier screening looked at is not decoded or encoded again. One screening of a workspace runs at a time.
 
     Args:
         refit: learn features anew, and look at every row again. wanted: which features. schema: pandera's, of tables. how:
@@ -120,22 +122,21 @@ def look(
         `Others.screen`.
     """
     with desk.space.lock("screen.lock"):
-        store = Kept(desk.space)
+        store = Store(desk.space)
         seen = first_pass(desk, store, seed, refit=refit, progress=progress)
         listed = (*seen.pictures, *seen.others)
         kinds = {row.kind for row in listed}
         _fits(kinds, schema, how.get("tests"))
         wanted = wanted.settled(kinds)
         selection, agreed = rows.select(desk, listed), (contract.rows or None) if contract else None
-        others = Others(desk, selection, agreed, schema, seed, how.get("engine"), progress, wanted)
+        others = Others(desk, selection, seen.kept, agreed, schema, seed, how.get("engine"), progress, wanted)
         read = [*others.read(seen.others)]
         forms = _looks_at_pictures(seen) + sum(not isinstance(one, Unseen) for one in read)
         told = _pictures(desk, agreed, seen, selection, wanted, forms, **how, seed=seed, progress=progress)
         told += (one if isinstance(one, Unseen) else others.screen(*one, forms) for one in read)
         parts, unseen = _apart(told)
-        if seen.work is not None:
-            keep(desk, store, seen.work)
-    return Looked(parts, unseen, listed, rows.tree_of_rows(listed).digest, seen.work)
+        keep(desk, store, seen)
+    return Looked(parts, unseen, listed, rows.tree_of_rows(listed).digest, seen.work, seen.kept)
 
 
 def _fits(kinds: Collection[Kind], schema: bytes | None, tests: object | None) -> None:
@@ -217,7 +218,7 @@ def _statement(desk: Desk, seen: Looked, seed: int) -> Statement:
         "cells": [{"supplier": c.supplier, "label": c.label, "p": c.p, "q": c.q} for part in parts for c in part.screening.cells if c.named],
         "abstained": sorted({label for part in parts for label in part.screening.abstained}),
         "features": seen.screening.features.to_json() | (_frame(work) if work else {}),
-        "kept": _kept(work) if work else {},
+        "kept": _kept(seen.kept),
     } | _parts(seen)  # fmt: skip
     predicate = Checked(desk.context(EVERYBODY), outcomes(parts, seen.unseen), facts)
     return Statement("training data", seen.dataset, SCREENING, predicate.to_json())
@@ -230,8 +231,8 @@ def _parts(seen: Looked) -> dict[str, Any]:
     return {"parts": [part.to_json() for part in seen.parts], "notLookedAt": [str(one) for one in seen.unseen]}
 
 
-def _kept(work: Work) -> dict[str, Any]:
-    return {kind: {"read": read, "computed": computed} for kind, (read, computed) in work.kept.counts.items()}
+def _kept(kept: Kept) -> dict[str, Any]:
+    return {kind: {"read": read, "computed": computed} for kind, (read, computed) in kept.counts.items()}
 
 
 def _frame(work: Work) -> dict[str, Any]:

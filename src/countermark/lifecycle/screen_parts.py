@@ -14,11 +14,13 @@ from typing import Any
 
 from countermark.checks.data._content import Kind as ContentKind
 from countermark.checks.data._given import Beside, Known
+from countermark.checks.data._kept import Kept
 from countermark.checks.data.battery import CHECKS
 from countermark.checks.data.screening import Screening
 from countermark.errors import Unusable
 from countermark.formats.limits import OverLimit
 from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.kept_rows import blocks_of
 from countermark.lifecycle.kinds import Kind
 from countermark.lifecycle.other_rows import Sheet, Sounds, sheets, sounds
 from countermark.lifecycle.own_features import LEARNT, Wanted
@@ -28,7 +30,7 @@ LEAST = 2
 ALONE = "two suppliers and two classes of rows alike are needed to compare anything"
 OF: dict[Kind, ContentKind] = {"pictures": "pictures", "tables": "table", "clips": "signals"}
 _ORDER = ("failed", "skipped", "found", "passed")
-_READ: dict[Kind, Callable[[Desk, Sequence[Row]], Sequence[Sheet | Sounds]]] = {"tables": sheets, "clips": sounds}
+_READ: dict[Kind, Callable[[Desk, Sequence[Row], Kept], Sequence[Sheet | Sounds]]] = {"tables": sheets, "clips": sounds}
 Progress = Callable[[str, float], None]
 
 
@@ -75,12 +77,13 @@ class Others:
     """How rows that are no pictures are read and screened.
 
     Attributes:
-        selection: decisions about them. contract: supplier -> class -> rows agreed. schema: pandera's, of tables.
+        selection: decisions about them. kept: what earlier screenings left. contract: supplier -> class -> rows agreed. schema: pandera's, of tables.
         engine: for clips. seed: of folds and features. wanted: models of them.
     """
 
     desk: Desk
     selection: Selection
+    kept: Kept
     contract: dict[str, dict[str, int]] | None = None
     schema: bytes | None = None
     seed: int = 0
@@ -97,7 +100,7 @@ class Others:
         for kind, read in _READ.items():
             if mine := tuple(row for row in listed if row.kind == kind):
                 try:
-                    found = read(self.desk, mine)
+                    found = read(self.desk, mine, self.kept)
                 except OverLimit as error:
                     yield Unseen(kind, mine, error.what)
                     continue
@@ -156,7 +159,7 @@ class Others:
         return screen_signals(some.clips, labels, suppliers, rate=some.rates, ids=ids, deliveries=[r.delivery for r in some.rows],
                               contract=self.contract, seed=self.seed, engine=self.engine, progress=self.progress,
                               encoder=self.wanted.encoder("clips"),
-                              known=self._known(some.rows, forms))  # fmt: skip
+                              known=replace(self._known(some.rows, forms), kept=self.kept, blocks=blocks_of(some.rows)))  # fmt: skip
 
 
 def outcomes(parts: Sequence[Part], unseen: Sequence[Unseen]) -> dict[str, dict[str, Any]]:

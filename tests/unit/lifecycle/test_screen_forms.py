@@ -123,7 +123,7 @@ def by_own_models(world: World, place: Path) -> None:
 def test_columns_in_several_orders_have_to_be_named() -> None:
     columns = tuple(Column(name, "number", np.zeros(2)) for name in "abc")
     select = Selection((), frozenset(), {}, frozenset())
-    others = Others(None, select)  # type: ignore[arg-type]
+    others = Others(None, select, None)  # type: ignore[arg-type]
     assert others._taken(Sheet((), columns, ("c", "a", "b"))) == ("c", "a", "b")
     with pytest.raises(Unusable, match="several orders"):
         others._taken(Sheet((), columns))

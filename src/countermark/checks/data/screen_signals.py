@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from countermark.checks.data._given import Beside, Known
 from countermark.checks.data._prepare import Progress, view_of
 from countermark.checks.data._signals import Signals
+from countermark.checks.data._summaries import summaries
 from countermark.checks.data.battery import WORKERS, screened
 from countermark.checks.data.screening import Features, Screening
 from countermark.engines.engine import Engine, Threads, one_thread
 from countermark.errors import Unusable
 from countermark.features.own_model import Given
 from countermark.features.own_rows import of_clips
-from countermark.features.signals import LEAST_WINDOW, Signal, Summary, summarise, usual
+from countermark.features.signals import LEAST_WINDOW, Signal
 
 NAME = "summary statistics in time and frequency"
 MOST_CHANNELS = 8
-BATCH = 64
 
 
 def screen_signals(
@@ -60,26 +60,14 @@ def screen_signals(
     if rates.shape != (len(clips),) or not (np.isfinite(rates) & (rates > 0)).all():
         raise Unusable(f"{rates.shape} rates for {len(clips)} clips", mend="one positive number, or one a clip")
     names = list(ids) if ids is not None else [f"{s}/{i}" for i, s in enumerate(suppliers)]
-    seen = _summaries(clips, rates, engine or Threads(WORKERS), progress)
+    known = known or Known()
+    seen = summaries(clips, rates, engine or Threads(WORKERS), progress, known.kept, known.blocks)
     content = Signals(clips, rates, seen.traits)
     with one_thread():
         own = Given(seen.features, NAME) if encoder is None else of_clips(encoder, clips, rates.tolist())
         view, rows = view_of(content, (labels, suppliers, names), contract, seed, lambda: own.values)
-        view = Beside(deliveries, known=known or Known()).put(view)
+        view = Beside(deliveries, known=known).put(view)
         return screened(view, Features(own.name, rows.dimensions, view.heads.accuracy), progress)
-
-
-def _summaries(
-    clips: Sequence[Signal], rates: NDArray[np.float64], engine: Engine, progress: Progress | None
-) -> Summary:
-    top = usual(rates)
-    batches = [(clips[at : at + BATCH], rates[at : at + BATCH].tolist(), top) for at in range(0, len(clips), BATCH)]
-    parts = []
-    for done, part in enumerate(engine.map(summarise, batches), 1):
-        parts.append(part)
-        if progress:
-            progress("features", done / len(batches))
-    return Summary(np.concatenate([p.features for p in parts]), np.concatenate([p.traits for p in parts]))
 
 
 def _clips(signals: NDArray[Any] | Sequence[NDArray[Any]]) -> list[Signal]:

@@ -9,28 +9,26 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from countermark.checks.data._given import Known
 from countermark.checks.data._kept import Kept
 from countermark.checks.data._work import Work
-from countermark.checks.data.battery import screen as run_battery
 from countermark.checks.data.screening import Screening
 from countermark.errors import Unusable
 from countermark.lifecycle import book, rows
 from countermark.lifecycle.contract import Contract
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.first_pass import Pass, first_pass, keep
+from countermark.lifecycle.first_pass import first_pass, keep
 from countermark.lifecycle.kinds import Kind
 from countermark.lifecycle.own_features import LEARNT, Wanted
-from countermark.lifecycle.pixels import decoded
-from countermark.lifecycle.rows import Row, Selection
-from countermark.lifecycle.screen_parts import ALONE, Others, Part, Unseen, comparable, named, outcomes
+from countermark.lifecycle.rows import Row
+from countermark.lifecycle.screen_others import Others
+from countermark.lifecycle.screen_parts import Part, Unseen, named, outcomes
+from countermark.lifecycle.screen_pictures import looks_at, pictures
 from countermark.passport.slip import Slip
 from countermark.statement.predicates.checked import SCREENING, Checked
 from countermark.statement.statement import EVERYBODY, Statement
 from countermark.workspace.kept import Kept as Store
 
 Progress = Callable[[str, float], None]
-PIXELS = (64, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +129,8 @@ def look(
         selection, agreed = rows.select(desk, listed), (contract.rows or None) if contract else None
         others = Others(desk, selection, seen.kept, agreed, schema, seed, how.get("engine"), progress, wanted)
         read = [*others.read(seen.others)]
-        forms = _looks_at_pictures(seen) + sum(not isinstance(one, Unseen) for one in read)
-        told = _pictures(desk, agreed, seen, selection, wanted, forms, **how, seed=seed, progress=progress)
+        forms = looks_at(seen) + sum(not isinstance(one, Unseen) for one in read)
+        told = pictures(desk, agreed, seen, selection, wanted, forms, **how, seed=seed, progress=progress)
         told += (one if isinstance(one, Unseen) else others.screen(*one, forms) for one in read)
         parts, unseen = _apart(told)
         keep(desk, store, seen)
@@ -155,56 +153,6 @@ def _apart(told: Sequence[Part | Unseen]) -> tuple[tuple[Part, ...], tuple[Unsee
             mend="receive deliveries of others with rows alike",
         )  # fmt: skip
     return parts, unseen
-
-
-def _looks_at_pictures(seen: Pass) -> bool:
-    return seen.work is not None and not (seen.others and not comparable(seen.pictures))
-
-
-def _pictures(
-    desk: Desk, agreed: Any, seen: Pass, selection: Selection, wanted: Wanted, forms: int, **how: Any
-) -> list[Part | Unseen]:
-    """The part of the pictures, of `forms` parts in all; nothing without any."""
-    listed, work = seen.pictures, seen.work
-    if work is None:
-        return []
-    if not _looks_at_pictures(seen):
-        return [Unseen("pictures", listed, ALONE)]
-    given = _given(desk, listed, wanted, how["progress"]) if "pictures" in wanted.models else None
-    how |= {"model": given, "features": wanted.kind}
-    return [Part("pictures", "pictures", listed, _battery(agreed, listed, work, selection, forms, **how))]
-
-
-def _given(desk: Desk, listed: Sequence[Row], wanted: Wanted, progress: Progress | None) -> Any:
-    """Features of the user's own model, which sees pictures as they were delivered."""
-    content = rows.all_rows(desk)
-    return wanted.given([content[r] for r in listed], [r.id for r in listed], progress)
-
-
-def _battery(agreed: Any, listed: Sequence[Row], work: Work, selection: Selection, forms: int, **how: Any) -> Screening:
-    relabelled = selection.relabelled
-    return run_battery(
-        work.look.pixels,
-        [relabelled.get(r.id, r.label) for r in listed],
-        [r.supplier for r in listed],
-        deliveries=[r.delivery for r in listed],
-        ids=[r.id for r in listed],
-        contract=agreed,
-        known=Known([r.label for r in listed], [r.id in selection.aside for r in listed], work=work, forms=forms),
-        **how,
-    )
-
-
-def decode(pictures: Sequence[bytes], names: Sequence[str], progress: Progress | None = None) -> Any:
-    """Pixels of all rows: uint8 (n, 64, 64, 3), decoded in a confined child.
-
-    Raises:
-        FormatRefused: a picture does not decode. MissingExtra: NumPy or Pillow is absent.
-    """
-    import numpy as np
-
-    told = (lambda done: progress("decode", done)) if progress else None
-    return np.concatenate(list(decoded(pictures, names, PIXELS, told)))
 
 
 def _statement(desk: Desk, seen: Looked, seed: int) -> Statement:

@@ -35,7 +35,7 @@ from countermark.lifecycle.own_features import Wanted
 from countermark.lifecycle.receive import nothing_more, receive
 from countermark.lifecycle.rows import Selection
 from countermark.lifecycle.screen import Screened, look, screen
-from countermark.lifecycle.screen_parts import Others
+from countermark.lifecycle.screen_others import Others
 
 LIAR = "lab-03"
 LABS = tuple(f"lab-{n:02}" for n in range(6))

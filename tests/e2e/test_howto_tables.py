@@ -6,9 +6,11 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import made_up_sounds
 import made_up_tables
+import numpy as np
 import pyarrow as pa
 import pytest
 import tables_and_clips
@@ -33,11 +35,14 @@ PICTURES = {
 def lay_out(here: Path) -> None:
     """A table in which one lab calls half of its rows by another class, what was agreed, and clips of sites of which one does the same."""
     honest = made_up_tables.honest(1, suppliers=16)
+    honest.numbers[:, :2] = np.nan_to_num(honest.numbers[:, :2])
     columns = made_up_tables.flipped(honest, LAB, share=0.5).table()
     columns["grade"], columns["lab"] = columns.pop("label"), columns.pop("supplier")
+    columns["width"], columns["height"] = columns.pop("x00"), columns.pop("x01")
     columns["sample"] = [f"sample-{i:04}" for i in range(len(columns["lab"]))]
     parquet.write_table(pa.table(columns), here / "measurements.parquet")
     agreed = json.loads(made_up_tables.schema(honest)) | {"strict": False}
+    agreed["columns"] |= {new: agreed["columns"].pop(old) for old, new in (("x00", "width"), ("x01", "height"))}
     (here / "agreed.json").write_text(json.dumps(agreed))
     data = made_up_sounds.flipped(made_up_sounds.honest(1, suppliers=12, seconds=0.25), SITE, share=0.6)
     for i, (clip, label, supplier) in enumerate(zip(data.clips, data.label, data.supplier, strict=True)):
@@ -47,9 +52,16 @@ def lay_out(here: Path) -> None:
 
 @pytest.mark.slow
 def test_the_commands(shell) -> None:
+    own_networks = pytest.importorskip("own_networks", reason="needs onnx")
+    pytest.importorskip("onnxruntime")
     lay_out(shell.here)
-    assert len(COMMANDS) == 4
+    (shell.here / "values.onnx").write_bytes(own_networks.flat([None, 2])[0])
+    (shell.here / "sounds.onnx").write_bytes(own_networks.averaging(1, kernel=64, inner=96)[0])
+    assert len(COMMANDS) == 6
     for line in COMMANDS:
+        if "--model" in line:
+            _own(json.loads(shell.ends(*shlex.split(line)[1:], "--json").out), of_clips="clips" in line)
+            continue
         done = shell.ends(*shlex.split(line)[1:], "--json")
         assert done.exit == 1, done.err
         told = json.loads(done.out)
@@ -61,6 +73,17 @@ def test_the_commands(shell) -> None:
             assert told["checks"]["data/schema"]["outcome"] == "passed" and told["rows"] == 640
     flagged = (shell.here / "flagged.csv").read_text().splitlines()
     assert flagged[0] == "row,supplier,label" and sum(LAB in row for row in flagged) >= 15
+
+
+def _own(told: dict[str, Any], *, of_clips: bool) -> None:
+    """Whose features they are is said; nobody honest is named."""
+    words = "inner layer of sounds.onnx (SHA-256 " if of_clips else "inner layer of values.onnx (SHA-256 "
+    assert told["features"]["name"].startswith(words) and "out of fold" in told["features"]["name"]
+    assert {n["supplier"] for n in told["named"]} <= {SITE if of_clips else LAB}
+    assert (
+        told["checks"]["data/drift"]["outcome"] in ("passed", "found")
+        and told["checks"]["data/duplicates"]["outcome"] == "passed"
+    )
 
 
 def test_the_python(shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,4 +115,10 @@ def test_a_row_of_a_table_is_explained_and_what_is_of_pictures_is_refused(shell)
     assert "sample-0003, delivered by lab-" in told and "data/label-errors" in told and "column" in told
     assert "cannot be seen" in shell("screen", *named, "--explain", "sample-0003", "--picture", "row.png", exit=2).err
     assert "of pictures" in shell("screen", *named, "--features", "net", exit=2).err
-    assert "of pictures" in shell("screen", *named, "--model", "model.onnx", exit=2).err
+    assert "is no file" in shell("screen", *named, "--model", "model.onnx", exit=2).err
+    assert "of clips, and there are none" in shell("screen", *named, "--model", "clips=model.onnx", exit=2).err
+    assert "two models" in shell("screen", *named, "--model", "a.onnx", "--model", "b.onnx", exit=2).err
+    assert "no model" in shell("screen", *named, "--model-column", "width", exit=2).err
+    (shell.here / "photos" / "nut").mkdir(parents=True)
+    Image.new("RGB", (16, 16)).save(shell.here / "photos" / "nut" / "1.png")
+    assert "test sets are of pictures" in shell("screen", *named, "--test", "photos", exit=2).err

@@ -41,20 +41,17 @@ def other_rows(
         source: place, pattern of paths, and the command's ``*_column`` options. how: engine, seed, features, test set.
 
     Raises:
-        Unusable: a schema for something else than a table; a model, a network or a test set for something else than pictures.
+        Unusable: a schema for something else than a table; a network or a test set for something else than pictures; a model of other rows.
     """
-    from countermark.lifecycle.own_features import LEARNT
-
     place, pattern, named = source
     kind = _kind(place, pattern) if content == CONTENTS[0] else content
     if kind != "table" and schema is not None:
         raise Unusable("a schema describes columns", mend="--content table")
     if kind == "pictures":
         return None
-    if how.wanted != LEARNT or how.tests is not None:
-        raise Unusable(
-            f"models and test sets are of pictures, not of {kind}", mend="leave out --model, --features and --test"
-        )
+    if how.tests is not None:
+        raise Unusable(f"test sets are of pictures, not of {kind}", mend="leave out --test")
+    how = how._replace(wanted=how.wanted.settled(["tables" if kind == "table" else "clips"]))
     agreed = _agreed(contract)
     if kind == "table":
         return _table(place, named, schema, agreed, how, bar)
@@ -85,11 +82,12 @@ def _table(place: str, named: dict[str, str], schema: Path | None, agreed: Any, 
     from countermark.lifecycle.desk import read_file
 
     columns = Columns(**{name.removesuffix("_column"): value for name, value in named.items()})
+    encoder = how.wanted.encoder("tables")  # before everything is read: it may be refused
     read = read_table(place, columns, bar.share)
     result = screen_columns(
         read.columns, label=columns.label, supplier=columns.supplier, id=columns.id or None,
         schema=read_file(schema, MOST_BYTES) if schema else None, contract=agreed, seed=how.seed, left=read.left,
-        progress=bar.share,
+        encoder=encoder, encoder_columns=how.wanted.columns, progress=bar.share,
     )  # fmt: skip
     suppliers, labels = (read.columns[c].texts() for c in (columns.supplier, columns.label))
     ids = read.columns[columns.id].texts() if columns.id else [f"{i:08d}" for i in range(len(labels))]
@@ -100,10 +98,11 @@ def _clips(place: str, pattern: str, agreed: Any, how: Any, bar: Bar) -> Told:
     from countermark.checks.data.screen_signals import screen_signals
     from countermark.lifecycle.claimed_clips import read_clips
 
+    encoder = how.wanted.encoder("clips")
     clips = read_clips(place, pattern, bar.share)
     result = screen_signals(
         clips.signals, clips.labels, clips.suppliers, rate=clips.rates, ids=clips.paths, contract=agreed, seed=how.seed,
-        engine=how.engine, progress=bar.share,
+        encoder=encoder, engine=how.engine, progress=bar.share,
     )  # fmt: skip
     return _with_names(result, list(zip(clips.paths, clips.suppliers, clips.labels, strict=True)), {})
 

@@ -33,7 +33,8 @@ class Asked:
     csv_file: Path | None
     rows: tuple[str, ...]
     picture: Path | None
-    model: Path | None
+    models: tuple[str, ...]
+    model_columns: tuple[str, ...]
     features: str
     seed: int
     content: str

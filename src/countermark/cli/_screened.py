@@ -62,14 +62,8 @@ def told(results: Results, facts: dict[str, Any]) -> Answer:
 
 
 def _together(forms: int) -> list[str]:
-    """What the bound of one form comes to for all: it is not shared out among them."""
-    return (
-        [
-            f"false alarms of all: each of the {forms} forms is screened by itself, so that anybody is named in at most {min(100, 5 * forms)} % of clean screenings"
-        ]
-        if forms > 1
-        else []
-    )
+    """What the bound of each form comes to for all."""
+    return [f"p and q are adjusted over the {forms} forms: over all of them, {NAMING}"] if forms > 1 else []
 
 
 def _flagged(result: Screening) -> list[str]:

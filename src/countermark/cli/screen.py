@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     "countermark screen --csv flagged.csv",
     "countermark screen --explain 1f2e3d4c5b6a/screws/004.png --picture row.png",
     "countermark screen photos/ --model model.onnx --explain acme/screws/004.png",
+    "countermark screen measurements.parquet --model model.onnx --model-column width --model-column height",
+    "countermark screen --model pictures=photos.onnx --model clips=sounds.onnx",
     "countermark screen photos/ --test test-photos/",
 ])  # fmt: skip
 @screen_options
@@ -82,7 +84,14 @@ class How(NamedTuple):
         """As the options say; the test set is read."""
         tests = tests_of(asked.test_place, asked.columns, bar)
         engine = chosen(asked.engine, asked.workers, asked.cluster, asked.cluster_token)
-        return cls(engine, asked.seed, wanted(asked.model, asked.features), tests, asked.refit, bool(asked.rows))
+        return cls(
+            engine,
+            asked.seed,
+            wanted(asked.models, asked.model_columns, asked.features),
+            tests,
+            asked.refit,
+            bool(asked.rows),
+        )
 
 
 def _admitted(
@@ -125,11 +134,12 @@ def _claimed(source: tuple[str, str, dict[str, str]], contract: Path | None, how
 
     place, pattern, named = source
     columns = Columns(**{name.removesuffix("_column"): value for name, value in named.items()})
+    wanted = how.wanted.settled(["pictures"])
     rows = claimed.read_claimed(place, pattern, columns, bar.share)
     agreed = contract_of(Path(), contract) if contract else None
     result = battery(rows.images, rows.labels, rows.suppliers, ids=rows.paths, files=rows.files,
                      contract=agreed.rows if agreed and agreed.rows else None, seed=how.seed, progress=bar.share,
-                     engine=how.engine, tests=how.tests, features=how.wanted.kind,
-                     model=how.wanted.given(rows.files, rows.paths, bar.share))  # fmt: skip
+                     engine=how.engine, tests=how.tests, features=wanted.kind,
+                     model=wanted.given(rows.files, rows.paths, bar.share))  # fmt: skip
     flagged = [path for path, bad in zip(rows.paths, result.row_flagged, strict=True) if bad]
     return result, {"suppliers": "claimed", "flagged": flagged}, claimed.to_csv(rows, result.row_flagged)

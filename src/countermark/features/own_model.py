@@ -7,7 +7,8 @@ its features out of fold all the same, and the report says whose features they a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ SIDE, MOST_SIDE = 64, 4096  # where a model takes any size, and the largest
 MOST_BYTES = 2 << 30
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-Encode = Callable[[Pixels], Floats]
+Encode = Callable[[Any], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,35 @@ class Given:
 
     values: Floats
     name: str = "features handed over (heads fitted out of fold)"
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """The bytes of an ONNX file, and what it is called."""
+
+    data: bytes
+    name: str = "an ONNX model"
+
+    def words(self, taken: str) -> str:
+        """For the report: whose features these are, and how rows were brought to what the model takes."""
+        digest = hashlib.sha256(self.data).hexdigest()
+        return (
+            f"inner layer of {self.name} (SHA-256 {digest[:16]}), {taken}; heads fitted out of fold, as whether the model was "
+            "taught on these rows is not known"
+        )
+
+
+def onnx_file(model: object) -> OnnxFile | None:
+    """An ONNX file from itself, its bytes or its path; None where it is something else.
+
+    Raises:
+        Unusable: it cannot be read. FormatRefused: it is too large.
+    """
+    if isinstance(model, str | Path):
+        return OnnxFile(_read(Path(model)), Path(model).name)
+    if isinstance(model, bytes):
+        return OnnxFile(model)
+    return model if isinstance(model, OnnxFile) else None
 
 
 def given(model: object) -> Given | None:
@@ -59,10 +89,9 @@ def encoder(model: object) -> Encode:
         Unusable: something else. FormatRefused: the file has no layer before its last. MissingExtra: `onnx` or ONNX Runtime
         is absent.
     """
-    if isinstance(model, str | Path):
-        model = _read(Path(model))
-    if isinstance(model, bytes):
-        return of_onnx(model)[0]
+    file = onnx_file(model)
+    if file is not None:
+        return of_onnx(file.data)[0]
     if torch_model.is_module(model):
         return torch_model.of_module(model)
     if callable(model):
@@ -89,47 +118,26 @@ def encoded(encode: Encode, images: Pixels, progress: Callable[[float], None] | 
     return in_batches(encode, parts())
 
 
-def in_batches(encode: Encode, batches: Iterable[Pixels]) -> Floats:
-    """The same of pictures that come in batches, so that only their features are kept.
+def in_batches(encode: Encode, batches: Iterable[NDArray[Any]]) -> Floats:
+    """The same of rows that come in batches, so that only their features are kept.
 
     Raises:
         As `encoded`.
     """
-    out = np.concatenate([_checked(encode(batch), len(batch)) for batch in batches])
-    return np.asarray(out / max(float(out.std()), 1e-30), np.float32)
+    return on_one_scale(np.concatenate([checked(encode(batch), len(batch)) for batch in batches]))
 
 
-def series_encoded(encode: Callable[[Floats], NDArray[Any]], clips: Sequence[Floats]) -> Floats:
-    """Features of clips of any length, as `encoded`; the encoder is called with clips of one length at a time.
+def on_one_scale(values: Floats) -> Floats:
+    """Features with a standard deviation of 1 over all."""
+    return np.asarray(values / max(float(values.std()), 1e-30), np.float32)
 
-    Args:
-        encode: a function of float32 (m, t, channels). clips: float32 (t, channels) each.
+
+def checked(answer: object, rows: int) -> Floats:
+    """What a model answered to so many rows, as float32 (rows, d).
 
     Raises:
-        Unusable: no function, or as `encoded`; other features for one length than for another.
+        Unusable: of another shape, or not finite.
     """
-    if not callable(encode):
-        raise Unusable(f"an encoder of type {type(encode).__name__}", mend="a function of float32 (m, t, channels)")
-    length = np.array([len(clip) for clip in clips])
-    out: Floats | None = None
-    for one in np.unique(length):
-        rows = np.flatnonzero(length == one)
-        for at in range(0, len(rows), BATCH):
-            some = rows[at : at + BATCH]
-            part = _checked(encode(np.stack([clips[r] for r in some])), len(some))
-            if out is None:
-                out = np.empty((len(clips), part.shape[1]), np.float32)
-            if part.shape[1] != out.shape[1]:
-                raise Unusable(
-                    f"the encoder answers with {part.shape[1]} features, and with {out.shape[1]} for other lengths"
-                )
-            out[some] = part
-    if out is None:
-        raise Unusable("no signal was given")
-    return np.asarray(out / max(float(out.std()), 1e-30), np.float32)
-
-
-def _checked(answer: object, rows: int) -> Floats:
     part = np.asarray(answer)
     if part.ndim < 2 or len(part) != rows:
         raise Unusable(f"the model answers with shape {part.shape} to {rows} rows")

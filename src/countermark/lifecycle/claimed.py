@@ -42,7 +42,7 @@ def read_claimed(
     Raises:
         As `labelled.rows`; FormatRefused: a picture does not decode.
     """
-    from countermark.lifecycle.screen import decode
+    from countermark.lifecycle.screen_pictures import decode
 
     rows = list(labelled.rows(place, pattern, columns or labelled.Columns()))
     ids, suppliers, labels, files = (tuple(column) for column in zip(*rows, strict=True))

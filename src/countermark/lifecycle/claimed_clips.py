@@ -75,11 +75,11 @@ def read_clips(place: str, pattern: str, progress: Progress | None = None) -> Cl
     return out
 
 
-def decoded(rows: Iterable[labelled.Row], count: int, progress: Progress | None = None) -> Clips:
+def decoded(rows: Iterable[labelled.Row], count: int, progress: Progress | None = None, *, beside: int = 0) -> Clips:
     """Samples of WAV files; a batch of files is in memory beside them.
 
     Args:
-        rows: `picture` holds a clip. count: how many there are.
+        rows: `picture` holds a clip. count: how many there are. beside: samples that are in memory already.
 
     Raises:
         FormatRefused: a clip does not decode. OverLimit: more than 2^28 samples in all. ChildFailed: the reader died.
@@ -87,7 +87,7 @@ def decoded(rows: Iterable[labelled.Row], count: int, progress: Progress | None 
     signals: list[NDArray[np.float32]] = []
     rates: list[float] = []
     names: list[tuple[str, str, str]] = []
-    total = 0
+    total = beside
     with Child(LIMITS) as child:
         for some in in_batches(rows, lambda row: len(row.picture), _AT_ONCE):
             for row, (clip, rate) in zip(some, _decoded(child, some), strict=True):

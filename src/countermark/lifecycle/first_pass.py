@@ -6,7 +6,6 @@ as soon as it was looked at. docs/reference/formats/kept.md says what lies where
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +13,7 @@ from countermark.canonical import Fields
 from countermark.errors import CountermarkError, FormatRefused, NothingToVerify, Unusable
 from countermark.lifecycle import review, rows
 from countermark.lifecycle.desk import Desk
+from countermark.lifecycle.kept_rows import blocks_of
 from countermark.lifecycle.rows import Row
 
 if TYPE_CHECKING:
@@ -27,11 +27,12 @@ Progress = Callable[[str, float], None]
 
 
 class Pass(NamedTuple):
-    """All pictures, in order, and the work on them, None where there are none; and the rows that are no pictures."""
+    """All pictures, in order, and the work on them, None where there are none; the rows that are no pictures; and what is kept of all."""
 
     pictures: tuple[Row, ...]
     work: Work | None
     others: tuple[Row, ...]
+    kept: Kept
 
 
 def first_pass(
@@ -69,29 +70,28 @@ def first_pass(
     if not listed and not others:
         raise Unusable("there are no rows to screen", mend="`countermark receive DIR`")
     if not listed:
-        return Pass((), None, tuple(others))
+        return Pass((), None, tuple(others), known)
     work = Work(joined(looks), tuple(blocks), known)
     work.frozen, work.why = (None, "asked for") if refit else _frozen(desk, seed)
-    return Pass(tuple(listed), work, tuple(others))
+    return Pass(tuple(listed), work, tuple(others), known)
 
 
-def keep(desk: Desk, store: kept.Kept, work: Work) -> None:
+def keep(desk: Desk, store: kept.Kept, seen: Pass) -> None:
     """Keep what the next screening can use, and remove what it cannot.
 
     Raises:
         Unusable: it cannot be written.
     """
-    if work.frozen is not None:
-        desk.space.put(work.frozen.frame.to_bytes())
-    store.keep_only(work.kept.used)
+    if seen.work is not None and seen.work.frozen is not None:
+        desk.space.put(seen.work.frozen.frame.to_bytes())
+    store.keep_only(seen.kept.used)
 
 
 def _looked(known: Kept, eyes: Eyes, content: dict[Row, bytes], first: int) -> Iterator[tuple[Block, FirstLook]]:
     from countermark.checks.data._first_look import FirstLook
-    from countermark.checks.data._kept import blocks
 
     listed, files = list(content), list(content.values())
-    for block in blocks([r.delivery for r in listed], [_digest(r) for r in listed], first):
+    for block in blocks_of(listed, first):
         inside = slice(block.start - first, block.stop - first)
         look = _read(known, block)
         if look is None:
@@ -113,11 +113,6 @@ def _read(known: Kept, block: Block) -> FirstLook | None:
         return None
     known.count(FIRST_LOOK, read=len(look.pixels))
     return look
-
-
-def _digest(row: Row) -> bytes:
-    """Of a row's file as the signed tree has it: size and chunk root."""
-    return hashlib.sha256(row.entry.size.to_bytes(8, "big") + row.entry.root).digest()
 
 
 def _frozen(desk: Desk, seed: int) -> tuple[Frozen | None, str]:

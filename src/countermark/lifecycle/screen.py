@@ -5,30 +5,30 @@ Pictures, rows of tables and clips are each compared with their like (`screen_pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from countermark.checks.data._given import Known
+from countermark.checks.data._kept import Kept
 from countermark.checks.data._work import Work
-from countermark.checks.data.battery import screen as run_battery
 from countermark.checks.data.screening import Screening
 from countermark.errors import Unusable
 from countermark.lifecycle import book, rows
 from countermark.lifecycle.contract import Contract
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.first_pass import Pass, first_pass, keep
+from countermark.lifecycle.first_pass import first_pass, keep
+from countermark.lifecycle.kinds import Kind
 from countermark.lifecycle.own_features import LEARNT, Wanted
-from countermark.lifecycle.pixels import decoded
-from countermark.lifecycle.rows import Row, Selection
-from countermark.lifecycle.screen_parts import ALONE, Others, Part, Unseen, comparable, named, outcomes
+from countermark.lifecycle.rows import Row
+from countermark.lifecycle.screen_others import Others
+from countermark.lifecycle.screen_parts import Part, Unseen, named, outcomes
+from countermark.lifecycle.screen_pictures import looks_at, pictures
 from countermark.passport.slip import Slip
 from countermark.statement.predicates.checked import SCREENING, Checked
 from countermark.statement.statement import EVERYBODY, Statement
-from countermark.workspace.kept import Kept
+from countermark.workspace.kept import Kept as Store
 
 Progress = Callable[[str, float], None]
-PIXELS = (64, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Looked:
 
     Attributes:
         parts: one at least; that of the pictures first, where there are any. unseen: rows that are in no part, and why.
-        rows: all of them, pictures first. dataset: the tree digest of these rows. work: on the pictures, None without any.
+        rows: all of them, pictures first. dataset: the tree digest of these rows. work: on the pictures, None without any. kept: of all.
     """
 
     parts: tuple[Part, ...]
@@ -45,6 +45,7 @@ class Looked:
     rows: tuple[Row, ...]
     dataset: str
     work: Work | None
+    kept: Kept
 
     @property
     def screening(self) -> Screening:
@@ -107,38 +108,40 @@ def look(
 ) -> Looked:  # fmt: skip
     """Run the battery over every row of the standing deliveries; nothing is signed or entered.
 
-    Pictures that an earlier screening looked at are not decoded or encoded again. One screening of a workspace runs at a time.
+    What an earlier screening looked at is not decoded or encoded again. One screening of a workspace runs at a time.
 
     Args:
-        refit: learn features anew, and look at every row again. wanted: which features of pictures. schema: pandera's, of tables. how:
+        refit: learn features anew, and look at every row again. wanted: which features. schema: pandera's, of tables. how:
             `engine` and `tests`, as `battery.screen` takes them.
 
     Raises:
         Unusable: nothing was admitted, no two suppliers sent anything alike, or a schema, model or test set without rows that it is of.
-        MissingExtra: the screen extra is absent. FormatRefused: a stored row is no longer read. As `Wanted.given`.
+        MissingExtra: the screen extra is absent. FormatRefused: a stored row is no longer read. As `Wanted.settled`, `Wanted.given` and
+        `Others.screen`.
     """
     with desk.space.lock("screen.lock"):
-        store = Kept(desk.space)
+        store = Store(desk.space)
         seen = first_pass(desk, store, seed, refit=refit, progress=progress)
         listed = (*seen.pictures, *seen.others)
-        _fits(listed, schema, pictures_only=wanted != LEARNT or how.get("tests") is not None)
+        kinds = {row.kind for row in listed}
+        _fits(kinds, schema, how.get("tests"))
+        wanted = wanted.settled(kinds)
         selection, agreed = rows.select(desk, listed), (contract.rows or None) if contract else None
-        told = _pictures(desk, agreed, seen, selection, wanted, **how, seed=seed, progress=progress)
-        others = Others(desk, selection, agreed, schema, seed, how.get("engine"), progress)
-        parts, unseen = _apart([*told, *others.screen(seen.others)])
-        if seen.work is not None:
-            keep(desk, store, seen.work)
-    return Looked(parts, unseen, listed, rows.tree_of_rows(listed).digest, seen.work)
+        others = Others(desk, selection, seen.kept, agreed, schema, seed, how.get("engine"), progress, wanted)
+        read = [*others.read(seen.others)]
+        forms = looks_at(seen) + sum(not isinstance(one, Unseen) for one in read)
+        told = pictures(desk, agreed, seen, selection, wanted, forms, **how, seed=seed, progress=progress)
+        told += (one if isinstance(one, Unseen) else others.screen(*one, forms) for one in read)
+        parts, unseen = _apart(told)
+        keep(desk, store, seen)
+    return Looked(parts, unseen, listed, rows.tree_of_rows(listed).digest, seen.work, seen.kept)
 
 
-def _fits(listed: Sequence[Row], schema: bytes | None, *, pictures_only: bool) -> None:
-    kinds = {row.kind for row in listed}
+def _fits(kinds: Collection[Kind], schema: bytes | None, tests: object | None) -> None:
     if schema is not None and "tables" not in kinds:
         raise Unusable("a schema describes columns", why="no rows of tables were admitted", mend="leave out --schema")
-    if pictures_only and "pictures" not in kinds:
-        raise Unusable(
-            "models and test sets are of pictures", why="no pictures were admitted", mend="leave out --model, --features and --test"
-        )  # fmt: skip
+    if tests is not None and "pictures" not in kinds:
+        raise Unusable("test sets are of pictures", why="no pictures were admitted", mend="leave out --test")
 
 
 def _apart(told: Sequence[Part | Unseen]) -> tuple[tuple[Part, ...], tuple[Unseen, ...]]:
@@ -152,52 +155,6 @@ def _apart(told: Sequence[Part | Unseen]) -> tuple[tuple[Part, ...], tuple[Unsee
     return parts, unseen
 
 
-def _pictures(
-    desk: Desk, agreed: Any, seen: Pass, selection: Selection, wanted: Wanted, **how: Any
-) -> list[Part | Unseen]:
-    """The part of the pictures; nothing without any."""
-    listed, work = seen.pictures, seen.work
-    if work is None:
-        return []
-    if seen.others and not comparable(listed):
-        return [Unseen("pictures", listed, ALONE)]
-    given = None if wanted.model is None else _given(desk, listed, wanted, how["progress"])
-    how |= {"model": given, "features": wanted.kind}
-    return [Part("pictures", "pictures", listed, _battery(agreed, listed, work, selection, **how))]
-
-
-def _given(desk: Desk, listed: Sequence[Row], wanted: Wanted, progress: Progress | None) -> Any:
-    """Features of the user's own model, which sees pictures as they were delivered."""
-    content = rows.all_rows(desk)
-    return wanted.given([content[r] for r in listed], [r.id for r in listed], progress)
-
-
-def _battery(agreed: Any, listed: Sequence[Row], work: Work, selection: Selection, **how: Any) -> Screening:
-    relabelled = selection.relabelled
-    return run_battery(
-        work.look.pixels,
-        [relabelled.get(r.id, r.label) for r in listed],
-        [r.supplier for r in listed],
-        deliveries=[r.delivery for r in listed],
-        ids=[r.id for r in listed],
-        contract=agreed,
-        known=Known([r.label for r in listed], [r.id in selection.aside for r in listed], work=work),
-        **how,
-    )
-
-
-def decode(pictures: Sequence[bytes], names: Sequence[str], progress: Progress | None = None) -> Any:
-    """Pixels of all rows: uint8 (n, 64, 64, 3), decoded in a confined child.
-
-    Raises:
-        FormatRefused: a picture does not decode. MissingExtra: NumPy or Pillow is absent.
-    """
-    import numpy as np
-
-    told = (lambda done: progress("decode", done)) if progress else None
-    return np.concatenate(list(decoded(pictures, names, PIXELS, told)))
-
-
 def _statement(desk: Desk, seen: Looked, seed: int) -> Statement:
     parts, work = seen.parts, seen.work
     facts = {
@@ -209,7 +166,7 @@ def _statement(desk: Desk, seen: Looked, seed: int) -> Statement:
         "cells": [{"supplier": c.supplier, "label": c.label, "p": c.p, "q": c.q} for part in parts for c in part.screening.cells if c.named],
         "abstained": sorted({label for part in parts for label in part.screening.abstained}),
         "features": seen.screening.features.to_json() | (_frame(work) if work else {}),
-        "kept": _kept(work) if work else {},
+        "kept": _kept(seen.kept),
     } | _parts(seen)  # fmt: skip
     predicate = Checked(desk.context(EVERYBODY), outcomes(parts, seen.unseen), facts)
     return Statement("training data", seen.dataset, SCREENING, predicate.to_json())
@@ -222,8 +179,8 @@ def _parts(seen: Looked) -> dict[str, Any]:
     return {"parts": [part.to_json() for part in seen.parts], "notLookedAt": [str(one) for one in seen.unseen]}
 
 
-def _kept(work: Work) -> dict[str, Any]:
-    return {kind: {"read": read, "computed": computed} for kind, (read, computed) in work.kept.counts.items()}
+def _kept(kept: Kept) -> dict[str, Any]:
+    return {kind: {"read": read, "computed": computed} for kind, (read, computed) in kept.counts.items()}
 
 
 def _frame(work: Work) -> dict[str, Any]:

@@ -1,30 +1,27 @@
 """Parts of a screening: rows of one form are compared with each other, and what nobody could look at is named.
 
+Every form's p-values are adjusted over all forms of the screening, so that anybody is named in at most 5 % of clean ones.
+
 A statement has one outcome for each check. Where several parts were checked, the worst of theirs is it, with the findings of all;
 where rows were not looked at, every check that would have to is `skipped`: nothing passes that was not seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from countermark.checks.data._content import Kind as ContentKind
-from countermark.checks.data._given import Beside, Known
 from countermark.checks.data.battery import CHECKS
 from countermark.checks.data.screening import Screening
-from countermark.formats.limits import OverLimit
-from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.kinds import Kind
-from countermark.lifecycle.other_rows import Sheet, Sounds, sheets, sounds
-from countermark.lifecycle.rows import Row, Selection
+from countermark.lifecycle.rows import Row
 
 LEAST = 2
 ALONE = "two suppliers and two classes of rows alike are needed to compare anything"
 OF: dict[Kind, ContentKind] = {"pictures": "pictures", "tables": "table", "clips": "signals"}
 _ORDER = ("failed", "skipped", "found", "passed")
-_READ: dict[Kind, Callable[[Desk, Sequence[Row]], Sequence[Sheet | Sounds]]] = {"tables": sheets, "clips": sounds}
 Progress = Callable[[str, float], None]
 
 
@@ -66,72 +63,6 @@ def comparable(some: Sequence[Row]) -> bool:
     return min(len({row.supplier for row in some}), len({row.label for row in some})) >= LEAST
 
 
-@dataclass(frozen=True)
-class Others:
-    """How rows that are no pictures are screened.
-
-    Attributes:
-        selection: decisions about them. contract: supplier -> class -> rows agreed. schema: pandera's, of tables.
-        engine: for clips. seed: of folds and features.
-    """
-
-    desk: Desk
-    selection: Selection
-    contract: dict[str, dict[str, int]] | None = None
-    schema: bytes | None = None
-    seed: int = 0
-    engine: Any = None
-    progress: Progress | None = None
-
-    def screen(self, listed: Sequence[Row]) -> Iterator[Part | Unseen]:
-        """Each form of these rows by itself.
-
-        Raises:
-            As `sheets` and `sounds`, limits apart; as `screen_table` and `screen_signals`.
-        """
-        for kind, read in _READ.items():
-            if mine := tuple(row for row in listed if row.kind == kind):
-                try:
-                    found = read(self.desk, mine)
-                except OverLimit as error:
-                    yield Unseen(kind, mine, error.what)
-                    continue
-                yield from (self._one(kind, some) for some in found)
-
-    def _one(self, kind: Kind, some: Sheet | Sounds) -> Part | Unseen:
-        if isinstance(some, Sheet) and not some.columns:
-            return Unseen(kind, some.rows, "no column is left that says something of a row")
-        if not comparable(self._labelled(some.rows)):
-            return Unseen(kind, some.rows, f"{ALONE}; these are {some.form} like nobody else's")
-        result = self._table(some) if isinstance(some, Sheet) else self._signals(some)
-        return Part(kind, some.form, some.rows, result)
-
-    def _labelled(self, some: Sequence[Row]) -> list[Row]:
-        decided = self.selection.relabelled
-        return [replace(row, label=decided.get(row.id, row.label)) for row in some]
-
-    def _names(self, some: Sequence[Row]) -> tuple[list[str], list[str], list[str]]:
-        return [r.label for r in self._labelled(some)], [r.supplier for r in some], [r.id for r in some]
-
-    def _known(self, some: Sequence[Row]) -> Known:
-        return Known([r.label for r in some], [r.id in self.selection.aside for r in some])
-
-    def _table(self, some: Sheet) -> Screening:
-        from countermark.checks.data.screen_table import screen_rows
-
-        beside = Beside([r.delivery for r in some.rows], known=self._known(some.rows))
-        return screen_rows(some.columns, self._names(some.rows), schema=self.schema, contract=self.contract, seed=self.seed,
-                           beside=beside, progress=self.progress)  # fmt: skip
-
-    def _signals(self, some: Sounds) -> Screening:
-        from countermark.checks.data.screen_signals import screen_signals
-
-        labels, suppliers, ids = self._names(some.rows)
-        return screen_signals(some.clips, labels, suppliers, rate=some.rates, ids=ids, deliveries=[r.delivery for r in some.rows],
-                              contract=self.contract, seed=self.seed, engine=self.engine, progress=self.progress,
-                              known=self._known(some.rows))  # fmt: skip
-
-
 def outcomes(parts: Sequence[Part], unseen: Sequence[Unseen]) -> dict[str, dict[str, Any]]:
     """Outcome of each check for a statement, as `CheckReport.to_json` writes one."""
     said: dict[str, list[tuple[Part, dict[str, Any]]]] = {}
@@ -167,7 +98,7 @@ def _merged(some: Sequence[tuple[Part, dict[str, Any]]]) -> dict[str, Any]:
 
 
 def named(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """Suppliers that any part names, each once, with the smaller p and q and the reasons of all."""
+    """Suppliers that any part names, each once, with the smaller p and q, which are adjusted over all parts, and the reasons of all."""
     out: dict[str, dict[str, Any]] = {}
     for part in parts:
         for s in part.screening.suppliers:

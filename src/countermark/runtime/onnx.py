@@ -39,6 +39,11 @@ class OnnxModel:
     _single: bool
     input_shape: tuple[int | None, ...]
 
+    @property
+    def whole(self) -> bool:
+        """Whether it takes whole numbers from 0 to 255 alone."""
+        return bool(self._dtype == np.uint8)
+
     def predict(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Scores of a batch.
 

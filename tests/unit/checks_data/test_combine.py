@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import made_up_parts
 import numpy as np
 import pytest
@@ -22,9 +24,26 @@ def view() -> View:
 
 
 def test_suppliers_are_named_at_their_share_of_five_percent() -> None:
-    adjusted, named = _combine.named_suppliers(np.array([0.0029, 0.5, 0.5, 0.5]))
+    adjusted, named = _combine.named_suppliers(view(), np.array([0.0029, 0.5, 0.5, 0.5]))
     assert named == [0] and adjusted[0] == 0.0116
-    assert _combine.named_suppliers(np.array([0.0031, 0.5, 0.5, 0.5]))[1] == []
+    assert _combine.named_suppliers(view(), np.array([0.0031, 0.5, 0.5, 0.5]))[1] == []
+
+
+def test_beside_another_form_of_rows_the_line_is_half_as_high() -> None:
+    """Whoever is just below the line of one form alone is not named beside another: findings, p and q agree on that."""
+    alone, beside = view(), replace(view(), forms=2)
+    p = np.array([0.0029, 0.5, 0.5, 0.5])
+    adjusted, named = _combine.named_suppliers(beside, p)
+    assert named == [] and adjusted[0] == 2 * _combine.named_suppliers(alone, p)[0][0]
+    assert _combine.named_suppliers(beside, p / 2)[1] == [0]
+    for adjusted, right in ((0.0116, True), (0.0232, False)):
+        report = {"data/label-errors": CheckReport(Passed(), supplier_p=np.array([adjusted, 1, 1, 1]))}
+        assert bool(_combine.supplier_q(beside, report)[1][0] < _combine.ALPHA) is right
+    cells = [(s, c) for s, c, _ in alone.cells]
+    p = np.full(len(cells), 0.9)
+    p[0] = 0.011 / len(alone.suppliers) / sum(s == cells[0][0] for s, _ in cells)
+    (one, first), (two, second) = (_combine.named_cells(seen, cells, p) for seen in (alone, beside))
+    assert (first, second) == ([0], []) and two[cells[0]] == 2 * one[cells[0]] and max(two.values()) <= 1
 
 
 def test_cells_pay_for_their_supplier() -> None:

@@ -108,7 +108,7 @@ def test_only_a_proven_file_is_loaded_and_its_own_size_is_decoded(tmp_path: Path
 
     from PIL import Image
 
-    from countermark.lifecycle.own_features import features_of_file, proven
+    from countermark.lifecycle.own_features import Wanted, proven
 
     made = network()
     (tmp_path / "m.onnx").write_bytes(made)
@@ -120,7 +120,10 @@ def test_only_a_proven_file_is_loaded_and_its_own_size_is_decoded(tmp_path: Path
         Image.fromarray(image).save(out, "PNG")
         files.append(out.getvalue())
     seen: list[float] = []
-    given = features_of_file(tmp_path / "m.onnx", files, list("abcdefg"), lambda _, done: seen.append(done))
+    given = Wanted(models={"pictures": tmp_path / "m.onnx"}).given(
+        files, list("abcdefg"), lambda _, done: seen.append(done)
+    )
+    assert given is not None
     # Each 4 x 4 block has one colour, so that area averages give back what was made: the features are those of the small pictures.
     assert np.allclose(given.values, encoded(encoder(made), IMAGES), rtol=1e-4)
     assert "8 x 8" in given.name and digest[:16] in given.name and seen[-1] == 1.0
@@ -129,4 +132,4 @@ def test_only_a_proven_file_is_loaded_and_its_own_size_is_decoded(tmp_path: Path
         proven(tmp_path / "m.onnx")
     with pytest.raises(FormatRefused, match="b does not decode"):
         (tmp_path / "n.onnx").write_bytes(made)
-        features_of_file(tmp_path / "n.onnx", [files[0], b"no picture"], ["a", "b"])
+        Wanted(models={"any": tmp_path / "n.onnx"}).settled(["pictures"]).given([files[0], b"no picture"], ["a", "b"])

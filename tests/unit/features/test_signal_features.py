@@ -7,7 +7,7 @@ import pytest
 
 from countermark.checks.data._signals import Signals
 from countermark.errors import Unusable
-from countermark.features.own_model import series_encoded
+from countermark.features.own_rows import of_clips
 from countermark.features.signals import TRAITS, spectrum, summarise, usual
 
 RATE = 8000.0
@@ -59,15 +59,15 @@ def test_an_encoder_sees_clips_of_one_length_at_a_time() -> None:
         return np.stack([clips.mean(axis=(1, 2)), clips.max(axis=(1, 2))], axis=1)
 
     clips = [np.full((n, 1), float(n), np.float32) for n in (20, 30, 20)]
-    out = series_encoded(encode, clips)
+    out = of_clips(encode, clips, (8000.0, 8000.0, 16000.0)).values  # a function sees to rates itself
     assert sorted(seen) == [(1, 30, 1), (2, 20, 1)] and out.shape == (3, 2)
     assert out[0] == pytest.approx(out[2]) and out[1, 0] / out[0, 0] == pytest.approx(1.5)
     with pytest.raises(Unusable, match="encoder of type"):
-        series_encoded(3, clips)  # type: ignore[arg-type]
+        of_clips(3, clips, (RATE,) * 3)
     with pytest.raises(Unusable, match="for other lengths"):
-        series_encoded(lambda c: c[:, :, 0], clips)
+        of_clips(lambda c: c[:, :, 0], clips, (RATE,) * 3)
     with pytest.raises(Unusable, match="finite"):
-        series_encoded(lambda c: np.full((len(c), 2), np.nan), clips)
+        of_clips(lambda c: np.full((len(c), 2), np.nan), clips, (RATE,) * 3)
 
 
 def test_one_clip_of_a_high_rate_squeezes_nobodys_bands_and_hides_no_drift() -> None:

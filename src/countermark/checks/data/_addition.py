@@ -80,7 +80,7 @@ def _accused(view: View, seen: Common, named: list[int], groups: list[Rows]) -> 
 
     It is innocent where the rows are honest (Bonferroni over classes), or where others' rows would be apart as well: as many of one
     supplier by chance among rows of the class drawn at random (hypergeometric tail, Bonferroni over its suppliers). The larger of
-    the two p-values holds for either.
+    the two p-values holds for either, times the forms of rows that are screened.
     """
     from scipy.stats import hypergeom
 
@@ -91,7 +91,7 @@ def _accused(view: View, seen: Common, named: list[int], groups: list[Rows]) -> 
         s = int(count.argmax())
         chance = hypergeom.sf(count[s] - 1, of_class.sum(), of_class[s], len(rows)) * (of_class > 0).sum()
         if count[s] >= MOSTLY * len(rows):
-            out[s, c] = float(min(1.0, max(len(seen.log_p) * np.exp(seen.log_p[c]), chance)))
+            out[s, c] = float(min(1.0, view.forms * max(len(seen.log_p) * np.exp(seen.log_p[c]), chance)))
     return out
 
 

@@ -3,7 +3,8 @@
 Five checks accuse (label-errors, leave-one-supplier-out, cell-difference, recurring-patch, spectral). Each controls its own
 family-wise error over suppliers or cells by Holm or Bonferroni at its share of 5 %, so that a supplier is named exactly where a
 check found something against it, and together they accuse an innocent with probability at most 5 % where the
-empirical nulls hold. p-values are combined by weighted Bonferroni; ranks are never averaged. Spectral's share is small: where rows
+empirical nulls hold. Where one screening compares rows of several forms, each by itself, every adjusted p-value is multiplied by
+their number (Bonferroni), so that this holds over all of them. p-values are combined by weighted Bonferroni; ranks are never averaged. Spectral's share is small: where rows
 stand apart at all, its p-values are.
 """
 
@@ -28,9 +29,9 @@ FLAGGED, ELSEWHERE = 0.9, 0.01
 """The stated prior: shares of bad rows among those set aside, and where nothing was found."""
 
 
-def named_suppliers(p: Floats) -> tuple[Floats, list[int]]:
+def named_suppliers(view: View, p: Floats) -> tuple[Floats, list[int]]:
     """Holm-adjusted p-values of suppliers, and the codes of those below a check's share of 5 %."""
-    adjusted = holm(p)
+    adjusted = holm(p, view.forms)
     return adjusted, [int(s) for s in np.flatnonzero(adjusted < SHARE)]
 
 
@@ -50,7 +51,7 @@ def named_cells(view: View, cells: list[tuple[int, int]], p: Floats) -> tuple[di
         mine = np.flatnonzero(owner == s)
         within[mine] = holm(p[mine])
         best[s] = within[mine].min()
-    adjusted = np.maximum(within, holm(best)[owner])
+    adjusted = np.minimum(1.0, view.forms * np.maximum(within, holm(best)[owner]))
     return dict(zip(cells, map(float, adjusted), strict=True)), [int(i) for i in np.flatnonzero(adjusted < SHARE)]
 
 

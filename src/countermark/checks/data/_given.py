@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countermark.checks.data._codings import CODING, codings
+from countermark.checks.data._kept import Block, Kept
 from countermark.checks.data._prepare import Spread, as_pixels
 from countermark.checks.data._view import Counts, View
 from countermark.checks.data._work import Encoded, Frozen, Work
@@ -27,12 +28,17 @@ class Known:
             all the same, and not counted against the contract.
         sizes: n (width, height) that the pictures had before they were brought to one size; read from files where absent.
         work: what earlier screenings left of these rows; it takes the place of their files.
+        kept, blocks: where summaries of clips lie, and the clips cut as they were kept; of pictures `work` has both.
+        forms: of rows that are screened beside each other, each by itself, these among them: p-values are adjusted over all.
     """
 
     delivered: Sequence[str] | None = None
     aside: Sequence[bool] | None = None
     sizes: Sequence[tuple[int, int]] | None = None
     work: Work | None = None
+    forms: int = 1
+    kept: Kept | None = None
+    blocks: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Beside:
         for what, given in each.items():
             if given is not None and len(given) != len(view.label):
                 raise Unusable(f"{len(given)} {what} for {len(view.label)} rows", mend="one per row")
-        view = replace(self._with_files(view), tests=self._tests(view))
+        view = replace(self._with_files(view), tests=self._tests(view), forms=self.known.forms)
         if self.deliveries is not None:
             view = _with_deliveries(view, self.deliveries)
         return (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 BLOCK = 1000
-LIBRARIES = ("numpy", "pillow", "scipy", "scikit-learn", "kornia-rs")
+LIBRARIES = ("numpy", "pillow", "scipy", "scikit-learn", "kornia-rs", "pyarrow")
 
 
 class Store(Protocol):

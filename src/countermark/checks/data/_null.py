@@ -89,10 +89,14 @@ def bulk_p(values: Floats, null: Floats, least: float = LEAST_SPREAD) -> Floats:
     return np.asarray(rank_p(values, ordered) * np.exp(-beyond))
 
 
-def holm(p: Floats) -> Floats:
-    """Holm's step-down adjusted p-values: family-wise error control without assumptions on dependence."""
+def holm(p: Floats, families: int = 1) -> Floats:
+    """Holm's step-down adjusted p-values: family-wise error control without assumptions on dependence.
+
+    Args:
+        families: of how many such families this is one; the error is controlled over all (Bonferroni over families).
+    """
     order = np.argsort(p, kind="stable")
     scaled = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
     out = np.empty(len(p))
-    out[order] = np.clip(scaled, 0, 1)
+    out[order] = np.clip(families * scaled, 0, 1)
     return out

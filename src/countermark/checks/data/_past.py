@@ -97,7 +97,7 @@ def _classes(view: View, past: Past) -> list[Told]:
 def _mixes(view: View, check: str, known: list[Past]) -> list[Finding]:
     """Deliveries whose shares of classes moved, where those of the earlier ones did not move among themselves."""
     able = [p for p in known if min(len(p.newest), len(p.before)) >= LEAST_ROWS]
-    adjusted = holm(np.array([_mix_p(view, [p.before, p.newest]) for p in able]))
+    adjusted = holm(np.array([_mix_p(view, [p.before, p.newest]) for p in able]), view.forms)
     out = []
     for past, p in zip(able, adjusted, strict=True):
         restless = len(past.earlier) > 1 and _mix_p(view, past.earlier) < BOUND

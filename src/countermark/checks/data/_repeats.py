@@ -66,7 +66,7 @@ def natural(view: View, groups: Sequence[Group]) -> float:
 def standing_out(view: View, share: NDArray[np.float64]) -> list[tuple[int, float]]:
     """Suppliers that repeat far more than the others, with adjusted p-values: Holm at 1 %, at least 5 % of their rows more."""
     able = np.flatnonzero(np.bincount(view.supplier, minlength=len(view.suppliers)) >= LEAST_ROWS)
-    adjusted = holm(tail_p(robust_z(share[able], 0.01)))
+    adjusted = holm(tail_p(robust_z(share[able], 0.01)), view.forms)
     more = share[able] - np.median(share[able]) >= LEAST_MORE if len(able) else np.zeros(0, bool)
     return [(int(s), float(p)) for s, p, far in zip(able, adjusted, more, strict=True) if far and p < BOUND]
 

@@ -36,6 +36,7 @@ class View:
         delivery: (n,) codes into `deliveries`, in which a supplier's earlier ones stand before its later ones; None and empty
             where deliveries are not known. looked: what looks at single files told of every row, by name (`_first_look`);
             properties: (n, 6) of `_properties`, or None.
+        forms: how many forms of rows are screened, each by itself, in the screening that these rows are one of.
         seed: of every draw. suspected: rows that earlier checks of this battery suspect, by check id.
     """
 
@@ -58,6 +59,7 @@ class View:
     deliveries: tuple[str, ...] = ()
     looked: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     properties: NDArray[np.float64] | None = None
+    forms: int = 1
 
     def told(self, name: str, look: Callable[[Sequence[bytes]], Sequence[Any]]) -> Sequence[Any] | None:
         """What a look at single files tells, one value a row: as it was told before, or by looking now; None without files."""

@@ -43,7 +43,7 @@ def run(view: View) -> CheckReport:
         findings.append(_finding(view, cells[i], adjusted[s, c], tuple(seen)))
     measures = (
         Measure("cells compared", len(cells)), Measure("cells named", len(named)),
-        Measure("largest robust score", float(z.max())), Measure("expected wrong accusations of suppliers", SHARE),
+        Measure("largest robust score", float(z.max())), Measure("expected wrong accusations of suppliers", SHARE / view.forms),
     )  # fmt: skip
     left_out = compared_cells(view, len(cells), "of classes that another supplier makes too, with enough rows")
     outcome = Found(tuple(findings), measures, left_out) if findings else Passed(measures, left_out)

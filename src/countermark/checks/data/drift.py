@@ -70,7 +70,7 @@ def _from_others(
     """Parts that differ from other suppliers' rows of the same classes, with causes; and the largest effect in spreads."""
     effects = effects_of(view, traits, ((p.rows, view.supplier != p.supplier) for p in parts))
     p = _p(effects.spreads, traits)
-    adjusted = holm(p.ravel()).reshape(p.shape)
+    adjusted = holm(p.ravel(), view.forms).reshape(p.shape)
     out = []
     for i, part in enumerate(parts):
         order = _told(effects, i, adjusted[i] < BOUND)
@@ -89,7 +89,7 @@ def _from_own(view: View, traits: Traits, codecs: list[str] | None, parts: Seque
     every = np.arange(len(view.label))
     effects = effects_of(view, traits, ((p.rows, np.isin(every, p.earlier)) for p in able), least=1)
     p = np.array([ranked(view, traits.values, part) for part in able])
-    adjusted = holm(p.ravel()).reshape(p.shape)
+    adjusted = holm(p.ravel(), view.forms).reshape(p.shape)
     out = []
     for i, part in enumerate(able):
         order = _told(effects, i, adjusted[i] < OWN_BOUND)

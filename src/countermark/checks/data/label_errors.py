@@ -38,7 +38,7 @@ def run(view: View) -> CheckReport:
     if accuracy < LEAST_ACCURACY:
         reason = f"too weak to judge: out-of-fold accuracy {accuracy:.2f} is below {LEAST_ACCURACY}"
         return CheckReport(Skipped(reason, (Measure("out-of-fold accuracy", accuracy),)), margin)
-    adjusted, named = named_suppliers(_supplier_p(view, margin, poisoned))
+    adjusted, named = named_suppliers(view, _supplier_p(view, margin, poisoned))
     asked, posterior, share, margin = _posterior(view, named)
     inside = np.isin(view.supplier, named)
     bad = ~view.abstained[view.label] & _set_aside(posterior, asked, inside)
@@ -52,7 +52,7 @@ def run(view: View) -> CheckReport:
             findings.append(_finding(view, s, rows, adjusted, posterior, tuple(seen)))
     measures = (
         Measure("out-of-fold accuracy", accuracy), Measure("suppliers named", len(named)), Measure("rows suspected", int(bad.sum())),
-        Measure("expected wrong accusations of suppliers", SHARE),
+        Measure("expected wrong accusations of suppliers", SHARE / view.forms),
         *([Measure("expected precision of the rows", float(posterior[bad].mean())),
            Measure("expected recall inside named suppliers", _recall(posterior, bad, inside))] if bad.any() else []),
     )  # fmt: skip

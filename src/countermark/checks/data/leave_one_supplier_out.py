@@ -37,12 +37,12 @@ def run(view: View) -> CheckReport:
     accuracy = float((margin[shared] < 0).mean()) if shared.any() else 0.0
     measures: tuple[Measure, ...] = (
         Measure("left-out accuracy", accuracy), Measure("rows of classes that others make too", int(shared.sum())),
-        Measure("expected wrong accusations of suppliers", SHARE),
+        Measure("expected wrong accusations of suppliers", SHARE / view.forms),
     )  # fmt: skip
     if accuracy < LEAST_ACCURACY:
         reason = f"too weak to judge: accuracy on suppliers never seen is {accuracy:.2f}, below {LEAST_ACCURACY}"
         return CheckReport(Skipped(reason, measures), margin)
-    apart, standing = named_suppliers(_supplier_p(view, margin, shared))
+    apart, standing = named_suppliers(view, _supplier_p(view, margin, shared))
     known = margins(view.heads.by_fold(view.suspects_of("data/recurring-patch")), view.label)
     adjusted = np.where(_supplier_p(view, known, shared) < AGREEING, apart, 1.0)
     named = [s for s in standing if adjusted[s] < SHARE]

@@ -73,7 +73,7 @@ def run(view: View) -> CheckReport:
         Measure("cells searched", len(cells)), Measure("cells named", len(findings)),
         Measure("largest robust score, fixed place", float(z_still.max())),
         Measure("largest robust score, any place", float(z_moving.max())),
-        Measure("expected wrong accusations of suppliers", SHARE),
+        Measure("expected wrong accusations of suppliers", SHARE / view.forms),
     )  # fmt: skip
     left_out = compared_cells(view, len(cells), "with enough rows") + _alone(gains)
     outcome = Found(tuple(findings), measures, left_out) if findings else Passed(measures, left_out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,23 +11,22 @@ from numpy.typing import NDArray
 from countermark.checks.data._given import Beside, Known
 from countermark.checks.data._prepare import Progress, view_of
 from countermark.checks.data._signals import Signals
+from countermark.checks.data._summaries import summaries
 from countermark.checks.data.battery import WORKERS, screened
 from countermark.checks.data.screening import Features, Screening
 from countermark.engines.engine import Engine, Threads, one_thread
 from countermark.errors import Unusable
-from countermark.features.own_model import series_encoded
-from countermark.features.signals import LEAST_WINDOW, Signal, Summary, summarise, usual
+from countermark.features.own_model import Given
+from countermark.features.own_rows import of_clips
+from countermark.features.signals import LEAST_WINDOW, Signal
 
 NAME = "summary statistics in time and frequency"
-OWN = "the user's encoder (heads out of fold; whether it was taught on these rows is not known)"
 MOST_CHANNELS = 8
-BATCH = 64
-Encode = Callable[[NDArray[np.float32]], NDArray[Any]]
 
 
 def screen_signals(
     signals: NDArray[Any] | Sequence[NDArray[Any]], labels: Sequence[str], suppliers: Sequence[str], *,
-    rate: float | Sequence[float], encoder: Encode | None = None, ids: Sequence[str] | None = None,
+    rate: float | Sequence[float], encoder: object | None = None, ids: Sequence[str] | None = None,
     deliveries: Sequence[str] | None = None, contract: Mapping[str, Mapping[str, int]] | None = None, seed: int = 0,
     engine: Engine | None = None, progress: Progress | None = None, known: Known | None = None,
 ) -> Screening:  # fmt: skip
@@ -39,8 +38,10 @@ def screen_signals(
         signals: (n, t) or (n, t, channels), or n arrays (t,) or (t, channels) of different lengths t, at least 16 samples; at most
             8 channels, as many in each. Integers are divided by the largest of their type, floats are taken as they are.
         labels, suppliers: n names each. rate: samples a second, of all or of each; 1 where time means nothing.
-        encoder: the user's own, a function of float32 (m, t, channels) that returns features (m, ...); called with clips of one
-            length at a time. Statistics are used where absent; drift is measured on the clips either way.
+        encoder: the user's own, whose inner layer gives the features: a path to an ONNX file or its bytes, which takes float32 (n, t), (n, 1, t) or
+            (n, channels, t) (to a fixed t clips are cut or padded with zeros); or a function of float32 (m, t, channels) that returns
+            features (m, ...), called with clips of one length at a time. Statistics are used where absent; drift is measured on the clips
+            either way.
         ids: n unique row names; their place where absent. contract: supplier -> class -> rows agreed.
         deliveries: n delivery ids; among a supplier's rows, earlier deliveries stand before later ones.
         seed: of folds: same seed, same result. engine: how feature extraction is spread; by default two threads.
@@ -48,7 +49,7 @@ def screen_signals(
 
     Raises:
         Unusable: shapes disagree, samples that are no finite numbers, clips too short, fewer than two suppliers or classes,
-        ids repeat, or `encoder` answers with something else than features.
+        ids repeat; as `own_rows.of_clips`. FormatRefused, MissingExtra: as there.
     """
     clips = _clips(signals)
     rates = (
@@ -59,27 +60,14 @@ def screen_signals(
     if rates.shape != (len(clips),) or not (np.isfinite(rates) & (rates > 0)).all():
         raise Unusable(f"{rates.shape} rates for {len(clips)} clips", mend="one positive number, or one a clip")
     names = list(ids) if ids is not None else [f"{s}/{i}" for i, s in enumerate(suppliers)]
-    seen = _summaries(clips, rates, engine or Threads(WORKERS), progress)
+    known = known or Known()
+    seen = summaries(clips, rates, engine or Threads(WORKERS), progress, known.kept, known.blocks)
     content = Signals(clips, rates, seen.traits)
     with one_thread():
-        features = seen.features if encoder is None else series_encoded(encoder, clips)
-        view, rows = view_of(content, (labels, suppliers, names), contract, seed, lambda: features)
-        view = Beside(deliveries, known=known or Known()).put(view)
-        called = NAME if encoder is None else OWN
-        return screened(view, Features(called, rows.dimensions, view.heads.accuracy), progress)
-
-
-def _summaries(
-    clips: Sequence[Signal], rates: NDArray[np.float64], engine: Engine, progress: Progress | None
-) -> Summary:
-    top = usual(rates)
-    batches = [(clips[at : at + BATCH], rates[at : at + BATCH].tolist(), top) for at in range(0, len(clips), BATCH)]
-    parts = []
-    for done, part in enumerate(engine.map(summarise, batches), 1):
-        parts.append(part)
-        if progress:
-            progress("features", done / len(batches))
-    return Summary(np.concatenate([p.features for p in parts]), np.concatenate([p.traits for p in parts]))
+        own = Given(seen.features, NAME) if encoder is None else of_clips(encoder, clips, rates.tolist())
+        view, rows = view_of(content, (labels, suppliers, names), contract, seed, lambda: own.values)
+        view = Beside(deliveries, known=known).put(view)
+        return screened(view, Features(own.name, rows.dimensions, view.heads.accuracy), progress)
 
 
 def _clips(signals: NDArray[Any] | Sequence[NDArray[Any]]) -> list[Signal]:

@@ -29,7 +29,7 @@ EXPECTED = (
 
 @dataclass(frozen=True, slots=True)
 class SupplierResult:
-    """p: adjusted over suppliers and cells by the loudest check. q: p times the checks that accuse.
+    """p: adjusted over suppliers, cells and forms of rows by the loudest check. q: p times the checks that accuse.
 
     named: q below 0.05. why: what was found, empty where the supplier is not named.
     """

@@ -87,8 +87,8 @@ class Broker:
         except Exception:
             self._give_back(entry.counted)  # nothing was released, nothing was logged
             raise
-        receipt = self._log.append(entry)
-        return Answer(wrapped, entry.to_bytes(), receipt.to_bytes()).to_bytes()
+        logged = self._log.append(entry)
+        return Answer(wrapped, logged.entry, logged.receipt.to_bytes()).to_bytes()
 
     def _deposit(self, asked: Request) -> Deposit:
         try:

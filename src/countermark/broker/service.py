@@ -111,16 +111,17 @@ class Broker:
 
     def _granted(self, asked: Request, deposit: Deposit, now: int) -> tuple[Rule, evidence.Shown]:
         refused: Refusal = _not_granted()
+        binding, claims = asked.binding(), dict(asked.claims)
         for rule in deposit.policy.rules:
             same = (rule.evidence, rule.recipient, rule.licence) == (
                 asked.evidence.kind,
                 asked.recipient,
                 asked.licence,
             )
-            if not same or dict(rule.claims) != dict(asked.claims):
+            if not same or dict(rule.claims) != claims:
                 continue
             try:
-                return rule, evidence.verify(asked.evidence, rule, asked.binding(), now, self._deposits.collateral)
+                return rule, evidence.verify(asked.evidence, rule, binding, now, self._deposits.collateral)
             except Refusal as error:
                 refused = error
         raise refused

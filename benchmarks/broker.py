@@ -11,6 +11,8 @@ figure says nothing about a chip's.
 from __future__ import annotations
 
 import argparse
+import base64
+import http.client
 import json
 import multiprocessing
 import os
@@ -18,9 +20,11 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "attacks" / "broker"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "attacks" / "keys"))
@@ -29,10 +33,9 @@ import test_doubles
 from broker_world import World
 
 from countermark.broker import client, prove
-from countermark.broker.app import App
+from countermark.broker.app import CHALLENGE, RELEASE, App
 from countermark.keys import uri
 from countermark.keys.tpm_policy import extended
-from countermark.ledger.peer import Peer
 
 
 def one(world: World, broker: object, prover: prove.Prover) -> float:
@@ -66,31 +69,49 @@ def in_process(world: World, count: int) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _client(world: World, count: int, begin: Connection, *, keeps: bool) -> None:
+def _light(world: World, url: str) -> Callable[[], bytearray]:
+    """A client that costs little: one connection, and nothing of it but what the answer needs to be opened and checked."""
+    parts = urlsplit(url)
+    line, prover = http.client.HTTPConnection(parts.hostname or "", parts.port), prove.by_key(world.host)
+
+    def post(path: str, body: bytes) -> bytes:
+        line.request("POST", path, body)
+        answer = line.getresponse()
+        said = answer.read()
+        assert answer.status == 200, said
+        return said
+
+    def ask() -> bytearray:
+        challenge, mine = base64.b64decode(json.loads(post(CHALLENGE, b""))["challenge"]), prove.ephemeral()
+        asked = prove.request(world.asset(), challenge, mine, prover)
+        return prove.content_key(world.asset(), post(RELEASE, asked.to_bytes()), mine, None, challenge)
+
+    return ask
+
+
+def _client(world: World, count: int, begin: Connection, *, light: bool) -> None:
     """Ask `count` keys once the URL comes; seconds of each, and this process's CPU, go back."""
-    prover = prove.by_key(world.host)
-    url = begin.recv()
+    url, prover = begin.recv(), prove.by_key(world.host)
+    ask = _light(world, url) if light else lambda: client.ask(url, world.asset(), prover)
     times, cpu = [], time.process_time()
-    with Peer(url, "the broker") as peer:
-        for _ in range(count):
-            begun = time.perf_counter()
-            asked = client.ask_peer(peer, world.asset(), prover) if keeps else client.ask(url, world.asset(), prover)
-            assert asked == world.key
-            times.append(time.perf_counter() - begun)
+    for _ in range(count):
+        begun = time.perf_counter()
+        assert ask() == world.key
+        times.append(time.perf_counter() - begun)
     begin.send((times, time.process_time() - cpu))
 
 
-def over_http(world: World, count: int, clients: int, *, keeps: bool) -> dict[str, float]:
+def over_http(world: World, count: int, clients: int, *, light: bool) -> dict[str, float]:
     """Client processes against the service in this one; it does nothing else meanwhile.
 
     Args:
-        keeps: whether a client asks for all over one connection, or makes one for each key as `countermark broker open` does.
+        light: whether a client asks for all over one connection with little work, or as `countermark broker open` does: a connection for each key.
     """
     from countermark.guard import server
 
     fork, each = multiprocessing.get_context("fork"), count // clients
     lines = [fork.Pipe() for _ in range(clients)]
-    crowd = [fork.Process(target=_client, args=(world, each, there), kwargs={"keeps": keeps}) for _, there in lines]
+    crowd = [fork.Process(target=_client, args=(world, each, there), kwargs={"light": light}) for _, there in lines]
     for process in crowd:
         process.start()
     with world.log() as log, server.background(App(world.broker(log))) as url:
@@ -147,12 +168,12 @@ def main() -> None:
             world.stocked(world.broker(log), world.rule(releases=10**6))
         figures = {
             "library": in_process(world, asked.releases),
-            "http_alone": over_http(world, asked.releases // 4, 1, keeps=False),
+            "http_alone": over_http(world, asked.releases // 4, 1, light=False),
         }
-        for keeps in (True, False):
+        for light in (True, False):
             for at in range(asked.rounds):
-                kind = "one_connection_a_client" if keeps else "one_connection_a_key"
-                figures[f"http_{kind}_{at + 1}"] = over_http(world, asked.releases, asked.clients, keeps=keeps)
+                kind = "light_clients" if light else "whole_clients"
+                figures[f"http_{kind}_{at + 1}"] = over_http(world, asked.releases, asked.clients, light=light)
         if test_doubles.HAS_SWTPM:
             (Path(folder) / "tpm").mkdir()
             figures["software_tpm"] = with_tpm(Path(folder) / "tpm", max(10, asked.releases // 10))

@@ -1,4 +1,7 @@
-"""The meter log: every step of a licence's state is an entry of it first, durable before it is answered; so is an operator's end."""
+"""The meter log: every step of a licence's state is an entry of it first, durable before it is answered; so is an operator's end.
+
+An operator's end is a step of `EVERY_HOST`, which no key has for its id, with count 0: entries of before are what they were.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,15 @@ from typing import ClassVar
 from countermark.broker.typed_log import Entry, TypedLog
 from countermark.canonical import Fields
 
+EVERY_HOST = "0" * 64
+
 
 @dataclass(frozen=True, slots=True)
 class Moved(Entry):
     """One step.
 
     Attributes:
-        at: POSIX seconds by the broker's clock. licence: hex. host: id of its key, hex. count, head, ended: after it.
+        at: POSIX seconds by the broker's clock. licence: hex. host: id of its key, hex, or `EVERY_HOST`. count, head, ended: after it.
     """
 
     WHAT: ClassVar[str] = "meter entry"

@@ -48,7 +48,10 @@ def meter(licence: Path, end: bool, home: Path) -> Answer:
     return Answer(
         f"{'ended' if kept.ended else 'kept'}: the meter of {licence.name}, {count(len(kept.hosts), 'host')}",
         facts={"licence": kept.licence, "hosts": sorted(kept.hosts), "ended": kept.ended, **logged},
-        body=[Table(("host key",), [(key,) for key in sorted(kept.hosts)]), *(Pairs([("in the log", LOGGED[now])]) for now in logged.values())],
+        body=[
+            Table(("host key",), [(key,) for key in sorted(kept.hosts)]),
+            *(Pairs([("in the log", LOGGED[now])]) for now in logged.values()),
+        ],
     )
 
 

@@ -115,7 +115,9 @@ class Admitted:
         except OSError as error:
             raise Unusable("a meter cannot be read", why=error.strerror or str(error)) from error
         if found.licence != licence:
-            raise StatementRefused("a meter lies under another licence's name", why=f"expected {licence}, seen {found.licence}")
+            raise StatementRefused(
+                "a meter lies under another licence's name", why=f"expected {licence}, seen {found.licence}"
+            )
         return found
 
     def names(self) -> list[str]:

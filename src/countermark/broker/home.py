@@ -2,7 +2,7 @@
 
 broker.json   name, and the URI of the root key where it is in a token      root.sealkey   the root key otherwise
 log.pem       signs the release log's checkpoints      challenge.key   of challenges that travel as files
-tenants/  deposits/  collateral/  log/  meters/  meter-log/
+tenants/  deposits/  revoked/  collateral/  log/  meters/  meter-log/
 """
 
 from __future__ import annotations

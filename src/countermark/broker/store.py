@@ -17,6 +17,7 @@ from typing import Any
 
 from countermark import canonical, dsse
 from countermark.broker.policy import OWNER, PAYLOAD_TYPE, ReleasePolicy
+from countermark.broker.revoked import Revoked
 from countermark.canonical import Fields
 from countermark.errors import (
     NothingToVerify,
@@ -51,10 +52,15 @@ class Deposit:
 
 
 class Deposits:
-    """Tenants and their deposits in a folder; threads may share it."""
+    """Tenants and their deposits in a folder; threads may share it.
+
+    Attributes:
+        revoked: the owners' lists of revoked licences.
+    """
 
     def __init__(self, home: Path, disk: Disk | None = None) -> None:
         self._home, self._disk = home, disk or Disk()
+        self.revoked = Revoked(home, self._disk)
         self._kept: dict[tuple[str, bytes], tuple[Any, Deposit]] = {}
         self._writing = threading.Lock()
 

@@ -145,9 +145,7 @@ class OsDisk:
             deadline = time.monotonic() + wait_s
             while not _try_lock(descriptor):
                 if time.monotonic() >= deadline:
-                    raise Unusable(
-                        BLOCKED, why=f"{self._root / name} is locked", mend="wait for it to end, then retry"
-                    )
+                    raise Unusable(BLOCKED, why=f"{self._root / name} is locked", mend="wait for it to end, then retry")
                 time.sleep(_POLL_S)
             yield
         finally:

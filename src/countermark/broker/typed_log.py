@@ -28,7 +28,7 @@ from countermark.ledger.tiles import MAX_ENTRY_BYTES
 class Entry:
     """What is logged: a frozen dataclass with slots, as canonical JSON of its fields and a version."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
     WHAT: ClassVar[str]
     VERSION: ClassVar[int]
 

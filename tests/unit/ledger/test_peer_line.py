@@ -70,28 +70,42 @@ def test_head_and_body_do_not_wait_for_each_other() -> None:
 
 
 def test_a_line_that_the_server_closed_is_made_anew() -> None:
+    closed = threading.Event()
+
     def once(line: socket.socket, _: int) -> None:
         said(line)
         line.shutdown(socket.SHUT_RDWR)
+        closed.set()
 
-    for answer in (once, lambda line, _: said(line, more=b"Connection: close\r\n")):
+    def told(line: socket.socket, _: int) -> None:
+        said(line, more=b"Connection: close\r\n")
+        closed.set()
+
+    for answer in (once, told):
         with served(answer) as (url, seen), Peer(url, "the broker") as peer:
             for _ in range(3):
+                closed.clear()
                 assert peer.post("/a", b"x", 10).body == b"yes"
-                time.sleep(0.05)
+                assert closed.wait(10)
             assert seen == [1, 1, 1]
 
 
 def test_what_a_server_says_before_it_is_asked_answers_nothing() -> None:
     """The attack: a second answer behind the first, to be taken for the answer to the next question."""
 
-    def twice(line: socket.socket, _: int) -> None:
+    taken, sent = threading.Event(), threading.Event()
+
+    def twice(line: socket.socket, at: int) -> None:
         said(line)
-        said(line, b"old")
+        if at == 1:
+            taken.wait(10)
+            said(line, b"old")
+            sent.set()
 
     with served(twice) as (url, seen), Peer(url, "the broker") as peer:
         assert peer.post("/a", b"x", 10).body == b"yes"
-        time.sleep(0.05)
+        taken.set()
+        assert sent.wait(10)
         assert peer.post("/a", b"x", 10).body == b"yes"
         assert seen == [1, 1]
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from countermark.errors import Unusable
 from countermark.ledger.peer import Peer
@@ -22,13 +29,20 @@ def said(line: socket.socket, body: bytes = b"yes", more: bytes = b"") -> None:
 
 
 @contextlib.contextmanager
-def served(answer: Answer) -> Iterator[tuple[str, list[int]]]:
+def served(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[int]]]:
     """A server by hand; the list holds requests by connection."""
     seen: list[int] = []
     with socket.create_server(("127.0.0.1", 0)) as place:
 
         def one(line: socket.socket, at: int) -> None:
-            with contextlib.suppress(OSError), line, line.makefile("rb") as reader:  # a client may hang up at any time
+            with (
+                contextlib.suppress(OSError),
+                line,
+                contextlib.ExitStack() as stack,
+            ):  # a client may hang up at any time
+                if tls is not None:
+                    line = stack.enter_context(tls.wrap_socket(line, server_side=True))
+                reader = stack.enter_context(line.makefile("rb"))
                 while head := b"".join(iter(reader.readline, b"\r\n")) if reader.peek(1) else b"":
                     length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
                     reader.read(length)
@@ -45,7 +59,7 @@ def served(answer: Answer) -> Iterator[tuple[str, list[int]]]:
                 threading.Thread(target=one, args=(line, len(seen) - 1), daemon=True).start()
 
         threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{place.getsockname()[1]}", seen
+        yield f"http{'s' if tls else ''}://127.0.0.1:{place.getsockname()[1]}", seen
         place.shutdown(socket.SHUT_RDWR)
 
 
@@ -136,3 +150,32 @@ def test_each_exchange_has_its_own_time_and_no_more() -> None:
         with pytest.raises(Unusable) as caught:
             peer.post("/a", b"x", 100)
         assert "no whole answer" in caught.value.why and time.monotonic() - begun < 3
+
+
+def test_one_handshake_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under TLS 1.3 too, where tickets lie on the line that are no answer."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_3
+    tls.load_cert_chain(certificate(tmp_path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+    with served(lambda line, _: said(line), tls) as (url, seen), Peer(url, "the broker") as peer:
+        assert [peer.post("/a", b"x" * 3000, 10).body for _ in range(4)] == [b"yes"] * 4
+        assert seen == [4]
+    with served(lambda line, _: said(line), tls) as (url, seen):
+        assert Peer(url, "the broker").post("/a", b"x", 10).body == b"yes"
+        monkeypatch.delenv("SSL_CERT_FILE")
+        with pytest.raises(Unusable, match="does not answer"):
+            Peer(url, "the broker").post("/a", b"x", 10)
+        assert seen == [1, 0]
+
+
+def certificate(folder: Path) -> Path:
+    """Of 127.0.0.1, self-signed, with its key."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=127.0.0.1")
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+    pem = serialization.Encoding.PEM
+    data = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "server.pem").write_bytes(data + made.sign(key, hashes.SHA256()).public_bytes(pem))
+    return folder / "server.pem"

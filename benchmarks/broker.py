@@ -22,6 +22,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,9 +33,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "attacks" / "keys"))
 
 import test_doubles
 from broker_world import World
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from countermark.broker import client, prove
 from countermark.broker.app import CHALLENGE, RELEASE, App
+from countermark.guard import server
+from countermark.guard.server import Listen
 from countermark.keys import uri
 from countermark.keys.tpm_policy import extended
 
@@ -101,20 +108,31 @@ def _client(world: World, count: int, begin: Connection, *, light: bool) -> None
     begin.send((times, time.process_time() - cpu))
 
 
-def over_http(world: World, count: int, clients: int, *, light: bool) -> dict[str, float]:
+def certificate(folder: Path) -> Listen:
+    """Where a server listens under TLS on this machine; clients forked from here trust its certificate."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=127.0.0.1")
+    now, pem = datetime.now(UTC), serialization.Encoding.PEM
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+    private, public = folder / "key.pem", folder / "certificate.pem"
+    private.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    public.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(pem))
+    os.environ["SSL_CERT_FILE"] = str(public)
+    return Listen(certificate=public, key=private)
+
+
+def over_http(world: World, count: int, clients: int, *, light: bool, listen: Listen | None = None) -> dict[str, float]:
     """Client processes against the service in this one; it does nothing else meanwhile.
 
     Args:
         light: whether a client asks for all over one connection with little work, or as `countermark broker open` does: a connection for each key.
     """
-    from countermark.guard import server
-
     fork, each = multiprocessing.get_context("fork"), count // clients
     lines = [fork.Pipe() for _ in range(clients)]
     crowd = [fork.Process(target=_client, args=(world, each, there), kwargs={"light": light}) for _, there in lines]
     for process in crowd:
         process.start()
-    with world.log() as log, server.background(App(world.broker(log))) as url:
+    with world.log() as log, server.background(App(world.broker(log)), listen) as url:
         begun, cpu = time.perf_counter(), time.process_time()
         for here, _ in lines:
             here.send(url)
@@ -174,6 +192,11 @@ def main() -> None:
             for at in range(asked.rounds):
                 kind = "light_clients" if light else "whole_clients"
                 figures[f"http_{kind}_{at + 1}"] = over_http(world, asked.releases, asked.clients, light=light)
+        tls = certificate(Path(folder))
+        for at in range(asked.rounds):
+            figures[f"https_whole_clients_{at + 1}"] = over_http(
+                world, asked.releases, asked.clients, light=False, listen=tls
+            )
         if test_doubles.HAS_SWTPM:
             (Path(folder) / "tpm").mkdir()
             figures["software_tpm"] = with_tpm(Path(folder) / "tpm", max(10, asked.releases // 10))

@@ -16,8 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from licence_world import BEGIN, Host, Licensors, Quota, claims, key
 
+from countermark.broker.admitted import Admitted, of_licence
 from countermark.broker.meter_log import MeterLog
-from countermark.broker.meters import Admitted, Meters, of_licence
+from countermark.broker.meters import Meters
 from countermark.keys.signer import FileSigner
 from countermark.ledger.note import NoteKey
 from countermark.licence import chain as chains

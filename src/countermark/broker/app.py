@@ -24,6 +24,7 @@ from countermark.licence.metered import PATH as METER
 Said = tuple[int, bytes]
 CHALLENGE, RELEASE = "/v1/challenge", "/v1/release"
 BODY_SECONDS = 10.0
+ENDS_SECONDS = 5.0
 THREADS = 16
 """At once in the broker: they wait for the same disk, and one commit of the log is enough for all of them."""
 _log = logging.getLogger("countermark.broker")
@@ -34,7 +35,7 @@ class App:
 
     def __init__(self, broker: Broker, meters: Meters | None = None) -> None:
         self._pool = ThreadPoolExecutor(THREADS, "broker")
-        self._broker = broker
+        self._broker, self._meters = broker, meters
         self._acts = {RELEASE: broker.release} | ({METER: meters.answer} if meters else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,12 +43,26 @@ class App:
         if scope["type"] == "http":
             await _send(send, await self._http(scope, receive))
         elif scope["type"] == "lifespan":
-            while (await receive())["type"] != "lifespan.shutdown":
-                await send({"type": "lifespan.startup.complete"})
-            self._pool.shutdown()
-            await send({"type": "lifespan.shutdown.complete"})
+            await self._live(receive, send)
         else:
             await send({"type": f"{scope['type']}.close", "code": 1008})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        ends = asyncio.create_task(self._enter_ends())
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        ends.cancel()
+        self._pool.shutdown()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _enter_ends(self) -> None:
+        """What the operator ends while this runs is in the log soon, also where no host asks."""
+        while self._meters is not None:
+            await asyncio.sleep(ENDS_SECONDS)
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._pool, self._meters.enter_ends)
+            except CountermarkError as error:
+                _log.error("an end is not in the log yet: %s (%s)", error.what, error.why)
 
     async def _http(self, scope: Scope, receive: Receive) -> Said:
         if scope["path"] not in (CHALLENGE, *self._acts) or scope["query_string"]:

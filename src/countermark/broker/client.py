@@ -21,12 +21,12 @@ def ask(url: str, asset: prove.Asset, prover: prove.Prover, log_key: NoteKey | N
     Raises:
         PolicyRefused: the broker refuses. Unusable: it does not answer, or cannot. Others: as `prove.content_key`, and the prover.
     """
-    peer, mine = Peer(url, "the broker"), prove.ephemeral()
-    challenge = Fields(
-        canonical.from_bytes(_post(peer, CHALLENGE, b""), what="challenge", max_bytes=4096), "challenge"
-    ).base64("challenge")
-    asked = prove.request(asset, challenge, mine, prover)
-    return prove.content_key(asset, _post(peer, RELEASE, asked.to_bytes()), mine, log_key, challenge)
+    mine = prove.ephemeral()
+    with Peer(url, "the broker") as peer:  # both requests over one connection: one handshake
+        said = Fields(canonical.from_bytes(_post(peer, CHALLENGE, b""), what="challenge", max_bytes=4096), "challenge")
+        challenge = said.base64("challenge")
+        asked = prove.request(asset, challenge, mine, prover)
+        return prove.content_key(asset, _post(peer, RELEASE, asked.to_bytes()), mine, log_key, challenge)
 
 
 def _post(peer: Peer, path: str, body: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 broker.json   name, and the URI of the root key where it is in a token      root.sealkey   the root key otherwise
 log.pem       signs the release log's checkpoints      challenge.key   of challenges that travel as files
-tenants/  deposits/  collateral/  log/  meters/  meter-log/
+tenants/  deposits/  revoked/  collateral/  log/  meters/  meter-log/
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countermark import canonical
+from countermark.broker.admitted import Admitted
 from countermark.broker.challenges import SECRET_BYTES
 from countermark.broker.log import ReleaseLog
 from countermark.broker.meter_log import MeterLog
-from countermark.broker.meters import Admitted, Meters
+from countermark.broker.meters import Meters
 from countermark.broker.store import Deposits
 from countermark.canonical import Fields
 from countermark.errors import StatementRefused, Unusable

@@ -1,149 +1,37 @@
-"""The broker's side of a licence's meter: which hosts' states it keeps the heads of, and the one next step that it takes.
+"""The broker's side of a licence's meter: of each admitted host the head of its state, and the one next step that it takes.
 
-A meter is admitted by the operator from the licence itself: the digest of a payload says which keys stand in it, so that a file that nobody signed
-opens a meter that no host's licence asks for. Order of work: the request is well formed; the meter was admitted and the key is one of its
-hosts'; the signature holds; the step follows the newest; it is logged, durably; only then it is answered.
+Order of work: the request is well formed; the meter was admitted and the key is one of its hosts'; the signature holds; the step follows the newest;
+the host did not take too many; it is logged, durably; only then it is answered. An operator's end is logged before it is told to anybody.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from pathlib import Path
+from dataclasses import replace
 
-from countermark import canonical
-from countermark.broker.meter_log import MeterLog, Moved
-from countermark.canonical import Fields
-from countermark.dsse import Envelope
-from countermark.errors import PolicyRefused, StatementRefused, Unusable
-from countermark.keys.verifier import verify_envelope
+from countermark.broker.admitted import Admitted, Meter
+from countermark.broker.meter_log import EVERY_HOST, MeterLog, Moved
+from countermark.broker.pace import Pace
+from countermark.errors import PolicyRefused, StatementRefused
 from countermark.ledger.note import NoteKey, sign_note
-from countermark.licence import chain as chains
 from countermark.licence.anchors import ZERO, extended
 from countermark.licence.metered import Asked, Held
-from countermark.statement.predicates.licence import LICENCE, Licence
-from countermark.statement.statement import Statement
-from countermark.workspace.disk import Disk
 
-FORMAT = 1
-FOLDER = "meters"
-MOST_HOSTS, MOST_BYTES = 64, 16 << 10
+_log = logging.getLogger("countermark.broker")
 NOT_HERE = "no meter of that licence and host is here"
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """A meter as it was admitted.
-
-    Attributes:
-        licence: payload digest of the owner's grant, hex. hosts: ids of the keys that may draw, hex. ended: whether none may any more.
-    """
-
-    licence: str
-    hosts: frozenset[str]
-    ended: bool = False
-
-    def to_bytes(self) -> bytes:
-        """Canonical JSON."""
-        return canonical.to_bytes(
-            {"format": FORMAT, "licence": self.licence, "hosts": sorted(self.hosts), "ended": self.ended}
-        )
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Meter:
-        """Parse strictly.
-
-        Raises:
-            StatementRefused: malformed.
-        """
-        fields = Fields(canonical.from_bytes(data, what="meter", max_bytes=MOST_BYTES), "meter")
-        if fields.integer("format") != FORMAT:
-            raise StatementRefused("a meter of another format", mend="a newer Countermark may read it")
-        out = cls(fields.hex("licence"), frozenset(fields.texts("hosts")), fields.boolean("ended"))
-        fields.done()
-        return out
-
-
-def of_licence(data: bytes, broker: NoteKey) -> Meter:
-    """The meter of a licence file: the hosts of all links that name this broker.
-
-    The digest of the first says whose key it is that signed the second, and so on, so that nobody adds hosts to another's licence.
-
-    Raises:
-        StatementRefused: malformed. SignatureRefused: a link was not signed by the licensee above. PolicyRefused: no link names this broker.
-    """
-    envelopes = chains.from_file(data)
-    hosts: set[str] = set()
-    links = [_link(envelope) for envelope in envelopes]
-    for (above, signed), (link, envelope) in pairwise(zip(links, envelopes, strict=True)):
-        if link.parent != signed.digest:
-            raise StatementRefused(
-                "the links of this licence do not stand in order", mend="the owner's grant is the first"
-            )
-        key = above.claims.licensee.key
-        verify_envelope(envelope, {key.id: key})
-    for link in links:
-        binding = link.claims.host
-        if binding is not None and binding.broker == broker.vkey():
-            hosts |= {key.id for key in binding.keys}
-    if not 1 <= len(hosts) <= MOST_HOSTS:
-        raise PolicyRefused("this licence does not name this broker", why=f"expected {broker.vkey()}",
-                            mend="the licensor grants it with `--meter` and this broker's .vkey")  # fmt: skip
-    return Meter(envelopes[0].digest, frozenset(hosts))
-
-
-def _link(envelope: Envelope) -> Licence:
-    statement = Statement.from_bytes(envelope.statement_bytes(), what="licence")
-    if statement.predicate_type != LICENCE:
-        raise StatementRefused("this statement is no licence", why=statement.predicate_type)
-    return Licence.from_json(statement.predicate)
-
-
-class Admitted:
-    """Which meters there are, as files; taken while the broker runs. What they are at is the log's."""
-
-    def __init__(self, home: Path, disk: Disk | None = None) -> None:
-        self._folder, self._disk = home / FOLDER, disk or Disk()
-
-    def find(self, licence: str) -> Meter | None:
-        """The meter of a licence, or None.
-
-        Raises:
-            StatementRefused: malformed. Unusable: unreadable.
-        """
-        try:
-            with (self._folder / f"{licence}.json").open("rb") as file:
-                return Meter.from_bytes(file.read(MOST_BYTES + 1))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise Unusable("a meter cannot be read", why=error.strerror or str(error)) from error
-
-    def admit(self, meter: Meter) -> Meter:
-        """Keep a meter; hosts are added to those that it had. One that was ended stays so.
-
-        Raises:
-            StatementRefused: too many hosts. Unusable: it cannot be written.
-        """
-        before = self.find(meter.licence)
-        new = (
-            meter
-            if before is None
-            else replace(meter, hosts=before.hosts | meter.hosts, ended=before.ended or meter.ended)
-        )
-        if len(new.hosts) > MOST_HOSTS:
-            raise StatementRefused(f"a meter of {len(new.hosts)} hosts", why=f"at most {MOST_HOSTS}")
-        self._disk.write(self._disk.folder(self._folder) / f"{new.licence}.json", new.to_bytes())
-        return new
+MOST_STEPS, STEPS_PER_SECOND = 3600, 1.0
+"""A guard takes a step a minute, one a load and one a block of queries; more a host cannot need for long, and each lies on the disk for ever."""
 
 
 class Meters:
     """The meters of a broker; threads may share it.
 
     Args:
-        admitted: which there are. log: open for writing. key, sign: by which answers are signed. clock: POSIX seconds.
+        admitted: which there are. log: open for writing. key, sign: by which answers are signed. clock: POSIX seconds. ticks: seconds that
+            nobody sets, for how fast a host goes.
     """
 
     def __init__(
@@ -153,10 +41,13 @@ class Meters:
         key: NoteKey,
         sign: Callable[[bytes], bytes],
         clock: Callable[[], float],
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._admitted, self._log, self._key, self._sign, self._clock = admitted, log, key, sign, clock
         self._held = newest(log.records())
+        self._pace = Pace(MOST_STEPS, STEPS_PER_SECOND, ticks)
         self._lock, self._busy = threading.Lock(), dict[tuple[str, str], threading.Lock]()
+        self.enter_ends()
 
     def answer(self, data: bytes) -> bytes:
         """Answer a request: what is held after it, signed.
@@ -165,18 +56,42 @@ class Meters:
             data: as `Asked.to_bytes` gives it.
 
         Raises:
-            Refusal: malformed, not admitted, not signed by that host, ended, or a step that does not follow the newest. Unusable: it
-            could not be logged.
+            Refusal: malformed, not admitted, not signed by that host, ended, or a step that does not follow the newest. Unusable: the host
+            takes too many, or it could not be logged.
         """
         asked = Asked.from_bytes(data)
         host = asked.key.id
         self._meter(asked.licence, host)
         asked.verify()
         with self._one_by_one(asked.licence, host):  # whoever waited here may have been ended meanwhile
-            now = self._moved(asked, host, ended=self._meter(asked.licence, host).ended)
+            now = self._moved(asked, host, ended=self._ended(self._meter(asked.licence, host)))
         now = replace(now, at=int(self._clock()))
         note = sign_note(now.text(self._key.name, asked.licence, host, asked.nonce), self._key, self._sign)
         return note.to_bytes()
+
+    def enter_ends(self) -> None:
+        """Log what the operator ended since: of all meters, whether their hosts ask or not. One that is malformed stops no other.
+
+        Raises:
+            Unusable: a meter cannot be read, or not be logged.
+        """
+        for licence in self._admitted.names():
+            try:
+                meter = self._admitted.find(licence)
+            except StatementRefused as error:
+                _log.error("meter %s grants nothing: %s", licence, error.what)
+                continue
+            if meter is not None:
+                self._ended(meter)
+
+    def _ended(self, meter: Meter) -> bool:
+        """Whether the operator ended all hosts of a licence: by his file, or by the log, which outlives the file."""
+        key = meter.licence, EVERY_HOST
+        with self._one_by_one(*key):
+            if meter.ended and key not in self._held:
+                self._log.append(Moved(int(self._clock()), *key, 0, ZERO.hex(), ended=True))
+                self._held[key] = Held(0, ZERO, ended=True)
+            return key in self._held
 
     def _meter(self, licence: str, host: str) -> Meter:
         found = self._admitted.find(licence)
@@ -191,10 +106,12 @@ class Meters:
     def _moved(self, asked: Asked, host: str, *, ended: bool) -> Held:
         kept = self._held.get((asked.licence, host), Held(0, ZERO))
         before = replace(kept, ended=kept.ended or ended)
-        # A host's own end is logged, also where the operator ended all: his file may be put back, and the host shows the note.
+        # A host's own end is logged, also where the operator ended all: the host shows the note.
         if asked.step is None and (kept.ended or not asked.end):
             return before
         new = replace(before, ended=True) if asked.step is None else _next(before, asked)
+        if asked.step is not None:
+            self._pace.take((asked.licence, host))
         self._log.append(Moved(int(self._clock()), asked.licence, host, new.count, new.head.hex(), new.ended))
         self._held[asked.licence, host] = new
         return new

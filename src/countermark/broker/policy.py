@@ -45,7 +45,7 @@ class Rule:
         evidence: of `KEYED` or `MEASURED`. recipient: name that the key is released to. releases: how often at most, 1 and up.
         keys: ids that count, hex: SHA-256 of a key's SubjectPublicKeyInfo, or of a TPM key's public area; none for SGX and TDX.
         pcrs: of a TPM, index -> value. measurements: of SGX or TDX, name -> hex. tcb: of `STATUSES`. licence: digest that the copy is
-            bound to. claims: name -> hex SHA-256.
+            bound to. claims: name -> hex SHA-256. id: hex SHA-256 of what it asks, without how often: raising the number goes on counting.
     """
 
     evidence: str
@@ -57,6 +57,7 @@ class Rule:
     tcb: tuple[str, ...] = ()
     licence: str = NO_LICENCE
     claims: Mapping[str, str] = field(default_factory=dict)
+    id: str = field(init=False, compare=False, default="")
 
     def __post_init__(self) -> None:
         Binding(bytes(32), bytes(32), self.recipient, self.licence)
@@ -74,6 +75,8 @@ class Rule:
             raise StatementRefused("PCR 0 to 23 belong to a rule for a TPM's quote, which names one at least")
         self._check_measured()
         check_claims(self.claims)
+        asked = {name: value for name, value in self.to_json().items() if name != "releases"}
+        object.__setattr__(self, "id", canonical.sha256_hex(canonical.to_bytes(asked)))  # once: each release names it
 
     def _check_measured(self) -> None:
         known = MEASURED.get(self.evidence, {})
@@ -88,12 +91,6 @@ class Rule:
             )
         if bool(known) != bool(self.tcb) or set(self.tcb) - set(STATUSES):
             raise StatementRefused("a rule for an enclave names the TCB levels it takes", mend=", ".join(STATUSES))
-
-    @property
-    def id(self) -> str:
-        """Hex SHA-256 of what it asks, without how often: raising the number goes on counting."""
-        asked = {name: value for name, value in self.to_json().items() if name != "releases"}
-        return canonical.sha256_hex(canonical.to_bytes(asked))
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; always with all fields."""

@@ -2,8 +2,8 @@
 
 Order of work for a request: 1. it is well formed; 2. its challenge is ours, not expired; 3. and is spent, whatever comes of the rest; 4. the
 owner's deposit is found, verified; 5. his policy counts now, and is not older than one that gave keys; 6. a rule names evidence, recipient, licence and claims exactly; 7. the evidence
-holds for that rule; 8. the rule has a release left, which is taken; 9. the asset is still one owner's, and the copy in his name; the key is re-wrapped; 10. the release is logged, durably; 11. only
-then is it answered. A crash before 10 released nothing; a crash after 10 counts a release whose answer may be lost, and never gives a second.
+holds for that rule; 8. the owner did not revoke the licence; 9. the rule has a release left, which is taken; 10. the asset is still one owner's, and the copy in his name; the key is re-wrapped;
+11. the release is logged, durably; 12. only then is it answered. A crash before 11 released nothing; a crash after 11 counts a release whose answer may be lost, and never gives a second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from countermark.errors import NothingToVerify, PolicyRefused, Refusal
 from countermark.seal.prelude import wipe
 from countermark.seal.recipients import content_key
 from countermark.seal.release import released
-from countermark.seal.stanza import Identity
+from countermark.seal.stanza import NO_LICENCE, Identity
 
 _log = logging.getLogger("countermark.broker")
 Clock = Callable[[], float]
@@ -69,7 +69,7 @@ class Broker:
             data: as `Request.to_bytes` gives it.
 
         Raises:
-            Refusal: it is malformed, stale, replayed, not granted, used up, or its evidence does not hold. MissingExtra, Unusable: the
+            Refusal: it is malformed, stale, replayed, not granted, used up, its licence is revoked, or its evidence does not hold. MissingExtra, Unusable: the
             broker cannot tell, or cannot log.
         """
         now = self._clock()
@@ -80,6 +80,8 @@ class Broker:
         self._refuse_older(deposit)
         deposit.policy.require_time(datetime.fromtimestamp(now, UTC))
         rule, shown = self._granted(asked, deposit, int(now))
+        if asked.licence != NO_LICENCE:
+            self._deposits.revoked.refuse(asked.owner, asked.licence)
         entry = log.record(int(now), asked, challenge, rule, deposit, shown)
         self._take_one(entry.counted, rule)
         try:
@@ -87,8 +89,8 @@ class Broker:
         except Exception:
             self._give_back(entry.counted)  # nothing was released, nothing was logged
             raise
-        receipt = self._log.append(entry)
-        return Answer(wrapped, entry.to_bytes(), receipt.to_bytes()).to_bytes()
+        logged = self._log.append(entry)
+        return Answer(wrapped, logged.entry, logged.receipt.to_bytes()).to_bytes()
 
     def _deposit(self, asked: Request) -> Deposit:
         try:
@@ -111,16 +113,17 @@ class Broker:
 
     def _granted(self, asked: Request, deposit: Deposit, now: int) -> tuple[Rule, evidence.Shown]:
         refused: Refusal = _not_granted()
+        binding, claims = asked.binding(), dict(asked.claims)
         for rule in deposit.policy.rules:
             same = (rule.evidence, rule.recipient, rule.licence) == (
                 asked.evidence.kind,
                 asked.recipient,
                 asked.licence,
             )
-            if not same or dict(rule.claims) != dict(asked.claims):
+            if not same or dict(rule.claims) != claims:
                 continue
             try:
-                return rule, evidence.verify(asked.evidence, rule, asked.binding(), now, self._deposits.collateral)
+                return rule, evidence.verify(asked.evidence, rule, binding, now, self._deposits.collateral)
             except Refusal as error:
                 refused = error
         raise refused

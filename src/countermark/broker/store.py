@@ -17,6 +17,7 @@ from typing import Any
 
 from countermark import canonical, dsse
 from countermark.broker.policy import OWNER, PAYLOAD_TYPE, ReleasePolicy
+from countermark.broker.revoked import Revoked
 from countermark.canonical import Fields
 from countermark.errors import (
     NothingToVerify,
@@ -51,10 +52,15 @@ class Deposit:
 
 
 class Deposits:
-    """Tenants and their deposits in a folder; threads may share it."""
+    """Tenants and their deposits in a folder; threads may share it.
+
+    Attributes:
+        revoked: the owners' lists of revoked licences.
+    """
 
     def __init__(self, home: Path, disk: Disk | None = None) -> None:
         self._home, self._disk = home, disk or Disk()
+        self.revoked = Revoked(home, self._disk)
         self._kept: dict[tuple[str, bytes], tuple[Any, Deposit]] = {}
         self._writing = threading.Lock()
 
@@ -105,9 +111,8 @@ class Deposits:
         Raises:
             PolicyRefused: another owner's deposit of it lies here.
         """
-        folder, name = self._home / "deposits", f"{asset.hex()}.json"
-        others = os.listdir(folder) if folder.is_dir() else []
-        # As text, because it is looked at for each release.
+        folder, name = f"{self._home}/deposits", f"{asset.hex()}.json"
+        others = os.listdir(folder) if Path(folder).is_dir() else []
         if any(os.path.exists(f"{folder}/{other}/{name}") for other in others if other != owner):
             raise PolicyRefused(
                 "another owner deposited this asset here", why="a key is released by the rules of one owner alone",
@@ -133,15 +138,18 @@ class Deposits:
             NothingToVerify: nothing. SignatureRefused, TrustRefused, StatementRefused, FormatRefused: it does not hold.
         """
         _check_owner(owner)
-        tenant, path = self._home / "tenants" / f"{owner}.json", self._home / "deposits" / owner / f"{asset.hex()}.json"
+        # As text, here and in `refuse_anothers`, because they are looked at for each release.
+        path = f"{self._home}/deposits/{owner}/{asset.hex()}.json"
         try:
-            stamp = [(s.st_mtime_ns, s.st_ino, s.st_size) for s in (tenant.stat(), path.stat())]
+            stamp = [
+                (s.st_mtime_ns, s.st_ino, s.st_size) for s in map(os.stat, (f"{self._home}/tenants/{owner}.json", path))
+            ]
         except OSError as error:
             raise NothingToVerify("nothing of that owner and asset is here") from error
         kept = self._kept.get((owner, asset))
         if kept is not None and kept[0] == stamp:
             return kept[1]
-        found = Fields(canonical.from_bytes(_read(path), what="deposit", max_bytes=MOST_BYTES), "deposit")
+        found = Fields(canonical.from_bytes(_read(Path(path)), what="deposit", max_bytes=MOST_BYTES), "deposit")
         if found.integer("format") != FORMAT:
             raise StatementRefused("a deposit of another format")
         deposit = self._verified(owner, {name: found.object(name) for name in ("manifest", "recipients", "policy")})

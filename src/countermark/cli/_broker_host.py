@@ -1,4 +1,4 @@
-"""The host's side of `countermark broker`: its evidence key, asking over HTTP, and the same by files."""
+"""The host's side of `countermark broker`: its evidence, asking over HTTP, and opening by what came back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from countermark.broker import prove
-    from countermark.keys.uri import KeyUri
     from countermark.ledger.note import NoteKey
     from countermark.seal.manifest import Verified
     from countermark.seal.opened import Opened
@@ -47,51 +46,6 @@ LOG_KEY = click.option(
     "--log-key", type=PATH, metavar="FILE", help="The broker's .vkey: refuse a release that it did not log."
 )
 OUT = click.option("--out", type=PATH, required=True, metavar="PATH", help="Folder or file to write.")
-
-
-@command("key", group=broker, examples=[
-    "countermark broker key plant-7",
-    "countermark broker key plant-7 --in 'tpm:handle=0x81010001'",
-])  # fmt: skip
-@click.argument("name")
-@click.option("--in", "place", metavar="URI", help="Make it in a PKCS#11 token or a TPM, which it never leaves.")
-@click.option("--algorithm", type=click.Choice(["ed25519", "ecdsa-p256"]), default="ecdsa-p256", show_default=True)
-def host_key(name: str, place: str | None, algorithm: str) -> Answer:
-    """Make a key that a host shows evidence with, and print the id that an owner names in his rules.
-
-    A file proves that somebody has the file. A key in a TPM is an attestation key: it signs quotes and nothing else, and NAME.tpm
-    is what its owner enrols it by (`broker credential`). A software TPM is a test double and proves nothing.
-    """
-    from countermark.keys import held, signer, uri
-
-    if place is None:
-        made = signer.generate("host", algorithm)  # type: ignore[arg-type]
-        path = Path(f"{name}.hostkey")
-        made.save(path)
-        return _key_made("software", made.public.id, str(path))
-    where = uri.parse(place)
-    if where.scheme == "tpm":
-        return _tpm_key_made(name, where)
-    if where.scheme != "pkcs11":
-        raise Unusable(f"a host's key is not made in {where.scheme}", mend="a file, pkcs11: or tpm:")
-    kept = held.make(where, "host", algorithm, held.pin_of(where, pin))  # type: ignore[arg-type]
-    return _key_made("pkcs11", kept.public.id, place)
-
-
-def _tpm_key_made(name: str, where: KeyUri) -> Answer:
-    from countermark.broker.tpm_host import TpmHost
-    from countermark.keys import tpm_credential, tpm_quote
-    from countermark.workspace.disk import Disk
-
-    made = tpm_quote.make_attestation_key(where)
-    host = TpmHost(tpm_quote.read_area(where), tpm_credential.read_endorsement(where).point)
-    Disk().write(Path(f"{name}.tpm"), host.to_bytes(), mode=0o644)
-    return _key_made("tpm-quote", made.name.hex(), where.text)
-
-
-def _key_made(kind: str, key: str, place: str) -> Answer:
-    return Answer(f"made: evidence {kind}, key {key}", facts={"evidence": kind, "id": key, "place": place},
-                  body=[Pairs([("evidence", kind), ("id", key), ("place", place)])])  # fmt: skip
 
 
 @command("open", group=broker, examples=[
@@ -121,88 +75,20 @@ def open_asset(
     handle = stage.verified(sealed, reader(signed_by, workspace))
     asset, prover = asset_of(handle, owner, recipient, claims, licence), prover_of(key, pcrs, passphrase_file)
     pinned = log_key_of(log_key)
-    return _opened(sealed, handle, lambda: client.ask(url, asset, prover, pinned), out, view, _kind(key))
+    return opened(sealed, handle, lambda: client.ask(url, asset, prover, pinned), out, view, _kind(key))
 
 
-@command("request", group=broker, examples=[
-    "countermark broker request model.cmsealed --challenge plant.challenge --owner acme --for plant-7 --with plant-7.hostkey --out plant.request",
-])  # fmt: skip
-@click.argument("sealed", type=PATH)
-@click.option("--challenge", type=PATH, required=True, metavar="FILE", help="As `broker challenge` wrote it.")
-@OWNER
-@AS
-@WITH
-@PCRS
-@CLAIM
-@LICENCE
-@OUT
-@SIGNED_BY
-@workspace_options
-def request(
-    sealed: Path, challenge: Path, owner: str, recipient: str, key: str, pcrs: tuple[int, ...], claims: tuple[str, ...], licence: Path | None,
-    out: Path, signed_by: tuple[Path, ...], workspace: Path | None, passphrase_file: Path | None,
-) -> Answer:  # fmt: skip
-    """Write a request to carry to a broker without a network.
-
-    OUT.sealkey is the ephemeral key that the answer opens for: it stays here, and `broker take` deletes it.
-    """
-    from countermark.broker import prove
-    from countermark.lifecycle import seal as stage
-    from countermark.lifecycle.desk import read_file
-    from countermark.seal import hpke, keyfile
-    from countermark.workspace.disk import Disk
-
-    asset = asset_of(stage.verified(sealed, reader(signed_by, workspace)), owner, recipient, claims, licence)
-    private = hpke.new_private(hpke.XWING)
-    asked = prove.request(
-        asset, read_file(challenge, 4096), hpke.HpkeIdentity(private), prover_of(key, pcrs, passphrase_file)
-    )
-    keyfile.save(ephemeral(out), private, None, Disk())
-    Disk().write(out, asked.to_bytes(), mode=0o644)
-    return Answer(
-        f"asked: carry {out} to the broker", facts={"file": str(out), "key": str(ephemeral(out)), "to": asked.key.id}
-    )
-
-
-@command("take", group=broker, examples=[
-    "countermark broker take model.cmsealed plant.answer --request plant.request --out model",
-])  # fmt: skip
-@click.argument("sealed", type=PATH)
-@click.argument("answer", type=PATH)
-@click.option("--request", "asked", type=PATH, required=True, metavar="FILE", help="The request that it answers.")
-@LOG_KEY
-@OUT
-@SIGNED_BY
-@workspace_options
-@with_view
-def take(
-    sealed: Path, answer: Path, asked: Path, log_key: Path | None, out: Path, signed_by: tuple[Path, ...], workspace: Path | None,
-    passphrase_file: Path | None, view: View,
-) -> Answer:  # fmt: skip
-    """Open a sealed asset with the answer that came back to a request; its ephemeral key is deleted."""
-    from countermark.broker import prove
-    from countermark.broker.request import MOST_ANSWER, MOST_REQUEST, Request
-    from countermark.lifecycle import seal as stage
-    from countermark.lifecycle.desk import read_file
-    from countermark.seal import keyfile
-
-    del passphrase_file
-    handle = stage.verified(sealed, reader(signed_by, workspace))
-    said = Request.from_bytes(read_file(asked, MOST_REQUEST))
-    asset = prove.Asset(said.owner, handle.manifest.prelude, said.recipient, said.licence, said.claims)
-    data, pinned, mine = read_file(answer, MOST_ANSWER), log_key_of(log_key), keyfile.load(ephemeral(asked))
-
-    def key() -> bytearray:
-        return prove.content_key(asset, data, mine, pinned, said.challenge)
-
-    done = _opened(sealed, handle, key, out, view, said.evidence.kind)
-    ephemeral(asked).unlink()
-    return done
-
-
-def _opened(
+def opened(
     sealed: Path, handle: Verified, key: Callable[[], bytearray], out: Path, view: View, evidence: str
 ) -> Answer:
+    """Write a sealed asset in the clear, and say what protects it there.
+
+    Args:
+        key: gives the content key, once. evidence: kind that it was given on.
+
+    Raises:
+        As `key`, and what opening raises.
+    """
     from countermark.lifecycle import seal as stage
     from countermark.sandbox import exposure
 
@@ -227,6 +113,11 @@ def _opened(
 def asset_of(
     handle: Verified, owner: str, recipient: str, claims: tuple[str, ...], licence: Path | None
 ) -> prove.Asset:
+    """What this host asks for.
+
+    Raises:
+        Unusable: a claim is made twice, or the licence cannot be read.
+    """
     from countermark.broker import prove
     from countermark.cli._sealing import licence_digest
     from countermark.seal.stanza import NO_LICENCE
@@ -270,6 +161,11 @@ def _kind(key: str) -> str:
 
 
 def log_key_of(file: Path | None) -> NoteKey | None:
+    """The broker's key in a .vkey file, or None.
+
+    Raises:
+        LedgerRefused: malformed. Unusable: unreadable.
+    """
     from countermark.ledger.note import NoteKey
     from countermark.lifecycle.desk import read_file
 
@@ -277,4 +173,5 @@ def log_key_of(file: Path | None) -> NoteKey | None:
 
 
 def ephemeral(asked: Path) -> Path:
+    """Where the key lies that the answer to a request opens for."""
     return asked.with_name(asked.name + ".sealkey")

@@ -23,7 +23,8 @@ async def body(receive: Receive, most: int, seconds: float) -> bytes | None:
     Raises:
         TimeoutError: it did not come in time.
     """
-    return await asyncio.wait_for(_whole(receive, most), seconds)
+    async with asyncio.timeout(seconds):  # not `wait_for`, which makes a task of each body
+        return await _whole(receive, most)
 
 
 async def _whole(receive: Receive, most: int) -> bytes | None:

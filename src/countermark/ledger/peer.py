@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, urlsplit
 
 from countermark import canonical
 from countermark.errors import Unusable
+from countermark.ledger.line import Line
 
 if TYPE_CHECKING:
-    from http.client import HTTPConnection, HTTPResponse
+    from http.client import HTTPResponse
 
 SCHEMES = ("http", "https")
 SECONDS = 10.0
@@ -49,11 +49,11 @@ def refusal(body: bytes) -> tuple[str, str, str]:
 
 
 class Peer:
-    """A server by its URL; every request has a connection of its own.
+    """A server by its URL; every request has a connection of its own, but in a ``with`` block, where one thread asks over one.
 
     Args:
         url: ``https://HOST[:PORT][/PREFIX]``, or ``http://`` on this machine. what: its name in messages.
-        seconds: for one whole exchange, from the connection to the last byte.
+        seconds: for one whole exchange, from the connection, or the request on one that stands, to the last byte.
         clear: whether ``http://`` may leave this machine.
     """
 
@@ -65,8 +65,19 @@ class Peer:
         """
         self._parts = _address(url, what)
         self._what, self._seconds = what, seconds
+        self._keeps = False
+        self._kept: Line | None = None
         if self._parts.scheme == "http" and not clear and not _loopback(self._host):
             raise Unusable(f"{url!r:.120} is outside loopback without TLS", mend="use https")
+
+    def __enter__(self) -> Self:
+        self._keeps = True
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self._keeps = False
+        if self._kept is not None:
+            self._kept.close()
 
     @property
     def _host(self) -> str:
@@ -89,17 +100,16 @@ class Peer:
         return self._exchange("POST", path, body, {"Content-Type": "text/plain"}, limit)
 
     def _exchange(self, method: str, path: str, body: bytes, headers: dict[str, str], limit: int) -> Reply:
-        import http.client  # a verifier, who asks nobody, needs neither this nor TLS
+        import http.client  # a verifier, who asks nobody, needs it not
 
-        with self._trouble(http.client.HTTPException), self._connected() as (connection, late):
+        with self._trouble(http.client.HTTPException), self._line() as line, line.exchange() as connection:
             connection.request(method, self._parts.path.rstrip("/") + path, body or None, headers)
             with connection.getresponse() as answer:
                 wanted = method == "POST" or answer.status == 200
                 got = self._body(answer, limit) if wanted else b""
                 reply = Reply(answer.status, got, answer.headers.get("Content-Type", ""))
-            if late.is_set():
-                raise TimeoutError(f"no whole answer within {self._seconds:g} s")
-            return reply
+                line.clean = answer.isclosed()
+        return reply
 
     def _body(self, answer: HTTPResponse, limit: int) -> bytes:
         if 300 <= answer.status < 400:
@@ -116,37 +126,24 @@ class Peer:
         return data
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[tuple[HTTPConnection, threading.Event]]:
-        """A connection that ends when its time is over: a socket's own timeout begins anew with each byte."""
-        plain = self._parts.scheme == "http"
-        port = self._parts.port or (80 if plain else 443)
-        late = threading.Event()
-        with contextlib.ExitStack() as stack:
-            line = stack.enter_context(socket.create_connection((self._host, port), self._seconds))
-            timer = threading.Timer(self._seconds, _cut, [stack.enter_context(line.dup()), late])
-            timer.daemon = True
-            stack.callback(timer.cancel)
-            timer.start()
-            try:
-                yield self._spoken(line, port, stack, plain=plain), late
-            except (OSError, ValueError) as error:
-                if late.is_set():
-                    raise TimeoutError(f"no whole answer within {self._seconds:g} s") from error
-                raise
-
-    def _spoken(self, line: socket.socket, port: int, stack: contextlib.ExitStack, *, plain: bool) -> HTTPConnection:
-        """HTTP over the line, encrypted by who proves its name unless plain."""
-        import http.client
-        import ssl
-
-        if plain:
-            out = http.client.HTTPConnection(self._host, port)
+    def _line(self) -> Iterator[Line]:
+        """The line that is kept, where it goes on, or a new one."""
+        line, self._kept = self._kept, None
+        if line is not None and not line.goes_on():
+            line.close()
+            line = None
+        if line is None:
+            plain = self._parts.scheme == "http"
+            line = Line(self._host, self._parts.port or (80 if plain else 443), self._seconds, plain=plain)
+        try:
+            yield line
+        except BaseException:
+            line.close()
+            raise
+        if self._keeps:
+            self._kept = line
         else:
-            line = ssl.create_default_context().wrap_socket(line, server_hostname=self._host)
-            out = http.client.HTTPSConnection(self._host, port)
-        out.sock = line
-        stack.callback(out.close)
-        return out
+            line.close()
 
     @contextlib.contextmanager
     def _trouble(self, malformed: type[Exception]) -> Iterator[None]:
@@ -179,10 +176,3 @@ def _loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _cut(peer: socket.socket, late: threading.Event) -> None:
-    """End an exchange that outlasted its time, wherever it stands."""
-    late.set()
-    with contextlib.suppress(OSError):  # it closed meanwhile
-        peer.shutdown(socket.SHUT_RDWR)

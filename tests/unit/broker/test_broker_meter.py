@@ -25,9 +25,10 @@ from licence_world import BEGIN, DAY, Licensors, claims, key, lease
 from meter_world import Counted, metered
 
 from countermark import canonical
+from countermark.broker.admitted import Admitted, Meter, of_licence
 from countermark.broker.app import App
 from countermark.broker.meter_log import Moved
-from countermark.broker.meters import NOT_HERE, Admitted, Meter, Meters, of_licence
+from countermark.broker.meters import NOT_HERE, Meters
 from countermark.errors import (
     CountermarkError,
     LedgerRefused,

@@ -356,7 +356,7 @@ def test_a_broker_that_logged_another_release_is_told_on(world: World, field: st
         asked = prove.request(world.asset(), challenge, mine, prove.by_key(world.host))
         said = Answer.from_bytes(broker.release(asked.to_bytes()))
         other = dataclasses.replace(Record.from_bytes(said.record), **{field: value})
-        answer = Answer(said.released, other.to_bytes(), log.append(other).to_bytes()).to_bytes()
+        answer = Answer(said.released, other.to_bytes(), log.append(other).receipt.to_bytes()).to_bytes()
         with pytest.raises(LedgerRefused, match="of another release"):
             prove.content_key(world.asset(), answer, mine, log.key if pinned else None, challenge)
 

@@ -22,7 +22,8 @@ else:
 _POLL_S = 0.01
 _LOCKED_AT = 1 << 40
 _sync_data = getattr(os, "fdatasync", os.fsync)
-_BLOCKED = "another process is writing to this ledger"
+BLOCKED = "another process is writing to this ledger"
+"""What `Unusable` says where a lock is held, so that a caller can tell it from a disk that fails."""
 
 
 class Disk(Protocol):
@@ -144,9 +145,7 @@ class OsDisk:
             deadline = time.monotonic() + wait_s
             while not _try_lock(descriptor):
                 if time.monotonic() >= deadline:
-                    raise Unusable(
-                        _BLOCKED, why=f"{self._root / name} is locked", mend="wait for it to end, then retry"
-                    )
+                    raise Unusable(BLOCKED, why=f"{self._root / name} is locked", mend="wait for it to end, then retry")
                 time.sleep(_POLL_S)
             yield
         finally:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from countermark.cli._command import PATH
+from countermark.cli._options import taken_as
 from countermark.errors import Unusable
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ USES = ("infer", "evaluate", "fine-tune", "distil", "quantise", "embed", "redist
 UNLIMITED, NONE = "unlimited", "none"
 _SPAN = re.compile(r"([0-9]{1,9})(s|min|h|d)")
 _UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _OPTIONS = (
     click.option("--use", "uses", multiple=True, type=click.Choice(USES), help="What it may be used for; repeat it."),
     click.option("--field", "fields", multiple=True, metavar="WORD", help="Field of use, '*' for any; repeat it."),
@@ -52,24 +50,18 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-def terms(body: Decorated) -> Decorated:
-    """Add the options; the command gets what was named as `named`, a dictionary."""
-
-    @functools.wraps(body)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        named = {name: kwargs.pop(name) for name in _NAMES}
-        return body(*args, named={n: v for n, v in named.items() if v not in (None, ())}, **kwargs)
-
-    made: Any = run
-    for option in reversed(_OPTIONS):
-        made = option(made)
-    return made  # type: ignore[no-any-return]
-
-
 _NAMES = (
     "uses", "fields", "territory", "days", "max_loads", "max_queries", "max_hosts", "host", "host_keys", "meter", "lease", "grace",
     "on_lapse", "revocation", "depth", "sub_uses", "transfer", "derivatives", "fingerprint", "text", "co_signers",
 )  # fmt: skip
+
+
+def _named(**said: Any) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if value not in (None, ())}
+
+
+terms = taken_as("named", _named, _NAMES, _OPTIONS)
+"""Adds the options; the command gets what was named as `named`, a dictionary."""
 
 
 def applied(desk: Desk, claims: Claims, named: dict[str, Any]) -> Claims:

@@ -11,7 +11,7 @@ import click
 
 from countermark.cli._command import PATH
 from countermark.cli._options import taken_as
-from countermark.errors import Unusable
+from countermark.errors import LedgerRefused, StatementRefused, Unusable
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
@@ -150,11 +150,24 @@ def _lease(desk: Desk, claims: Claims, named: dict[str, Any]) -> Lease | str:
     if old is None and "lease" not in named:
         raise Unusable("--grace and --on-lapse belong to a lease", mend="--lease 30d")
     return Lease(
-        span(named["lease"]) if "lease" in named or old is None else old.max_age,
+        _max_age(named["lease"]) if "lease" in named or old is None else old.max_age,
         span(named["grace"]) if "grace" in named else (old.grace if old else 0),
         named.get("on_lapse", old.on_lapse if old else "refuse"),
         old.time_key if old else licensing.time_key(desk).public,
     )
+
+
+def _max_age(text: str) -> int:
+    from countermark.statement.predicates.licence_claims import LEAST_LEASE
+
+    seconds = span(text)
+    if seconds < LEAST_LEASE:
+        raise Unusable(
+            f"--lease is {text}",
+            why="hosts look for the licensor's word once a minute",
+            mend=f"--lease {LEAST_LEASE}s or longer",
+        )
+    return seconds
 
 
 def _revocation(desk: Desk, claims: Claims, place: str) -> Any:
@@ -169,17 +182,28 @@ def _revocation(desk: Desk, claims: Claims, place: str) -> Any:
 
 
 def _host(licensee: Licensee, named: dict[str, Any]) -> HostBinding:
-    from countermark import canonical
-    from countermark.lifecycle.desk import read_file
     from countermark.statement.predicates.licence_host import HostBinding
 
     kind = named.get("host", "software-key")
     if kind == NONE:
         return HostBinding("none")
     if kind not in ("software-key", "pkcs11-key"):
-        return HostBinding.from_json(canonical.from_bytes(read_file(Path(kind), 1 << 16), what=kind))
+        return _host_file(Path(kind))
     keys = tuple(public_key(path) for path in named.get("host_keys", ())) or (licensee.key,)
     return HostBinding(kind, keys=keys)
+
+
+def _host_file(file: Path) -> HostBinding:
+    from countermark import canonical
+    from countermark.lifecycle.desk import read_file
+    from countermark.statement.predicates.licence_host import HostBinding
+
+    data = read_file(file, 1 << 16)
+    try:
+        return HostBinding.from_json(canonical.from_bytes(data, what=file.name))
+    except StatementRefused as error:
+        raise StatementRefused(f"{file.name} names no host", why=error.what,
+                               mend="--host none, software-key, pkcs11-key, or what `countermark license host` wrote") from error  # fmt: skip
 
 
 def _metered(host: HostBinding | None, vkey: Path) -> HostBinding:
@@ -188,7 +212,15 @@ def _metered(host: HostBinding | None, vkey: Path) -> HostBinding:
 
     if host is None or not host.keys:
         raise Unusable("a broker counts for hosts that have a key", mend="--host software-key or pkcs11-key")
-    return replace(host, broker=NoteKey.from_vkey(read_file(vkey, 4096).decode(errors="replace")).vkey())
+    text = read_file(vkey, 4096).decode(errors="replace")
+    try:
+        return replace(host, broker=NoteKey.from_vkey(text).vkey())
+    except LedgerRefused as error:
+        raise LedgerRefused(
+            f"{vkey.name} is no broker's key",
+            why=error.what,
+            mend="--meter NAME.vkey, as `countermark broker init` writes it",
+        ) from error
 
 
 def public_key(path: Path) -> Any:
@@ -207,6 +239,8 @@ def public_key(path: Path) -> Any:
         key = load_pem_public_key(read_file(path, 16 << 10))
     except (ValueError, UnsupportedAlgorithm) as error:
         raise Unusable(
-            f"{path} is no public key", why=str(error)[:200], mend="`openssl pkey -pubout` writes one"
+            f"{path} is no public key",
+            why="it holds no SubjectPublicKeyInfo in PEM",
+            mend="`openssl pkey -pubout` writes one",
         ) from error
     return PublicKey.from_spki("licence", key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))

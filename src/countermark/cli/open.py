@@ -10,7 +10,7 @@ from countermark.cli._answer import Answer, Pairs, Table
 from countermark.cli._command import command, with_view, workspace_options
 from countermark.cli._open_options import Asked, open_options
 from countermark.cli._progress import Bar
-from countermark.cli._sealing import identity, reader
+from countermark.cli._sealing import identity, reader, refuse_missing
 from countermark.cli._show import View, count
 from countermark.errors import Unusable
 
@@ -37,6 +37,7 @@ def open(asked: Asked, workspace: Path | None, passphrase_file: Path | None, vie
     gets mode 0600. --check is for storage, registries and auditors. Python reads a sealed asset without writing it out: docs/how-to/seal-an-asset.md.
     """
     whom = reader(asked.signed_by, workspace, asked.by)
+    refuse_missing(asked.sealed)
     if asked.sealed.suffix == ".cmfields":
         mine = None if asked.check else identity(asked.key, asked.with_passphrase, passphrase_file)
         return _fields(asked.sealed, whom, mine)

@@ -216,7 +216,8 @@ class Tenure:
         """
         binding = self.chain.claims.host
         if binding is None:
-            raise LicenceRefused("host", expected="a binding, or the word none", seen="nothing: no host is granted")
+            raise LicenceRefused("host", expected="a binding, or the word none", seen="nothing: no host is granted",
+                                 mend="ask the licensor for a licence that names a host (`license grant --host`)")  # fmt: skip
         return prove(binding, self.chain.leaf.digest, self._elements.provers, self._elements.verifiers)
 
     def check(self, request: Request) -> Granted:
@@ -257,7 +258,8 @@ class Tenure:
             LicenceRefused: it is not allowed any more. Others as `look`.
         """
         if self.granted is None:
-            raise LicenceRefused("max_loads", expected="a load before the first query", seen="none")
+            raise LicenceRefused("max_loads", expected="a load before the first query", seen="none",
+                                 mend="load what is licensed first")  # fmt: skip
         if self._now(self._clock()) >= self._until:
             self.check(self.granted.request)
         self.meter.draw(queries, int(self._now(self._clock())))

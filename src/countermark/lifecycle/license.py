@@ -55,8 +55,12 @@ def read(desk: Desk, file: Path) -> Papers:
     Raises:
         Refusal: it does not hold. Unusable: it cannot be read.
     """
-    envelopes = chains.from_file(read_file(file, chains.MOST_FILE_BYTES))
+    envelopes = _file(file)
     return Papers(envelopes, chains.verify(envelopes, desk.trust(), desk.now()))
+
+
+def _file(file: Path) -> tuple[dsse.Envelope, ...]:
+    return chains.from_file(read_file(file, chains.MOST_FILE_BYTES), file.name)
 
 
 def licensee(desk: Desk, party: str) -> Licensee:
@@ -100,9 +104,26 @@ def narrow(desk: Desk, above: Papers, claims: Claims) -> tuple[dsse.Envelope, ..
     """Sign a sublicence as the licensee of the chain's last link.
 
     Raises:
-        LicenceRefused: it claims more than the licence above. Refusal: it would not hold. Unusable: no licence key here.
+        LicenceRefused: ``licensee``: this party does not hold the licence above; or it claims more than that. Refusal: it would not hold.
+        Unusable: no licence key here.
     """
+    refuse_other_holder(desk, above.chain, "narrows it")
     return _signed(desk, above.envelopes, claims)
+
+
+def refuse_other_holder(desk: Desk, chain: Chain, does: str) -> None:
+    """Only the licensee of a chain's last link sublicenses it and gives it back.
+
+    Args:
+        does: what only the licensee does, for people.
+
+    Raises:
+        LicenceRefused: ``licensee``: this party is another. Unusable: no licence key here.
+    """
+    holder, mine = chain.claims.licensee, desk.signer("licence").public
+    if mine != holder.key:
+        raise LicenceRefused("licensee", expected=f"{holder.party}, key {holder.key.id[:16]}", seen=f"{desk.party}, key {mine.id[:16]}",
+                             mend=f"{holder.party} {does}, with the key that the licence names")  # fmt: skip
 
 
 def _signed(desk: Desk, above: Sequence[dsse.Envelope], claims: Claims) -> tuple[dsse.Envelope, ...]:
@@ -135,7 +156,7 @@ def granted(desk: Desk) -> tuple[tuple[tuple[dsse.Envelope, ...], Path], ...]:
     """
     folder = desk.space.home / FOLDER / GRANTED
     files = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
-    return tuple((chains.from_file(read_file(file, chains.MOST_FILE_BYTES)), file) for file in files)
+    return tuple((_file(file), file) for file in files)
 
 
 def claimed(envelopes: Sequence[dsse.Envelope], trust: Trust, now: datetime) -> tuple[Claims, bool]:
@@ -191,7 +212,7 @@ def co_sign(desk: Desk, file: Path) -> tuple[dsse.Envelope, ...]:
     Raises:
         LicenceRefused: ``co_signers``: it does not. StatementRefused: malformed. Unusable: no licence key here.
     """
-    envelopes = chains.from_file(read_file(file, chains.MOST_FILE_BYTES))
+    envelopes = _file(file)
     said = Licence.from_json(Statement.from_bytes(envelopes[-1].statement_bytes(), what="licence").predicate)
     if desk.party not in said.claims.co_signers or said.context.project != desk.mark().fingerprint:
         raise LicenceRefused("co_signers", expected=", ".join(sorted(said.claims.co_signers)) or "nobody", seen=desk.party,

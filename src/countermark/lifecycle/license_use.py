@@ -171,12 +171,11 @@ def give_back(
         The receipt, and what it rests on.
 
     Raises:
-        Refusal: it does not hold, or was given back before. Unusable: no licence key here, or the broker does not answer.
+        Refusal: it does not hold, is another's, or was given back before. Unusable: no licence key here, or the broker does not answer.
     """
     tenure = hold(desk, file, elapsed, tpm=tpm, meter=meter)
     chain, anchor = tenure.chain, tenure.anchor
-    if desk.signer("licence").public != chain.claims.licensee.key:
-        raise Unusable(f"this licence is {chain.claims.licensee.party}'s", why="only its licensee gives it back")
+    licensing.refuse_other_holder(desk, chain, "gives it back")
     known = state(desk, chain)
     if not (
         isinstance(anchor, BrokerAnchor) and known is not None and known.given_up

@@ -147,7 +147,7 @@ def test_a_sealed_file_that_does_not_hold_is_not_licensed(plant: Plant, shell) -
     assert "the sealed form is named twice" in refused("--asset", target, *of(handle), exit=2)
     assert "is not called as a sealed file" in refused("--asset", plant.model, exit=2)
     assert "--manifest is" in refused("--manifest", "12", exit=2)
-    assert "no such file" in refused("--asset", plant.world.root / "gone.cmsealed", exit=2)
+    assert "No such file" in refused("--asset", plant.world.root / "gone.cmsealed", exit=2)
     whole, manifest = target.read_bytes(), seal.beside(target, seal.MANIFEST)
     target.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert "is not the signed one" in refused("--asset", target)

@@ -99,8 +99,8 @@ def refuse_missing(sealed: Path) -> None:
     Raises:
         Unusable: it is not there.
     """
-    if not sealed.is_file():
-        raise Unusable(f"cannot read {sealed}", why="there is no such file", mend="check the path")
+    if not sealed.exists():
+        raise Unusable(f"cannot read {sealed}", why="No such file or directory", mend="check the path")
 
 
 def licence_digest(file: Path) -> str:

@@ -9,7 +9,7 @@ from test_license_refusals import enrolled, key
 from countermark import compose
 from countermark.keys.signer import load
 from countermark.lifecycle import review
-from countermark.lifecycle.receive import admitted_trees
+from countermark.lifecycle.deliveries import admitted_trees
 from countermark.statement.predicates.rows import LETTER, Letter
 from countermark.statement.statement import Statement
 

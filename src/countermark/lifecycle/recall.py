@@ -13,8 +13,8 @@ from countermark.errors import NothingToVerify, Refusal, TreeRefused
 from countermark.keys.trust import Trust
 from countermark.lifecycle import book, entitled, rows, withdraw
 from countermark.lifecycle import license as licensing
+from countermark.lifecycle.deliveries import Received, admitted_trees
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.receive import Received, admitted_trees
 from countermark.lifecycle.rows import Row
 from countermark.passport.slip import Shown
 from countermark.statement.predicates import acts, training, verdict

@@ -22,7 +22,7 @@ from countermark.keys.document import EVERYTHING
 from countermark.lifecycle import contract as contracts
 from countermark.lifecycle import deliver, enrol, receive, trust_draft, trust_sign
 from countermark.lifecycle.contract import Contract, Door
-from countermark.lifecycle.receive import Received
+from countermark.lifecycle.deliveries import Received
 
 DELIVERY = "photos"
 STRANGER = "bargain-bolts"

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from countermark.licence.chain import Chain, Link
 from countermark.licence.clock import stamp
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.state import MOST_HOSTS, State, Store, Usage
+from countermark.licence.state import MOST_HOSTS, State, Usage
+from countermark.licence.store import Store
 from countermark.statement.predicates.licence_claims import Quota
 
 BLOCK = 1000

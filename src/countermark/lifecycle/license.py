@@ -24,7 +24,7 @@ from countermark.licence import word
 from countermark.licence.broker_anchor import broker_of, refuse_going_on, refuse_others_going_on
 from countermark.licence.chain import Chain
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.state import FOLDER
+from countermark.licence.store import FOLDER
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.statement.predicates.beacon import BEACON, MOST_BEACON_BYTES, RESET, Beacon, Reset
 from countermark.statement.predicates.licence import LICENCE, LICENCE_LIST, Licence, RevokedLicences

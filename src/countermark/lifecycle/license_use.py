@@ -11,14 +11,15 @@ from countermark import dsse
 from countermark.canonical import sha256_hex
 from countermark.errors import Unusable
 from countermark.keys.signer import Signer
-from countermark.licence.anchors import Anchor, EvidenceVerifier, HostProver
+from countermark.licence.anchors import Anchor, Elements, EvidenceVerifier, HostProver
 from countermark.licence.broker_anchor import BrokerAnchor
 from countermark.licence.chain import Chain
 from countermark.licence.decide import Granted, Request, decide
 from countermark.licence.host import KeyProver, KeyVerifier, ProvenHost
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.state import State, Store
-from countermark.licence.tenure import Elements, Tenure
+from countermark.licence.state import State
+from countermark.licence.store import Store
+from countermark.licence.tenure import Tenure
 from countermark.lifecycle import license as licensing
 from countermark.lifecycle import license_broker
 from countermark.lifecycle.desk import Desk, read_file

@@ -11,10 +11,10 @@ from pathlib import Path
 from countermark import dsse
 from countermark.errors import Refusal, StatementRefused
 from countermark.licence import beacons, word
+from countermark.licence.carried import Words
 from countermark.licence.chain import Chain
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.state import Store
-from countermark.licence.tenure import Words
+from countermark.licence.store import Store
 from countermark.lifecycle import license as licensing
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.statement.predicates.beacon import BEACON, RESET

@@ -260,8 +260,9 @@ def test_no_chain_widens() -> None:
             below = child(links[-1], dice)
             try:
                 refuse_widening(below, links[-1])
-            except LicenceRefused:
+            except LicenceRefused as error:
                 refused += 1
+                assert error.mend and not set("{}<>") & set(error.what), "told in people's words, with the next step"
                 continue
             accepted += 1
             links.append(below)

@@ -28,14 +28,14 @@ def written(desk: Desk, envelopes: tuple[Envelope, ...], out: Path, done: str) -
     from countermark.licence import claim_words
     from countermark.licence.chain import to_file
     from countermark.licence.describe import delays, denied, protection
-    from countermark.lifecycle import license as licensing
+    from countermark.lifecycle import license_lists
     from countermark.statement.predicates.licence import Licence
     from countermark.statement.predicates.licence_claims import Revocation
     from countermark.statement.statement import Statement
 
     desk.space.disk.write(out, to_file(envelopes), mode=0o644)
     claims = Licence.from_json(Statement.from_bytes(envelopes[-1].payload).predicate).claims
-    newest = licensing.newest_list(desk)
+    newest = license_lists.newest_list(desk)
     if isinstance(claims.revocation, Revocation) and newest is not None and len(envelopes) == 1:
         desk.space.disk.write(out.with_name(out.name + ".revoked"), newest[0], mode=0o644)
     signed = {s.keyid for s in envelopes[-1].signatures}

@@ -34,13 +34,13 @@ def revoke(files: tuple[Path, ...], renew: bool, days: int, out: Path, desk: Des
     with a newer beacon asks for it.
     """
     from countermark.licence import describe
-    from countermark.lifecycle import license as licensing
+    from countermark.lifecycle import license_lists
 
     if bool(files) == renew:
         raise Unusable("--renew adds no licence to the list" if renew else "which licences are revoked is not said",
                        mend="name files of licences that this party granted, or --renew alone")  # fmt: skip
     chains = [_granted_here(desk, file) for file in files]
-    line, said = licensing.revoke(desk, [chain.leaf.digest for chain in chains], days=days)
+    line, said = license_lists.revoke(desk, [chain.leaf.digest for chain in chains], days=days)
     desk.space.disk.write(out, line, mode=0o644)
     felt = [
         pair for chain in chains
@@ -87,20 +87,20 @@ def beacon(since: str | None, answer: str, reset: str | None, reason: str, out: 
     A lease lasts from one beacon to the next. Only the time key that a licence names counts, one beacon moves a host's time by at
     most one lease, and a host's own clock moves it never.
     """
-    from countermark.lifecycle import license as licensing
+    from countermark.lifecycle import license_time
 
     if sum(map(bool, (since, answer, reset))) > 1:
         raise Unusable("one of --since, --answer and --reset at a time", mend="leave the others out")
     for option, code in (("--answer", answer), ("--reset", reset)):
         _refuse_no_code(option, code)
     if reset:
-        data, what = licensing.reset(desk, reset, reason), "a reset for one host"
+        data, what = license_time.reset(desk, reset, reason), "a reset for one host"
     elif since:
-        licensing.beacon(desk)
-        data = licensing.beacons_since(desk, _time(since))
+        license_time.beacon(desk)
+        data = license_time.beacons_since(desk, _time(since))
         what = count(len(data.splitlines()), "beacon")
     else:
-        data, what = licensing.beacon(desk, answers=answer), "a beacon"
+        data, what = license_time.beacon(desk, answers=answer), "a beacon"
     desk.space.disk.write(out, data, mode=0o644)
     return Answer(f"signed: {what}, {len(data)} bytes in {out.name}; there: `countermark license take LICENCE {out.name}`",
                   facts={"file": str(out), "bytes": len(data), "lines": len(data.splitlines())})  # fmt: skip

@@ -141,7 +141,7 @@ def _term(desk: Desk, days: float) -> dict[str, str]:
 
 
 def _lease(desk: Desk, claims: Claims, named: dict[str, Any]) -> Lease | str:
-    from countermark.lifecycle import license as licensing
+    from countermark.lifecycle import license_time
     from countermark.statement.predicates.licence_claims import Lease
 
     old = claims.lease if isinstance(claims.lease, Lease) else None
@@ -153,7 +153,7 @@ def _lease(desk: Desk, claims: Claims, named: dict[str, Any]) -> Lease | str:
         _max_age(named["lease"]) if "lease" in named or old is None else old.max_age,
         span(named["grace"]) if "grace" in named else (old.grace if old else 0),
         named.get("on_lapse", old.on_lapse if old else "refuse"),
-        old.time_key if old else licensing.time_key(desk).public,
+        old.time_key if old else license_time.time_key(desk).public,
     )
 
 
@@ -171,14 +171,14 @@ def _max_age(text: str) -> int:
 
 
 def _revocation(desk: Desk, claims: Claims, place: str) -> Any:
-    from countermark.lifecycle import license as licensing
+    from countermark.lifecycle import license_lists
     from countermark.statement.predicates.licence_claims import Revocation
 
     if place == NONE:
         return NONE
     if isinstance(claims.revocation, Revocation):
         return replace(claims.revocation, list=place)
-    return licensing.revocation(desk, place)
+    return license_lists.revocation(desk, place)
 
 
 def _host(licensee: Licensee, named: dict[str, Any]) -> HostBinding:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from countermark.licence.chain import Chain
+from countermark.licence.claim_words import span
 from countermark.licence.clock import Reading, seconds, stamp
 from countermark.licence.host import ProvenHost
 from countermark.licence.refusal import LicenceRefused
@@ -167,5 +168,5 @@ def _leased(claims: Claims, reading: Reading) -> tuple[int, list[str], bool]:
         return ends, [f"in grace until {stamp(ends)}: {beacon}"], False
     if lease.on_lapse == "advisory":
         return reading.now + lease.max_age, [f"advisory: the lease lapsed on {stamp(ends)}: {beacon}"], True
-    raise LicenceRefused("lease", expected=f"word of the licensor within {lease.max_age} s and {lease.grace} s of grace",
+    raise LicenceRefused("lease", expected=f"word of the licensor within {span(lease.max_age)} and {span(lease.grace)} of grace",
                          seen=f"{stamp(reading.now)}, the newest is of {stamp(reading.mark)}", mend=beacon)  # fmt: skip

@@ -11,9 +11,11 @@ import click
 from countermark.cli._answer import Answer
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._license import OUT, licences, written
+from countermark.cli._license_host import public_key
+from countermark.cli._license_options import terms
+from countermark.cli._license_terms import applied
 from countermark.cli._licensed import subject
 from countermark.cli._show import View
-from countermark.cli.license_terms import applied, public_key, terms
 from countermark.errors import Unusable
 
 if TYPE_CHECKING:

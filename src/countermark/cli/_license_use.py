@@ -10,8 +10,8 @@ import click
 from countermark.cli._answer import FOUND, Answer, Pairs, Table
 from countermark.cli._command import PATH, command, with_desk
 from countermark.cli._license import OUT, licences
+from countermark.cli._license_options import USES
 from countermark.cli._show import count
-from countermark.cli.license_terms import USES
 from countermark.errors import Unusable
 
 if TYPE_CHECKING:

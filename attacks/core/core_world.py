@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from countermark.keys.document import TrustDocument
 from countermark.keys.signer import FileSigner
 from countermark.keys.verifier import Use
-from countermark.lifecycle import enrol
+from countermark.lifecycle import enrol, trust_draft, trust_pin, trust_sign
 from countermark.lifecycle.deliver import deliver
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.parcel import Parcel
@@ -80,7 +80,7 @@ class World:
         world.desks = {name: make_desk(root, name, world.clock) for name in ROLES}
         members = [n for n in ROLES if n != STRANGER]
         parties = [enrol.enrolment(world.desks[n]).party(ROLES[n], SCOPES.get(n, ())) for n in members]
-        enrol.first_draft(world.desks[OWNER], "parts", parties, threshold=2, ledger=OWNER)
+        trust_draft.first_draft(world.desks[OWNER], "parts", parties, threshold=2, ledger=OWNER)
         world.publish()
         return world
 
@@ -97,18 +97,18 @@ class World:
 
     def publish(self) -> None:
         """Both owners sign the owner's draft; everybody enrolled pins the result."""
-        enrol.sign_draft(self[OWNER])
+        trust_sign.sign_draft(self[OWNER])
         partly = self[OWNER].space.home / "trust" / "draft.json.signed"
         handed = self.root / "draft.signed"
         handed.write_bytes(partly.read_bytes())
-        enrol.sign_draft(self[SECOND], handed)
-        enrol.sign_draft(self[OWNER], handed)
+        trust_sign.sign_draft(self[SECOND], handed)
+        trust_sign.sign_draft(self[OWNER], handed)
         for name in (SECOND, SUPPLIER, OTHER):
-            enrol.pin(self[name], self.fingerprint, self.chain)
+            trust_pin.pin(self[name], self.fingerprint, self.chain)
 
     def amend(self, change: Callable[[TrustDocument], TrustDocument]) -> None:
         """Publish the next trust version."""
-        enrol.save_draft(self[OWNER], change(enrol.draft(self[OWNER])))
+        trust_draft.save_draft(self[OWNER], change(trust_draft.draft(self[OWNER])))
         self.publish()
 
     def parts(self, name: str = "parts", classes: tuple[str, ...] = ("screw", "nut"), each: int = 2) -> Path:

@@ -25,7 +25,7 @@ from countermark.errors import TrustRefused
 from countermark.keys.document import PAYLOAD_TYPE
 from countermark.keys.signer import FileSigner, sign_envelope
 from countermark.keys.verifier import PublicKey
-from countermark.lifecycle import enrol, parcel
+from countermark.lifecycle import enrol, own_keys, parcel, trust_draft, trust_pin, trust_sign
 from countermark.lifecycle.parcel import Parcel
 from countermark.lifecycle.receive import receive
 from countermark.passport.slip import Slip, addressed_to, verify
@@ -115,27 +115,27 @@ def trust_and_slips(root: Path) -> list[Attack]:
         raise SystemExit("the delivery was not answered")
     old = root / "old.jsonl"
     old.write_bytes(world.chain.read_bytes())
-    forked = replace(enrol.draft(world[OWNER]), policies=("0" * 64,))
+    forked = replace(trust_draft.draft(world[OWNER]), policies=("0" * 64,))
     world.amend(lambda d: d)
     fork = root / "fork.jsonl"
     both = sign_envelope(PAYLOAD_TYPE, forked.to_bytes(), [private_key(n, "root") for n in (OWNER, SECOND)])
     fork.write_bytes(old.read_bytes() + both.to_bytes() + b"\n")
     thief = make_desk(root / "thief", STRANGER, world.clock)
-    enrol.new_key(thief.space, "root", "ed25519", None)
+    own_keys.new_key(thief.space, "root", "ed25519", None)
     party = enrol.enrolment(thief).party(("data-owner",), ("*",))
-    enrol.first_draft(thief, "parts", [party], threshold=1, ledger=STRANGER)
+    trust_draft.first_draft(thief, "parts", [party], threshold=1, ledger=STRANGER)
     please_sign = root / "please-sign.json"
-    please_sign.write_bytes(enrol.sign_draft(thief)[0].to_bytes())
+    please_sign.write_bytes(trust_sign.sign_draft(thief)[0].to_bytes())
     empty = Slip.from_json(answer.to_json() | {"receipt": ""})
     owner = private_key(OWNER, "statement").public
     now = world.clock()
     return [
         Attack("the trust document before last", lambda: _naive_chain(old),
-               lambda: enrol.pin(world[SUPPLIER], world.fingerprint, old)),
+               lambda: trust_pin.pin(world[SUPPLIER], world.fingerprint, old)),
         Attack("a second history of the trust document", lambda: _naive_chain(fork),
-               lambda: enrol.pin(world[SUPPLIER], world.fingerprint, fork)),
+               lambda: trust_pin.pin(world[SUPPLIER], world.fingerprint, fork)),
         Attack("sign this draft for me, please", lambda: _naive_sign(please_sign),
-               lambda: enrol.sign_draft(world[OWNER], please_sign)),
+               lambda: trust_sign.sign_draft(world[OWNER], please_sign)),
         Attack("a logged statement with an empty receipt", lambda: naive(empty.envelope, owner),
                lambda: verify(empty, world[SUPPLIER].trust(), now)),
         Attack("another supplier's acceptance", lambda: naive(answer.envelope, owner),

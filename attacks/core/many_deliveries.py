@@ -15,7 +15,7 @@ from core_world import OWNER, STRANGER, World, private_key
 from PIL import Image
 
 from countermark.keys.document import TrustDocument
-from countermark.lifecycle import enrol
+from countermark.lifecycle import enrol, trust_pin
 from countermark.lifecycle.deliver import deliver
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import receive
@@ -39,7 +39,7 @@ def join(place: Path, suppliers: Iterable[str], classes: Iterable[str]) -> World
     world.amend(everybody)
     for name in world.desks:
         if name not in (OWNER, STRANGER):
-            enrol.pin(world[name], world.fingerprint, world.chain)
+            trust_pin.pin(world[name], world.fingerprint, world.chain)
     return world
 
 

@@ -28,7 +28,7 @@ from countermark import canonical
 from countermark.artefact.folder import read_folder
 from countermark.keys.cosigner import ED25519, CosignerKey
 from countermark.keys.document import TrustDocument
-from countermark.lifecycle import acts, book, enrol, inspect, release, rows, witnessing
+from countermark.lifecycle import acts, book, enrol, inspect, release, rows, trust_pin, witnessing
 from countermark.lifecycle.deliver import deliver
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.receive import receive
@@ -117,7 +117,7 @@ def _quorum(world: World) -> str:
 def _pin(world: World) -> None:
     for name in world.desks:
         if name not in (OWNER, STRANGER):
-            enrol.pin(world[name], world.fingerprint, world.chain)
+            trust_pin.pin(world[name], world.fingerprint, world.chain)
 
 
 def cosigned(world: World) -> None:

@@ -9,9 +9,10 @@ from core_world import OWNER, Clock
 from countermark.artefact.folder import read_folder
 from countermark.ledger.receipt import Receipt
 from countermark.lifecycle import book, filed
+from countermark.lifecycle.deliveries import DATA, received
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.parcel import Parcel
-from countermark.lifecycle.receive import DATA, receive, received
+from countermark.lifecycle.receive import receive
 from countermark.passport.slip import verify
 from countermark.workspace.disk import Disk
 from countermark.workspace.place import Workspace

@@ -21,7 +21,7 @@ from countermark.keys import quorum
 from countermark.keys.cosigner import ED25519, CosignerKey
 from countermark.keys.document import EnrolledKey, Party, TrustDocument, enrolment_bytes
 from countermark.ledger.note import NoteKey
-from countermark.lifecycle import enrol
+from countermark.lifecycle import trust_draft
 
 OPERATOR = "Acme GmbH"
 DISGUISES = {
@@ -56,7 +56,7 @@ def drafted(
         return replace(party, keys=(*party.keys, *fresh), organisation=organisation)
 
     lines = "".join(line(party, n) for party, count in keys.items() for n in range(count))
-    draft = enrol.draft(world[OWNER])
+    draft = trust_draft.draft(world[OWNER])
     return replace(draft, parties=tuple(map(changed, draft.parties)), quorum=lines + rule)
 
 

@@ -32,7 +32,7 @@ from countermark.keys.document import PAYLOAD_TYPE, EnrolledKey, TrustDocument, 
 from countermark.keys.signer import sign_envelope
 from countermark.keys.verifier import Use
 from countermark.ledger import asking
-from countermark.lifecycle import acts, book, enrol, verify
+from countermark.lifecycle import acts, book, enrol, own_keys, trust_draft, trust_pin, verify
 from countermark.lifecycle.desk import Desk, chain_bytes, read_chain
 from countermark.lifecycle.verify import pin_snapshot, pinned, verify_model
 from countermark.passport.passport import Passport, unpacked
@@ -111,7 +111,7 @@ def fast_forward_of_trust(world: World) -> Attack:
     file = world.root / "far.jsonl"
     file.write_bytes(chain_bytes((*newest.envelopes, signed)))
     return Attack("fast-forward, trust version", lambda: TrustDocument.from_bytes(signed.payload).version,
-                  lambda: enrol.pin(world[SUPPLIER], world.fingerprint, file))  # fmt: skip
+                  lambda: trust_pin.pin(world[SUPPLIER], world.fingerprint, file))  # fmt: skip
 
 
 def stolen_ledger(world: World, papers: Path, more: int = 1000) -> Path:
@@ -145,7 +145,7 @@ def fast_forward_of_the_ledger(world: World) -> Attack:
     far = stolen_ledger(world, papers)
     reader_opens(reader, model, far)
     replace_ledger_key(world)
-    enrol.pin(reader, world.fingerprint, world.chain)
+    trust_pin.pin(reader, world.fingerprint, world.chain)
     return Attack("fast-forward, ledger", lambda: believes_itself(far), lambda: reader_opens(reader, model, far))
 
 
@@ -159,7 +159,7 @@ def fast_forward_of_revocations(world: World) -> Attack:
     pin_snapshot(reader, far)
     replace_key(world, "ledger")
     replace_key(world, "statement")
-    enrol.pin(reader, world.fingerprint, world.chain)
+    trust_pin.pin(reader, world.fingerprint, world.chain)
     return Attack("fast-forward, revocations", lambda: json.loads(far.read_bytes())["receipt"].split("\n")[1],
                   lambda: pin_snapshot(reader, far))  # fmt: skip
 
@@ -187,11 +187,11 @@ def replace_key(world: World, use: Use) -> None:
     old = desk.signer(use).public
     with book.ledger(desk, desk.trust()) as log:
         size = log.checkpoint.size
-    enrol.revoke(desk, OWNER, key_id=old.id, reason="stolen", from_leaf=size)
-    fresh = enrol.new_key(desk.space, use, "ed25519", None)
+    trust_draft.revoke(desk, OWNER, key_id=old.id, reason="stolen", from_leaf=size)
+    fresh = own_keys.new_key(desk.space, use, "ed25519", None)
     key = EnrolledKey(fresh.public, fresh.sign(enrolment_bytes(OWNER, fresh.public)))
-    party = enrol.draft(desk).party(OWNER)
-    enrol.save_draft(desk, enrol.draft(desk).with_party(replace(party, keys=(*party.keys, key))))
+    party = trust_draft.draft(desk).party(OWNER)
+    trust_draft.save_draft(desk, trust_draft.draft(desk).with_party(replace(party, keys=(*party.keys, key))))
     world.publish()
 
 
@@ -250,7 +250,7 @@ def rollback_of_trust(world: World) -> Attack:
     old = world.root / "old.jsonl"
     old.write_bytes(chain_bytes(read_chain(world.chain)[:-1]))
     return Attack("rollback, trust", lambda: len(read_chain(old)),
-                  lambda: enrol.pin(world[SUPPLIER], world.fingerprint, old))  # fmt: skip
+                  lambda: trust_pin.pin(world[SUPPLIER], world.fingerprint, old))  # fmt: skip
 
 
 def rollback_of_a_model(world: World) -> Attack:
@@ -318,7 +318,7 @@ def wrong_software(world: World) -> Attack:
 def next_version(world: World, signers: tuple[str, ...], change: dict[str, object] | None = None) -> Path:
     """The newest chain with one version more, signed by the root keys of `signers`."""
     chain = read_chain(world.chain)
-    document = replace(enrol.draft(world[OWNER]), **(change or {}))  # type: ignore[arg-type]
+    document = replace(trust_draft.draft(world[OWNER]), **(change or {}))  # type: ignore[arg-type]
     signed = sign_envelope(PAYLOAD_TYPE, document.to_bytes(), [private_key(n, "root") for n in signers])
     file = world.root / f"next-by-{'-'.join(signers)}.jsonl"
     file.write_bytes(chain_bytes((*chain, signed)))
@@ -329,31 +329,31 @@ def key_compromise_below_threshold(world: World) -> Attack:
     """One of two root keys is stolen; the thief lowers the threshold and signs alone."""
     file = next_version(world, (OWNER,), {"threshold": 1})
     return Attack("key compromise below the threshold", lambda: _signatures(file),
-                  lambda: enrol.pin(world[SUPPLIER], world.fingerprint, file))  # fmt: skip
+                  lambda: trust_pin.pin(world[SUPPLIER], world.fingerprint, file))  # fmt: skip
 
 
 def rotation_by_new_keys_alone(world: World) -> Attack:
     """A version in which strangers are the owners, signed by as many of them as it asks for itself."""
     thief = make_desk(world.root / "stranger", STRANGER, world.clock)
-    enrol.new_key(thief.space, "root", "ed25519", None)
+    own_keys.new_key(thief.space, "root", "ed25519", None)
     party = enrol.enrolment(thief).party(("data-owner",), ("*",))
-    document = replace(enrol.draft(world[OWNER]), threshold=1, parties=(party,), ledger_operator=STRANGER)
+    document = replace(trust_draft.draft(world[OWNER]), threshold=1, parties=(party,), ledger_operator=STRANGER)
     signed = sign_envelope(PAYLOAD_TYPE, document.to_bytes(), [thief.signer("root")])
     file = world.root / "usurped.jsonl"
     file.write_bytes(chain_bytes((*read_chain(world.chain), signed)))
     return Attack("rotation by the new keys alone", lambda: _signatures(file),
-                  lambda: enrol.pin(world[SUPPLIER], world.fingerprint, file))  # fmt: skip
+                  lambda: trust_pin.pin(world[SUPPLIER], world.fingerprint, file))  # fmt: skip
 
 
 def rotation_by_old_keys_alone(world: World) -> Attack:
     """A version with a third owner whom three must sign, signed by the two old ones: the new key was never shown to work."""
     third = make_desk(world.root / "stranger", STRANGER, world.clock)
-    enrol.new_key(third.space, "root", "ed25519", None)
+    own_keys.new_key(third.space, "root", "ed25519", None)
     party = enrol.enrolment(third).party(("data-owner",), ("*",))
-    others = tuple(p for p in enrol.draft(world[OWNER]).parties)
+    others = tuple(p for p in trust_draft.draft(world[OWNER]).parties)
     file = next_version(world, (OWNER, SECOND), {"threshold": 3, "parties": (*others, party)})
     return Attack("rotation by the old keys alone", lambda: _signatures(file),
-                  lambda: enrol.pin(world[SUPPLIER], world.fingerprint, file))  # fmt: skip
+                  lambda: trust_pin.pin(world[SUPPLIER], world.fingerprint, file))  # fmt: skip
 
 
 def _signatures(file: Path) -> str:

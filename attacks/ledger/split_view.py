@@ -28,7 +28,7 @@ from countermark.ledger.checkpoint import Checkpoint, verify_checkpoint
 from countermark.ledger.cosignature import verify, witnessed
 from countermark.ledger.log import Log
 from countermark.ledger.stores.files import FileStore
-from countermark.lifecycle import enrol, witnessing
+from countermark.lifecycle import enrol, own_keys, witnessing
 from countermark.passport.slip import ledger_note_key
 from countermark.passport.witnesses import UNWITNESSED, cosigned
 from countermark.witness.app import Witness
@@ -51,7 +51,7 @@ class Watched:
 def enrol_witnesses(world: World) -> None:
     """Each witness makes a key, the owners enrol it, then name the quorum."""
     for name in WITNESSES:
-        enrol.new_key(world[name].space, "witness", "ed25519", None)
+        own_keys.new_key(world[name].space, "witness", "ed25519", None)
         fresh = enrol.enrolment(world[name]).keys
         world.amend(lambda d, n=name, k=fresh: d.with_party(replace(d.party(n), keys=k)))
 

@@ -23,11 +23,12 @@ from countermark.errors import Unusable
 from countermark.keys.signer import FileSigner, sign_envelope
 from countermark.keys.trust import Trust
 from countermark.licence import chain as chains
-from countermark.licence.anchors import ZERO, Anchor, Anchored, Ticks, extended
+from countermark.licence.anchors import ZERO, Anchor, Anchored, Elements, Ticks, extended
+from countermark.licence.carried import Words
 from countermark.licence.chain import Chain
 from countermark.licence.decide import Request
 from countermark.licence.host import KeyProver, KeyVerifier, ProvenHost
-from countermark.licence.tenure import Elements, Tenure, Words
+from countermark.licence.tenure import Tenure
 from countermark.lifecycle import enrol
 from countermark.statement.predicates.beacon import BEACON, RESET, Beacon, Reset
 from countermark.statement.predicates.licence import LICENCE, LICENCE_LIST, Licence, RevokedLicences

@@ -21,8 +21,8 @@ from meter_world import Counted, metered
 
 from countermark.errors import CountermarkError
 from countermark.licence.anchors import ZERO
+from countermark.licence.carried import Words
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.tenure import Words
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "formats" / "licence-time.md"
 BEGINS, ENDS = "<!-- table: begin -->\n", "<!-- table: end -->\n"

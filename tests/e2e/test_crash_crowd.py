@@ -13,7 +13,8 @@ from core_world import OTHER, OWNER, World
 from soundness import desk_at, nothing_half, whole_again
 
 from countermark.errors import Unusable
-from countermark.lifecycle.receive import receive, received
+from countermark.lifecycle.deliveries import received
+from countermark.lifecycle.receive import receive
 
 CHILD = """
 import sys

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import small_release
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from countermark.cli._table import COMMANDS
 from countermark.cli.main import countermark, run
 
+SAFETENSORS = b"\x3b" + bytes(7) + b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}     ' + bytes(4)
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "exit-codes.md"
 ROW = re.compile(r"^\| `([a-z -]+)` \| (.+) \| (.+) \| (.+) \|$", re.MULTILINE)
 CODES = {name: dict(zip((0, 1, 3), said, strict=True)) for name, *said in ROW.findall(PAGE.read_text())}
@@ -112,6 +117,16 @@ TRIED = (
     ("acme", "digest photos", 0), ("acme", "diff photos photos", 0), ("acme", "diff photos ../plant/model", 1),
     ("acme", "proof make photos nut --out nut.cmproof", 0), ("acme", "proof check photos nut.cmproof --digest " + "0" * 64, 1),
     ("acme", "croissant export photos --out photos.croissant.json", 0), ("acme", "convert photos.cmanswer out", 2), ("acme", "convert bad.tar out", 1),
+    ("stranger", "init stranger --role data-owner", 0), ("stranger", "trust show", 1), ("stranger", "trust export ../x", 1), ("stranger", "trust renew", 1),
+    ("stranger", "witness show", 1), ("stranger", "trust new other --party stranger.enrol.json=data-owner", 0),
+    ("stranger", "trust new other --party ../acme/bad.tar=data-owner", 1), ("acme", "digest odd", 1), ("acme", "proof make odd nut --out x", 1),
+    ("acme", "oms sign odd --signature x --key ../oms.pem", 1), ("acme", "croissant export odd --out x", 1), ("acme", "canary draw odd --pairs 1 --key x --out x --withheld y", 1),
+    ("acme", "croissant import photos.croissant.json ../imported", 0), ("acme", "croissant import bad.tar ../x", 1), ("plant", "oms sign model --signature ../model.sig --key ../oms.pem", 0),
+    ("plant", "oms verify model --signature ../model.sig --public-key ../oms.pub", 0), ("acme", "oms verify photos --signature ../model.sig --public-key ../oms.pub", 1),
+    ("plant", "inspect ../evil.pkl", 1), ("plant", "inspect ../good.safetensors", 0),
+    ("manufacturer", "policy check good.toml", 0), ("manufacturer", "trust policy good.toml", 0), ("manufacturer", "trust quorum none", 0),
+    ("manufacturer", "party add bad.toml", 1), ("manufacturer", "party revoke acme --reason x", 0), ("manufacturer", "trust sign", 0),
+    ("plant", "key new root", 0), ("plant", "trust sign ../manufacturer/.countermark/trust/draft.json.signed", 1),
 )  # fmt: skip
 
 
@@ -121,13 +136,44 @@ def test_commands_end_as_the_page_says(project) -> None:
         folder.mkdir()
         (folder / "weights.bin").write_bytes(b"weights")
     (project.here / "manufacturer" / "bad.toml").write_text("nonsense = 1\n")
+    (project.here / "manufacturer" / "good.toml").write_bytes(small_release.POLICY)
     (project.here / "acme" / "bad.tar").write_bytes(b"no shard" * 64)
-    wrong = []
-    for at, words, code in TRIED:
-        name = next(leaf for leaf in ALL if f"{words} ".startswith(f"{leaf} "))
-        done = project.ends(*words.split(), at=at)
+    (project.here / "acme" / "odd").mkdir()
+    (project.here / "acme" / "odd" / "nut").symlink_to("nowhere")
+    (project.here / "stranger").mkdir()
+    (project.here / "evil.pkl").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
+    (project.here / "good.safetensors").write_bytes(SAFETENSORS)
+    key = ec.generate_private_key(ec.SECP256R1())
+    (project.here / "oms.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (project.here / "oms.pem").chmod(0o600)
+    (project.here / "oms.pub").write_bytes(
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    wrong = wrong_ends(project, TRIED)
+    assert wrong == [], "\n".join(map(str, wrong))
+
+
+def leaf_of(words: str) -> str:
+    """The command that a line names, as the page calls it."""
+    return next(leaf for leaf in ALL if f"{words} ".startswith(f"{leaf} "))
+
+
+def wrong_ends(
+    shell, tried: Sequence[tuple[str, str, int]], before: Mapping[str, Callable[[Any], None]] | None = None
+) -> list[tuple[object, ...]]:
+    """Type (folder, words, exit code) one after the other; those that end otherwise, or as the page does not know.
+
+    Args:
+        before: what is laid out just before the first line of a command.
+    """
+    wrong: list[tuple[object, ...]] = []
+    waiting = dict(before or {})
+    for at, words, code in tried:
+        name = leaf_of(words)
+        waiting.pop(name, lambda _: None)(shell)
+        done = shell.ends(*words.split(), at=at)
         if done.exit != code:
             wrong.append((at, words, code, done.exit, (done.err or done.out)[-300:]))
         if done.exit in CODES[name] and CODES[name][done.exit] == "-":
             wrong.append((at, words, "the page knows no", done.exit, done.err))
-    assert wrong == []
+    return wrong

@@ -23,8 +23,7 @@ from countermark.guard.client import Answer, Session
 from countermark.guard.start import Licensed
 from countermark.keys.document import TrustDocument
 from countermark.licence.refusal import LicenceRefused
-from countermark.lifecycle import enrol, license_use, license_words
-from countermark.lifecycle import license as licensor
+from countermark.lifecycle import enrol, license_time, license_use, license_words
 from countermark.lifecycle.desk import Desk
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "attacks" / "licence"))
@@ -148,7 +147,7 @@ def test_a_served_model_keeps_to_its_licence(plant: Plant, shell) -> None:
         assert np.array_equal(plant.ask(url, 4).scores, served.network.predict(pictures(4)))
         plant.ask(url, 6)
         what = plant.refused(url)
-        assert "the guard refused: 403" in what and "max_queries: expected at most 10 in 86400 s" in what
+        assert "the guard refused: 403" in what and "max_queries: expected at most 10 in 1 d" in what
         plant.world.clock.move(days=1)
         plant.ask(url, 10)
         assert "max_queries" in plant.refused(url)
@@ -169,7 +168,7 @@ def test_it_stops_on_lapse_and_goes_on_with_the_beacons(plant: Plant, shell) -> 
     at = replace(plant.world[SECOND], clock=lambda: plant.world.clock.now.replace(microsecond=0))
     plant.world.clock.move(days=20)
     began = at.stamp()
-    licensor.beacon(at)
+    license_time.beacon(at)
     plant.world.clock.move(days=4)
     licensed = plant.licensed()
     guard, _ = start.open_guard(plant.desk, plant.model, plant.papers, licensed=licensed)
@@ -180,13 +179,13 @@ def test_it_stops_on_lapse_and_goes_on_with_the_beacons(plant: Plant, shell) -> 
         what = plant.refused(url)
         assert "403" in what and "lease: expected word of the licensor" in what
         stick = plant.world.root / "beacon.json"
-        stick.write_bytes(licensor.beacon(at))
+        stick.write_bytes(license_time.beacon(at))
         assert stick.stat().st_size <= 1024
         license_words.take(plant.desk, plant.licence, [stick])
         assert "lease" in plant.refused(url), (
             "this beacon is more than one lease after the last: the one in between is missing"
         )
-        stick.write_bytes(licensor.beacons_since(at, began))
+        stick.write_bytes(license_time.beacons_since(at, began))
         license_words.take(plant.desk, plant.licence, [stick])
         plant.ask(url)
 

@@ -125,6 +125,41 @@ def test_a_licence_of_another_ciphertext_does_not_fit(plant: Plant, shell, optio
     assert served.digest == plant.digest
 
 
+def test_the_licensor_reads_the_sealed_file_instead_of_typing_its_digests(plant: Plant, shell) -> None:  # noqa: F811
+    target, handle = sealed(plant)
+    granted(plant, shell, "--asset", target)
+    subject = read_licence(plant.desk, plant.licence).chain.claims.subject
+    assert (subject.digest, subject.ciphertext_root, subject.manifest) == (plant.digest, *of(handle)[1::2])
+    _, served = start.open_sealed_guard(plant.desk, target, plant.papers, keyed(plant), licensed=plant.licensed())
+    assert served.digest == plant.digest
+
+
+def test_a_sealed_file_that_does_not_hold_is_not_licensed(plant: Plant, shell) -> None:  # noqa: F811
+    target, handle = sealed(plant)
+    plant.licence.unlink(missing_ok=True)
+
+    def refused(*more: object, exit: int = 1) -> str:
+        terms = ("--to", SUPPLIER, "--days", 9, "--out", plant.licence, *more)
+        said = shell("license", "grant", plant.model, *terms, at=f"world/{OWNER}", exit=exit)
+        assert "fix: " in said.err and not plant.licence.exists()
+        return said.err.replace("\n", " ")
+
+    assert "the sealed form is named twice" in refused("--asset", target, *of(handle), exit=2)
+    assert "is not called as a sealed file" in refused("--asset", plant.model, exit=2)
+    assert "--manifest is" in refused("--manifest", "12", exit=2)
+    assert "No such file" in refused("--asset", plant.world.root / "gone.cmsealed", exit=2)
+    whole, manifest = target.read_bytes(), seal.beside(target, seal.MANIFEST)
+    target.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert "is not the signed one" in refused("--asset", target)
+    target.write_bytes(whole)
+    manifest.write_bytes(manifest.read_bytes().replace(b'"sig":"', b'"sig":"AA'))
+    refused("--asset", target)
+    manifest.unlink()
+    assert "has no manifest" in refused("--asset", target, exit=3)
+    plant.model = target
+    assert "is a sealed file" in refused(exit=2)
+
+
 def test_a_key_that_is_bound_to_a_licence_opens_under_no_other(plant: Plant, shell) -> None:  # noqa: F811
     licence = granted(plant, shell)
     target, _ = sealed(plant, licences={"plant": licence})

@@ -31,7 +31,19 @@ from countermark.cases.factory.supply import Supply
 from countermark.cases.factory.tell import Tell
 from countermark.cli.main import countermark
 from countermark.errors import LedgerRefused, NothingToVerify, PolicyRefused, Refusal, TreeRefused, TrustRefused
-from countermark.lifecycle import acts, book, enrol, recall, release, review, rows, verify, witnessing
+from countermark.lifecycle import (
+    acts,
+    book,
+    enrol,
+    own_keys,
+    recall,
+    release,
+    review,
+    rows,
+    trust_draft,
+    verify,
+    witnessing,
+)
 from countermark.lifecycle import train as training
 from countermark.passport.passport import Passport, packed, unpacked
 from countermark.passport.verify import verify_passport
@@ -364,16 +376,16 @@ def test_a_release_under_a_quorum_needs_its_witnesses_and_then_says_so(told: Tol
     parties = told.shop.parties
     owner, plant = parties[OWNER], parties[PLANT]
     for name in (RISK, REVIEWER):
-        enrol.new_key(parties[name].space, "witness", "ed25519", None)
+        own_keys.new_key(parties[name].space, "witness", "ed25519", None)
         keys = enrol.enrolment(parties[name]).keys
-        document = enrol.draft(owner)
-        enrol.save_draft(owner, document.with_party(replace(document.party(name), keys=keys)))
+        document = trust_draft.draft(owner)
+        trust_draft.save_draft(owner, document.with_party(replace(document.party(name), keys=keys)))
     parties.publish()
     parties.pin(PLANT, RISK, REVIEWER)
     keyed = {n: witnessing.key_of(parties[n], parties[n].trust()) for n in (RISK, REVIEWER)}
     lines = [f"witness {name} {key.vkey()}" for name, key in keyed.items()]
     text = "\n".join([*lines, f"group both all {RISK} {REVIEWER}", "quorum both", ""])
-    enrol.name_quorum(owner, text)
+    trust_draft.name_quorum(owner, text)
     parties.publish()
     parties.pin(PLANT, RISK, REVIEWER)
 

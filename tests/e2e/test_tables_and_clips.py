@@ -26,7 +26,8 @@ from countermark.artefact.tree import Tree
 from countermark.lifecycle import letters, review, rows
 from countermark.lifecycle.contract import Contract, Door
 from countermark.lifecycle.deliver import deliver
-from countermark.lifecycle.receive import nothing_more, receive
+from countermark.lifecycle.receive import receive
+from countermark.lifecycle.receive_stage import nothing_more
 from countermark.lifecycle.rows import Row
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "screen-tables-and-sounds.md").read_text()

@@ -13,7 +13,7 @@ from core_world import OTHER, OWNER, SECOND, SUPPLIER, World, private_key
 
 from countermark.errors import StatementRefused, TrustRefused
 from countermark.keys.document import TrustDocument
-from countermark.lifecycle import book, enrol, roster, witnessing
+from countermark.lifecycle import book, enrol, own_keys, roster, trust_draft, trust_pin, trust_sign, witnessing
 from countermark.lifecycle.receive import receive
 from countermark.lifecycle.release import release
 
@@ -72,8 +72,8 @@ def test_after_a_rotation_each_witness_that_knows_only_the_old_key_is_named(tmp_
         with book.ledger(world[OWNER], world[OWNER].trust()) as log:
             size = log.checkpoint.size
         old = next(k.key.id for k in world[OWNER].trust().document.party(OWNER).keys if k.key.use == "ledger")
-        enrol.revoke(world[OWNER], OWNER, key_id=old, reason="yearly", from_leaf=size)
-        enrol.new_key(world[OWNER].space, "ledger", "ed25519", None)
+        trust_draft.revoke(world[OWNER], OWNER, key_id=old, reason="yearly", from_leaf=size)
+        own_keys.new_key(world[OWNER].space, "ledger", "ed25519", None)
         roster.enrol_party(world[OWNER], enrol.enrolment(world[OWNER]))
         published(world)
         model = tmp_path / "model"
@@ -84,18 +84,18 @@ def test_after_a_rotation_each_witness_that_knows_only_the_old_key_is_named(tmp_
         for said in done.witnesses.values():
             assert "status 403" in said and "not signed by a key of this log" in said and "newest trust version" in said
         for name in split_view.WITNESSES:
-            enrol.pin(world[name], world.fingerprint, world.chain)
+            trust_pin.pin(world[name], world.fingerprint, world.chain)
         again = release(world[OWNER], model, small_release.POLICY)
         assert again.judged.admitted and again.witnesses == {}
 
 
 def published(world: World) -> None:
     """Both owners sign the draft; no supplier pins it yet."""
-    enrol.sign_draft(world[OWNER])
+    trust_sign.sign_draft(world[OWNER])
     handed = world.root / "rotated.signed"
     handed.write_bytes((world[OWNER].space.home / "trust" / "draft.json.signed").read_bytes())
-    enrol.sign_draft(world[SECOND], handed)
-    enrol.sign_draft(world[OWNER], handed)
+    trust_sign.sign_draft(world[SECOND], handed)
+    trust_sign.sign_draft(world[OWNER], handed)
 
 
 def test_the_quorum_is_of_enrolled_keys_and_never_the_operator_alone(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from countermark.keys.cosigner import ML_DSA_44, SIGNATURE_BYTES
 from countermark.keys.verifier import PublicKey
 from countermark.ledger.note import Note
 from countermark.ledger.receipt import Receipt
-from countermark.lifecycle import enrol, release, witnessing
+from countermark.lifecycle import enrol, own_keys, release, witnessing
 from countermark.lifecycle.verify import pinned, verify_model
 from countermark.passport.passport import Passport, packed
 from countermark.witness.app import Witness
@@ -32,7 +32,7 @@ def watched(tmp_path: Path) -> Iterator[World]:
     world = small_release.make(tmp_path / "world")
     with ExitStack() as held:
         for name, algorithm in KINDS.items():
-            enrol.new_key(world[name].space, "witness", algorithm, None)
+            own_keys.new_key(world[name].space, "witness", algorithm, None)
             fresh = enrol.enrolment(world[name]).keys
             world.amend(lambda d, n=name, k=fresh: d.with_party(replace(d.party(n), keys=k)))
         urls = {

@@ -68,8 +68,7 @@ def _granted(story: Story, counter: str, name: str, lease: str, grace: str) -> d
     (story.here / "stick/host.json").unlink(missing_ok=True)
     story.type("license", "host", story.chip("plant"), "--ek", "ek.pem", "--pcr", "16", "--counter", counter, "--out",
                "../stick/host.json", at="plant")  # fmt: skip
-    sealed = story.type("open", "../stick/plant-model.cmsealed", "--check", "--json", at="manufacturer").json()
-    made = story.type("license", "grant", "plant-model", "--ciphertext-root", sealed["root"], "--manifest", sealed["manifest"], *TERMS,
+    made = story.type("license", "grant", "plant-model", "--asset", "../stick/plant-model.cmsealed", *TERMS,
                       "--lease", lease, "--grace", grace, "--out", f"../stick/{name}.licence", "--json", at="manufacturer").json()  # fmt: skip
     story.carry(f"stick/{name}.licence", f"stick/{name}.licence.revoked", to="plant")
     return {"licence": made["licence"], "told": story.type("license", "explain", f"{name}.licence", at="plant").out}

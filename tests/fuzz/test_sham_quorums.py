@@ -18,7 +18,7 @@ from countermark.keys import quorum
 from countermark.keys.document import TrustDocument
 from countermark.keys.lookalikes import mixed, plain, skeleton
 from countermark.ledger.note import NoteKey
-from countermark.lifecycle import enrol
+from countermark.lifecycle import enrol, trust_draft
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_key_that_ends_at_no_time_is_not_enrolled(world: World, moment: str) -
         enrol.Enrolment.from_bytes(ends.to_bytes())
     party = ends.party(("supplier",), ("screw",))
     with pytest.raises(StatementRefused, match="time"):
-        type(enrol.draft(world[OWNER])).from_bytes(enrol.draft(world[OWNER]).with_party(party).to_bytes())
+        type(trust_draft.draft(world[OWNER])).from_bytes(trust_draft.draft(world[OWNER]).with_party(party).to_bytes())
 
 
 NAMED = {
@@ -108,7 +108,7 @@ NAMED = {
 @pytest.mark.parametrize(("latin", "other"), NAMED.items())
 @pytest.mark.parametrize("field", ["name", "organisation"])
 def test_a_name_in_letters_that_only_look_right_is_refused(world: World, latin: str, other: str, field: str) -> None:
-    draft = enrol.draft(world[OWNER])
+    draft = trust_draft.draft(world[OWNER])
     one, two = draft.party(OTHER), draft.party(SUPPLIER)
     fine = draft.with_party(replace(one, **{field: latin}))
     fine.check()
@@ -125,7 +125,7 @@ def test_a_name_in_letters_that_only_look_right_is_refused(world: World, latin: 
 )  # fmt: skip
 def test_honest_names_in_any_script_are_taken(world: World, name: str) -> None:
     assert mixed(name) == ""
-    draft = enrol.draft(world[OWNER])
+    draft = trust_draft.draft(world[OWNER])
     draft.with_party(replace(draft.party(SUPPLIER), organisation=name, name=name)).check()
 
 

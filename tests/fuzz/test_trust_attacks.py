@@ -14,7 +14,7 @@ from both_sides import Attack, show
 from core_world import OWNER, SECOND, SUPPLIER, World
 
 from countermark.errors import LedgerRefused, TrustRefused
-from countermark.lifecycle import acts, book, enrol
+from countermark.lifecycle import acts, book, own_keys, trust_draft, trust_pin
 from countermark.lifecycle.release import release
 from countermark.lifecycle.verify import pin_snapshot, pinned, remember, verify_model
 from countermark.workspace.place import Workspace
@@ -42,7 +42,7 @@ def test_a_reader_recovers_from_a_fast_forward_when_the_owners_replace_the_key(w
     with pytest.raises(LedgerRefused, match="seen before"):
         tuf_threats.reader_opens(reader, model, papers)
     tuf_threats.replace_ledger_key(world)
-    enrol.pin(reader, world.fingerprint, world.chain)
+    trust_pin.pin(reader, world.fingerprint, world.chain)
     done = tuf_threats.reader_opens(reader, model, small_release.released(world, model))
     assert reader.mark().size == done.checkpoint.size < far
     assert reader.mark().ledger == world[OWNER].trust().ledger_key().id
@@ -58,7 +58,7 @@ def test_a_reader_recovers_from_a_fast_forward_of_revocations(world: World, tmp_
         pin_snapshot(reader, real)
     tuf_threats.replace_key(world, "ledger")
     tuf_threats.replace_key(world, "statement")
-    enrol.pin(reader, world.fingerprint, world.chain)
+    trust_pin.pin(reader, world.fingerprint, world.chain)
     real.write_bytes(acts.snapshot(world[OWNER]).to_bytes())
     until = pin_snapshot(reader, real)
     newest = small_release.released(world, model)
@@ -84,7 +84,7 @@ def test_an_honest_head_is_not_forgotten_with_its_key(world: World) -> None:
     tuf_threats.reader_opens(reader, model, papers)
     size = reader.mark().size
     tuf_threats.replace_ledger_key(world)
-    enrol.pin(reader, world.fingerprint, world.chain)
+    trust_pin.pin(reader, world.fingerprint, world.chain)
     assert not reader.trust().disowns(reader.mark().ledger, size)
     tuf_threats.reader_opens(reader, model, small_release.released(world, model))
     assert reader.mark().size > size
@@ -92,11 +92,11 @@ def test_an_honest_head_is_not_forgotten_with_its_key(world: World) -> None:
 
 def test_a_replaced_key_that_signed_more_than_the_owners_believe_is_not_gone_on_from(world: World) -> None:
     desk = world[OWNER]
-    enrol.revoke(desk, OWNER, key_id=desk.signer("ledger").public.id, reason="stolen", from_leaf=1)
-    fresh = enrol.new_key(desk.space, "ledger", "ed25519", None)
+    trust_draft.revoke(desk, OWNER, key_id=desk.signer("ledger").public.id, reason="stolen", from_leaf=1)
+    fresh = own_keys.new_key(desk.space, "ledger", "ed25519", None)
     key = tuf_threats.EnrolledKey(fresh.public, fresh.sign(tuf_threats.enrolment_bytes(OWNER, fresh.public)))
-    party = enrol.draft(desk).party(OWNER)
-    enrol.save_draft(desk, enrol.draft(desk).with_party(replace(party, keys=(*party.keys, key))))
+    party = trust_draft.draft(desk).party(OWNER)
+    trust_draft.save_draft(desk, trust_draft.draft(desk).with_party(replace(party, keys=(*party.keys, key))))
     world.publish()
     with (
         pytest.raises(LedgerRefused, match="the replaced ledger key signed 2 entries"),
@@ -107,7 +107,7 @@ def test_a_replaced_key_that_signed_more_than_the_owners_believe_is_not_gone_on_
 
 def test_both_thresholds_together_do_rotate(world: World) -> None:
     file = tuf_threats.next_version(world, (OWNER, SECOND), {"threshold": 1})
-    assert enrol.pin(world[SUPPLIER], world.fingerprint, file).document.version == 3
+    assert trust_pin.pin(world[SUPPLIER], world.fingerprint, file).document.version == 3
 
 
 def test_a_checkpoint_on_a_stick_admits_what_extends_it_and_nothing_else(world: World) -> None:
@@ -153,4 +153,4 @@ def test_what_a_mirror_showed_in_vain_leaves_no_trace(world: World) -> None:
     assert reader.mark() == before
     remember(reader, verify_model(model, papers, pinned(reader), reader.now()))
     with pytest.raises(TrustRefused):
-        enrol.pin(reader, "0" * 64, world.chain)
+        trust_pin.pin(reader, "0" * 64, world.chain)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 import sys
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,55 @@ def asked(about: Claims, dice: random.Random) -> tuple[Request, int]:
     return Request(use, about.subject, proven, field, place), BEGIN + dice.randint(0, 12) * DAY
 
 
+@dataclass(frozen=True)
+class Host:
+    """A host that stands before a licence: its kind, its key, its TPM's identity and registers, its enclave, what counts for it."""
+
+    kind: str
+    key: Any = None
+    ek: str = ""
+    pcrs: frozenset[tuple[int, str]] = frozenset()
+    counter: Any = None
+    measurement: str = ""
+    broker: str = ""
+
+
+def hosts(about: HostBinding | None, dice: random.Random) -> list[Host]:
+    """Hosts near what a binding asks for: as it says, and with one thing other or missing."""
+    if about is None or about.kind == "none":
+        return [Host("none"), Host("software-key", dice.choice(KEYS))]
+    as_said = Host(
+        about.kind,
+        dice.choice(about.keys) if about.keys else None,
+        about.ek,
+        frozenset(about.pcrs),
+        about.counter,
+        dice.choice(sorted(about.measurements)) if about.measurements else "",
+        about.broker,
+    )
+    return [
+        as_said,
+        replace(as_said, broker=""),
+        replace(as_said, counter=None),
+        replace(as_said, key=dice.choice(KEYS)),
+    ]
+
+
+def serves(binding: HostBinding | None, host: Host) -> bool:
+    """Oracle: whether a licence of this binding is used on that host."""
+    if binding is None or binding.kind == "none":
+        return binding is not None
+    return (
+        binding.kind == host.kind
+        and (not binding.keys or host.key in binding.keys)
+        and binding.broker in ("", host.broker)
+        and binding.ek == host.ek
+        and set(binding.pcrs) <= host.pcrs
+        and binding.counter in (None, host.counter)
+        and (not binding.measurements or host.measurement in binding.measurements)
+    )
+
+
 def allows(about: Claims, request: Request, now: int) -> bool:
     try:
         permits(about, request, now)
@@ -175,6 +224,9 @@ def widens(below: Claims, above: Claims, dice: random.Random) -> str:
         times = [BEGIN + dice.randint(0, 240) for _ in range(dice.randint(1, 5))]
         if queries(below.max_queries, times) and not queries(above.max_queries, times):
             return f"queries at {times}"
+    for host in hosts(below.host, dice):
+        if serves(below.host, host) and not serves(above.host, host):
+            return f"{host}"
     for age in range(58, 68):
         if lasts(below.lease, age) and not lasts(above.lease, age):
             return f"a lease of age {age}"
@@ -208,8 +260,9 @@ def test_no_chain_widens() -> None:
             below = child(links[-1], dice)
             try:
                 refuse_widening(below, links[-1])
-            except LicenceRefused:
+            except LicenceRefused as error:
                 refused += 1
+                assert error.mend and not set("{}<>") & set(error.what), "told in people's words, with the next step"
                 continue
             accepted += 1
             links.append(below)
@@ -240,6 +293,33 @@ def test_the_oracle_notices_a_lattice_with_a_hole(monkeypatch: pytest.MonkeyPatc
                 break
         assert hit, f"a hole in the order of {claim} goes unnoticed"
         monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    "left_open", [{"broker": ""}, {"counter": None}, {"keys": ()}, {"measurements": frozenset()}, {"pcrs": ()}, {"ek": ""}], ids=lambda n: next(iter(n))
+)  # fmt: skip
+def test_the_oracle_notices_a_binding_with_a_hole(left_open: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a binding asks for is tried thing by thing: an order that forgets the broker, say, is found too."""
+    from countermark.licence import lattice
+
+    order = lattice.ORDERS["host"]
+
+    def forgetful(child: HostBinding | None, parent: HostBinding | None) -> bool:
+        return order(child and replace(child, **left_open), parent and replace(parent, **left_open))
+
+    monkeypatch.setitem(lattice.ORDERS, "host", forgetful)
+    dice = random.Random(7)
+    for _ in range(6000):
+        above = root(dice)
+        above = replace(above, host=binding(dice))
+        below = replace(child(above, dice), host=binding(dice))
+        try:
+            refuse_widening(below, above)
+        except LicenceRefused:
+            continue
+        if any(serves(below.host, host) and not serves(above.host, host) for host in hosts(below.host, dice)):
+            return
+    pytest.fail(f"an order that forgets {left_open} goes unnoticed")
 
 
 def test_every_claim_comes_back_as_it_was_written() -> None:

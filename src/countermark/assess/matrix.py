@@ -39,7 +39,7 @@ def _not_yet(because: str) -> Callable[[Look], Fact]:
 _DATA, _RECIPE, _MODEL, _QUERY = ASSETS
 SEALING = "a sealed container with the recipients' keys, and its manifest in the ledger"
 MEMBERS = "a membership inference trial, or training under differential privacy"
-LICENCE = "a licence for the sealed model, bound to a host (`countermark license grant --ciphertext-root HEX --host KIND`), and a guard that serves under it (`countermark serve --license FILE`)"
+LICENCE = "a licence for the sealed model, bound to a host (`countermark license grant MODEL --asset MODEL.cmsealed --host KIND`), and a guard that serves under it (`countermark serve --license FILE`)"
 GUARD = "a guard in front of the model: a signed delegation, and answers that the client verified"
 
 THREATS: tuple[Threat, ...] = (

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from countermark.dsse import Envelope
     from countermark.lifecycle.desk import Desk
 
+FELT = "revocation felt after"
 OUT = click.option("--out", type=PATH, required=True, metavar="FILE", help="Where it is written.")
 
 
@@ -24,25 +25,27 @@ def licences() -> None:
 
 def written(desk: Desk, envelopes: tuple[Envelope, ...], out: Path, done: str) -> Answer:
     """Write a licence file, and the licensor's list beside it where it asks for one."""
+    from countermark.licence import claim_words
     from countermark.licence.chain import to_file
-    from countermark.licence.describe import delays, protection
-    from countermark.lifecycle import license as licensing
+    from countermark.licence.describe import delays, denied, protection
+    from countermark.lifecycle import license_lists
     from countermark.statement.predicates.licence import Licence
     from countermark.statement.predicates.licence_claims import Revocation
     from countermark.statement.statement import Statement
 
     desk.space.disk.write(out, to_file(envelopes), mode=0o644)
     claims = Licence.from_json(Statement.from_bytes(envelopes[-1].payload).predicate).claims
-    newest = licensing.newest_list(desk)
+    newest = license_lists.newest_list(desk)
     if isinstance(claims.revocation, Revocation) and newest is not None and len(envelopes) == 1:
         desk.space.disk.write(out.with_name(out.name + ".revoked"), newest[0], mode=0o644)
     signed = {s.keyid for s in envelopes[-1].signatures}
     missing = claims.co_signers - {p.id for p in desk.trust().document.parties for k in p.keys if k.key.id in signed}
-    denied = [name for name, value in claims.to_json().items() if value in ([], 0, {"count": 0, "window": 0})]
-    rows = [("licence", envelopes[-1].digest), ("protection", protection(claims)),
-            *(("revocation felt after", f"{name}: {text}") for name, text in delays(claims))]  # fmt: skip
-    if denied:
-        rows.append(("denied, because not named", ", ".join(sorted(set(denied) - {"co_signers"})) or "nothing"))
+    rows = [
+        ("licence", envelopes[-1].digest), ("subject", claim_words.said("subject", claims.subject)),
+        ("counts", f"from {claims.not_before} until {claims.not_after}"), ("protection", protection(claims)),
+        *((FELT, f"{name}: {text}") for name, text in delays(claims)),
+        ("denied, because not named", ", ".join(denied(claims)) or "nothing"),
+    ]  # fmt: skip
     words = f"; it counts once {', '.join(sorted(missing))} signed too" if missing else ""
     return Answer(f"{done}: {out.name} for {claims.licensee.party}{words}",
                   facts={"licence": envelopes[-1].digest, "file": str(out), "claims": claims.to_json(), "awaits": sorted(missing)},

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from countermark.cli._answer import Answer
-from countermark.cli._command import PATH, command, with_desk
+from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._license import OUT, licences, written
-from countermark.cli.license_terms import applied, public_key, terms
+from countermark.cli._license_host import public_key
+from countermark.cli._license_options import terms
+from countermark.cli._license_terms import applied
+from countermark.cli._licensed import subject
+from countermark.cli._show import View
 from countermark.errors import Unusable
 
 if TYPE_CHECKING:
@@ -27,37 +31,40 @@ if TYPE_CHECKING:
 ])  # fmt: skip
 @click.argument("asset", metavar="FOLDER|DIGEST")
 @click.option("--to", required=True, metavar="PARTY", help="The licensee, who has a licence key in the trust document.")
-@click.option("--ciphertext-root", metavar="HEX", help="Of the sealed asset; only the sealed form is licensed then.")
-@click.option("--manifest", metavar="HEX", help="Digest of its manifest.")
+@click.option(
+    "--asset",
+    "sealed",
+    type=PATH,
+    metavar="FILE.cmsealed",
+    help="Its sealed form, which is read and verified; only that is licensed then.",
+)
+@click.option("--ciphertext-root", metavar="HEX", help="The same by hand, as `open --check` prints it.")
+@click.option("--manifest", metavar="HEX", help="And the digest of its manifest.")
 @terms
 @OUT
+@with_view
 @with_desk
 def grant(
-    asset: str,
-    to: str,
-    ciphertext_root: str | None,
-    manifest: str | None,
-    named: dict[str, Any],
-    out: Path,
-    desk: Desk,
-) -> Answer:
+    asset: str, to: str, sealed: Path | None, ciphertext_root: str | None, manifest: str | None, named: dict[str, Any], out: Path,
+    desk: Desk, view: View,
+) -> Answer:  # fmt: skip
     """Grant a licence, as the owner of a model or of data. What is not granted is denied.
 
     Beside it, FILE.revoked is written: the list of revoked licences that it asks for. Where co-signers are named it counts once
     they signed too (`countermark license sign`).
     """
     from countermark.lifecycle import license as licensing
-    from countermark.statement.predicates.licence_claims import Claims, Subject
+    from countermark.statement.predicates.licence_claims import Claims
 
-    subject = Subject(_digest(asset), ciphertext_root, manifest)
-    now = desk.stamp()
-    base = Claims(licensing.licensee(desk, to), subject, now, now)
     if "days" not in named:
         raise Unusable("for how long?", mend="--days 365")
+    licensee = licensing.licensee(desk, to)
+    about = subject(desk, asset, sealed, (ciphertext_root, manifest), view)
+    now = desk.stamp()
     given = {"lease": "30d", "grace": "7d", "revocation": licensing.BESIDE} | named
     if given["lease"] == "none":
         given.pop("grace")
-    claims = applied(desk, base, given)
+    claims = applied(desk, Claims(licensee, about, now, now), given)
     return written(desk, licensing.grant(desk, claims), out, "granted")
 
 
@@ -107,14 +114,6 @@ def sign(file: Path, desk: Desk) -> Answer:
     from countermark.lifecycle import license as licensing
 
     return written(desk, licensing.co_sign(desk, file), file, "co-signed")
-
-
-def _digest(asset: str) -> str:
-    if len(asset) == 64 and not set(asset) - set("0123456789abcdef"):
-        return asset
-    from countermark.artefact.folder import read_folder
-
-    return read_folder(Path(asset)).digest
 
 
 def _sublicensee(desk: Desk, party: str | None, to_key: Path | None, name: str | None) -> Licensee:

@@ -12,7 +12,8 @@ from countermark import compose
 from countermark.cli._answer import Answer
 from countermark.cli._command import PATH, command, with_desk
 from countermark.cli._license import OUT, licences, written
-from countermark.cli.license_terms import applied, terms
+from countermark.cli._license_options import terms
+from countermark.cli._license_terms import applied
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk

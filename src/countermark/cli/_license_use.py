@@ -10,8 +10,8 @@ import click
 from countermark.cli._answer import FOUND, Answer, Pairs, Table
 from countermark.cli._command import PATH, command, with_desk
 from countermark.cli._license import OUT, licences
+from countermark.cli._license_options import USES
 from countermark.cli._show import count
-from countermark.cli.license_terms import USES
 from countermark.errors import Unusable
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def explain(file: Path, use: str | None, field: str, territory: str, desk: Desk)
     used = _used(chain, known)
     body: list[Any] = [
         Pairs(describe.rows(chain)), "", f"protection: {describe.protection(claims)}", "",
-        Table(("a revocation is felt after at most", ""), [*describe.delays(claims), describe.here(claims, known)]), "",
+        "a revocation is felt after at most", Pairs([*describe.delays(claims), describe.here(claims, known)]), "",
         Pairs([("used here", ""), *used] if used else [("used here", "nothing yet")]),
     ]  # fmt: skip
     facts: dict[str, Any] = {
@@ -114,7 +114,7 @@ def host(tpm: str, ek: Path, pcrs: tuple[int, ...], counter: str | None, out: Pa
 
 
 def _used(chain: Chain, known: State | None) -> list[tuple[str, str]]:
-    from countermark.licence import describe
+    from countermark.licence import claim_words
     from countermark.licence.clock import stamp
     from countermark.licence.meter import counting
 
@@ -123,7 +123,7 @@ def _used(chain: Chain, known: State | None) -> list[tuple[str, str]]:
     usage, quota = known.of(chain.leaf.digest), chain.claims.max_queries
     return [
         ("loads", str(usage.loads)), ("hosts", str(len(usage.hosts))),
-        ("queries drawn", f"{usage.drawn} of {describe.queries(quota)}"),
+        ("queries drawn", f"{usage.drawn} of {claim_words.queries(quota)}"),
         ("counting", counting(known.anchor)), ("newest authentic time", stamp(known.memory.mark)),
         ("list of revoked licences", f"epoch {known.memory.epoch} was named"),
         *([("state", "handed back: not used here again")] if known.given_up else []),

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from countermark.cli._answer import Answer, Table
+from countermark.cli._answer import Answer, Pairs
 from countermark.cli._command import PATH, command, with_desk
-from countermark.cli._license import OUT, licences
+from countermark.cli._license import FELT, OUT, licences
 from countermark.cli._show import count
-from countermark.errors import Unusable
+from countermark.errors import StatementRefused, TrustRefused, Unusable
 
 if TYPE_CHECKING:
+    from countermark.licence.chain import Chain
     from countermark.lifecycle.desk import Desk
 
 
@@ -33,29 +34,39 @@ def revoke(files: tuple[Path, ...], renew: bool, days: int, out: Path, desk: Des
     with a newer beacon asks for it.
     """
     from countermark.licence import describe
-    from countermark.lifecycle import license as licensing
+    from countermark.lifecycle import license_lists
 
-    chains = [licensing.read(desk, file).chain for file in files]
-    foreign = [file.name for file, chain in zip(files, chains, strict=True) if chain.leaf.issuer != desk.party]
-    if foreign or bool(files) == renew:
-        raise Unusable(f"{desk.party} did not grant {foreign[0]}" if foreign else "which licences?",
-                       mend="name files of licences that this party granted, or --renew")  # fmt: skip
-    line, said = licensing.revoke(desk, [chain.leaf.digest for chain in chains], days=days)
+    if bool(files) == renew:
+        raise Unusable("--renew adds no licence to the list" if renew else "which licences are revoked is not said",
+                       mend="name files of licences that this party granted, or --renew alone")  # fmt: skip
+    chains = [_granted_here(desk, file) for file in files]
+    line, said = license_lists.revoke(desk, [chain.leaf.digest for chain in chains], days=days)
     desk.space.disk.write(out, line, mode=0o644)
     felt = [
-        (chain.leaf.digest[:16], *(f"{name}: {text}" for name, text in describe.delays(chain.claims)))
-        for chain in chains
-    ]
+        pair for chain in chains
+        for pair in (("licence", chain.leaf.digest), *((FELT, f"{name}: {text}") for name, text in describe.delays(chain.claims)))
+    ]  # fmt: skip
+    done = "renewed: no licence more" if renew else f"revoked: {count(len(chains), 'licence')}"
     return Answer(
-        f"revoked: {count(len(chains), 'licence')}; list {said.epoch} is in {out.name}, hand it to the licensees",
+        f"{done}; list {said.epoch} names {len(said.licences)} in all; hand {out.name} to the licensees",
         facts={
             "epoch": said.epoch,
             "licences": sorted(said.licences),
             "next_update": said.next_update,
             "file": str(out),
         },
-        body=[Table(("licence", "felt after at most", "", ""), felt)] if felt else [],
+        body=[Pairs(felt)] if felt else [],
     )
+
+
+def _granted_here(desk: Desk, file: Path) -> Chain:
+    from countermark.lifecycle import license as licensing
+
+    chain = licensing.read(desk, file).chain
+    if chain.leaf.issuer != desk.party:
+        raise TrustRefused(f"{desk.party} did not grant {file.name}", why="only who grants a licence revokes it",
+                           mend=f"{chain.leaf.issuer} revokes it")  # fmt: skip
+    return chain
 
 
 @command("beacon", group=licences, examples=[
@@ -76,18 +87,36 @@ def beacon(since: str | None, answer: str, reset: str | None, reason: str, out: 
     A lease lasts from one beacon to the next. Only the time key that a licence names counts, one beacon moves a host's time by at
     most one lease, and a host's own clock moves it never.
     """
-    from countermark.lifecycle import license as licensing
+    from countermark.lifecycle import license_time
 
     if sum(map(bool, (since, answer, reset))) > 1:
-        raise Unusable("one of --since, --answer and --reset at a time")
+        raise Unusable("one of --since, --answer and --reset at a time", mend="leave the others out")
+    for option, code in (("--answer", answer), ("--reset", reset)):
+        _refuse_no_code(option, code)
     if reset:
-        data, what = licensing.reset(desk, reset, reason), "a reset for one host"
+        data, what = license_time.reset(desk, reset, reason), "a reset for one host"
     elif since:
-        licensing.beacon(desk)
-        data = licensing.beacons_since(desk, since)
+        license_time.beacon(desk)
+        data = license_time.beacons_since(desk, _time(since))
         what = count(len(data.splitlines()), "beacon")
     else:
-        data, what = licensing.beacon(desk, answers=answer), "a beacon"
+        data, what = license_time.beacon(desk, answers=answer), "a beacon"
     desk.space.disk.write(out, data, mode=0o644)
     return Answer(f"signed: {what}, {len(data)} bytes in {out.name}; there: `countermark license take LICENCE {out.name}`",
                   facts={"file": str(out), "bytes": len(data), "lines": len(data.splitlines())})  # fmt: skip
+
+
+def _refuse_no_code(option: str, code: str | None) -> None:
+    if code and not (len(code) == 16 and set(code) <= set("0123456789abcdef")):
+        raise Unusable(f"{option} is {code!r:.40}", why="a code has 16 hexadecimal digits, in small letters",
+                       mend="write it as the host's refusal shows it")  # fmt: skip
+
+
+def _time(text: str) -> str:
+    from countermark.keys.document import moment
+
+    try:
+        moment(text)
+    except StatementRefused as error:
+        raise Unusable(f"--since is {text!r:.40}", why=error.what, mend=error.mend) from error
+    return text

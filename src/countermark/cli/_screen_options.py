@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -15,11 +13,11 @@ from countermark.cli._content import content_options
 from countermark.cli._engine import engine_options
 from countermark.cli._features import feature_options
 from countermark.cli._leaks import test_option
+from countermark.cli._options import taken_as
 from countermark.errors import Unusable
 
 PATTERN = "{supplier}/{label}/*"
 COLUMNS = ("label_column", "supplier_column", "picture_column", "id_column")
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,11 @@ class Asked:
     workers: int
     cluster: str | None
     cluster_token: Path | None
+
+    @classmethod
+    def of(cls, **said: Any) -> Asked:
+        """From the options by their names."""
+        return cls(columns={name: said.pop(name) for name in COLUMNS}, **said)
 
     def __post_init__(self) -> None:
         if (self.picture is not None and not self.rows) or (self.csv_file is not None and self.rows):
@@ -76,16 +79,7 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-def screen_options(body: Decorated) -> Decorated:
-    """Add them to a command; it takes them as `asked`."""
-
-    @functools.wraps(body)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        columns = {name: kwargs.pop(name) for name in COLUMNS}
-        said = {one.name: kwargs.pop(one.name) for one in fields(Asked) if one.name != "columns"}
-        return body(*args, asked=Asked(**said, columns=columns), **kwargs)
-
-    made: Any = run
-    for option in reversed(_OPTIONS):
-        made = option(made)
-    return made  # type: ignore[no-any-return]
+screen_options = taken_as(
+    "asked", Asked.of, (*COLUMNS, *(one.name for one in fields(Asked) if one.name != "columns")), _OPTIONS
+)
+"""Adds them to a command, which takes them as `asked`."""

@@ -93,6 +93,16 @@ def identity(key: str | None, passphrase: bool, file: Path | None) -> Identity:
     return keyfile.load(path, compose.read_passphrase(file) if file else ask_passphrase("sealing"))
 
 
+def refuse_missing(sealed: Path) -> None:
+    """Refuse a sealed file that is not there, before its manifest is missed.
+
+    Raises:
+        Unusable: it is not there.
+    """
+    if not sealed.exists():
+        raise Unusable(f"cannot read {sealed}", why="No such file or directory", mend="check the path")
+
+
 def licence_digest(file: Path) -> str:
     """What a licence is known by: hex SHA-256 of its envelope's payload."""
     from countermark import dsse

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from countermark.cli._broker_host import KINDS, asset_of, ephemeral, log_key_of, prover_of
 from countermark.cli._command import PATH
+from countermark.cli._options import taken_as
 from countermark.cli._sealing import identity
 from countermark.errors import Unusable
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from countermark.lifecycle.seal_load import Keyed
     from countermark.seal.manifest import Verified
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _HOW = "--seal-key KEY, --with-passphrase, --broker URL, or --answer FILE"
 _OPTIONS = (
     click.option("--seal-key", metavar="KEY", help="Opens MODEL.cmsealed: a .sealkey file, or the URI of a key in a trusted element."),
@@ -40,17 +39,8 @@ _NAMES = (
 _BROKER_ONLY, _FILES_ONLY = ("host_key", "pcrs", "recipient", "claims"), ("asked",)
 
 
-def sealed_options(body: Decorated) -> Decorated:
-    """Add them to a command; it takes them as one dictionary, `seal`."""
-
-    @functools.wraps(body)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        return body(*args, seal={name: kwargs.pop(name) for name in _NAMES}, **kwargs)
-
-    run.__dict__.update(body.__dict__)
-    for option in reversed(_OPTIONS):
-        run = option(run)
-    return run  # type: ignore[return-value]
+sealed_options = taken_as("seal", dict, _NAMES, _OPTIONS)
+"""Adds them to a command, which takes them as one dictionary, `seal`."""
 
 
 def keyed_of(desk: Desk, model: Path, said: Mapping[str, Any], licence: Path | None) -> Keyed | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from countermark import canonical, compose
 from countermark.cli._broker_host import KINDS, prover_of
 from countermark.cli._command import PATH
+from countermark.cli._options import taken_as
 from countermark.errors import Unusable
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from countermark.lifecycle.under_seal import UnderSeal
     from countermark.seal.manifest import Verified
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _OPTIONS = (
     click.option("--sealed", "sealed", multiple=True, metavar="INPUT", help="Input of the recipe that must be sealed: PATH.cmsealed is opened "
                  "in memory, with a key from the broker. May be repeated."),
@@ -31,20 +30,10 @@ _OPTIONS = (
     click.option("--at-rest", is_flag=True, help="Run although plaintext could reach a disk of this host; the class is then `at rest only`."),
     click.option("--claims", "show_claims", is_flag=True, help="Print what the run would bind itself to, for the owners' rules; run nothing."),
 )  # fmt: skip
+_NAMES = ("sealed", "broker", "host_key", "pcrs", "recipient", "seal_for", "memory", "at_rest", "show_claims")
 
-
-def under_seal_options(body: Decorated) -> Decorated:
-    """Add them to a command; it takes them as one dictionary, `seal`."""
-
-    @functools.wraps(body)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        names = ("sealed", "broker", "host_key", "pcrs", "recipient", "seal_for", "memory", "at_rest", "show_claims")
-        return body(*args, seal={name: kwargs.pop(name) for name in names}, **kwargs)
-
-    run.__dict__.update(body.__dict__)
-    for option in reversed(_OPTIONS):
-        run = option(run)
-    return run  # type: ignore[return-value]
+under_seal_options = taken_as("seal", dict, _NAMES, _OPTIONS)
+"""Adds them to a command, which takes them as one dictionary, `seal`."""
 
 
 def under_seal_of(desk: Desk, said: Mapping[str, Any]) -> UnderSeal | None:

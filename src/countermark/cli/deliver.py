@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from countermark import compose
 from countermark.cli._answer import FOUND, Answer, Pairs, Table
-from countermark.cli._command import PATH, command, with_desk, with_view
+from countermark.cli._command import command, with_desk, with_view
+from countermark.cli._deliver_options import Asked, deliver_options
 from countermark.cli._progress import Bar
 from countermark.cli._show import View
 from countermark.errors import TrustRefused, Unusable
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from countermark.keys.document import Party, TrustDocument
     from countermark.lifecycle.deliver import Outlook
     from countermark.lifecycle.desk import Desk
+    from countermark.lifecycle.parcel import Parcel
     from countermark.lifecycle.strip import Privacy
     from countermark.tracing.canary import CanaryKey
 
@@ -35,29 +35,10 @@ MOST_FIELDS = 40
     "countermark deliver photos --to manufacturer --seal-for manufacturer.sealpub",
     "countermark deliver drawn --canaries parts.canary",
 ])  # fmt: skip
-@click.argument("folder", type=PATH)
-@click.option("--to", "addressee", metavar="PARTY", help="Who it is for (default: `to` of countermark.toml, or the only "
-              "data owner).")  # fmt: skip
-@click.option("--replace", is_flag=True, help="It corrects this party's last delivery, whose rows no longer count.")
-@click.option("--admitted", is_flag=True, help="Write the rows that training may see into FOLDER, then deliver it.")
-@click.option("--cached", is_flag=True, help="Read only files that changed since the last delivery with --cached.")
-@click.option("--strip", is_flag=True, help="Write FOLDER.stripped, its pictures without metadata that tells of people, places "
-              "and devices, and deliver that.")  # fmt: skip
-@click.option(
-    "--seal-for",
-    multiple=True,
-    metavar="KEY",
-    help="Seal the folder for this .sealpub key too, and hand that over instead of it; may be repeated.",
-)
-@click.option("--canaries", type=PATH, metavar="KEY", help="Declare the pairs that `canary draw` drew for FOLDER: how many, and a "
-              "commitment.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Show classes, counts and what would be refused; sign nothing.")
+@deliver_options
 @with_view
 @with_desk
-def deliver(
-    folder: Path, addressee: str | None, replace: bool, admitted: bool, cached: bool, strip: bool, seal_for: tuple[str, ...],
-    canaries: Path | None, dry_run: bool, desk: Desk, view: View,
-) -> Answer:  # fmt: skip
+def deliver(asked: Asked, desk: Desk, view: View) -> Answer:
     """Sign a folder of training data for its receiver.
 
     FOLDER holds one folder of pictures or WAV clips per class, or files with metadata.csv, .jsonl or .parquet (file_name, label); or it is, or holds
@@ -68,34 +49,39 @@ def deliver(
     """
     from countermark.artefact import pointer
     from countermark.lifecycle import deliver as stage
+    from countermark.lifecycle import strip as stripping
+
+    folder = pointer.follow(asked.folder)
+    asked.refuse_mixed()
+    with Bar(view) as bar:
+        if asked.dry_run:
+            return _outlook(stage.look(folder, _me(desk), bar.files), folder, stripping.seek(folder))
+        folder, parcel = _signed(desk, folder, asked, bar)
+    return _told(folder, parcel, _sealed(desk, folder, asked.seal_for) if asked.seal_for else None)
+
+
+def _signed(desk: Desk, folder: Path, asked: Asked, bar: Bar) -> tuple[Path, Parcel]:
+    """The folder that was signed, the stripped one where that was asked for, and what was signed of it."""
+    from countermark.lifecycle import deliver as stage
     from countermark.lifecycle import rows
     from countermark.lifecycle import strip as stripping
 
-    folder = pointer.follow(folder)
-    if seal_for and dry_run:
-        raise Unusable("--dry-run and --seal-for do not go together", mend="leave one out")
-    if canaries is not None and (dry_run or admitted or strip):
-        raise Unusable("--canaries goes with none of --dry-run, --admitted and --strip", why="the folder must be the one that was drawn",
-                       mend="strip first, then draw, then deliver")  # fmt: skip
-    if dry_run and admitted:
-        raise Unusable("--dry-run and --admitted do not go together", mend="leave one out")
-    with Bar(view) as bar:
-        if dry_run:
-            return _outlook(stage.look(folder, _me(desk), bar.files), folder, stripping.seek(folder))
-        to = addressee or _receiver(desk)
-        if admitted:
-            rows.write_training_set(desk, folder)
-        left_out = None
-        if strip:
-            folder, told = stripping.copy(desk.space.disk, folder)
-            left_out = dict(sorted(told.files.items()))
-        parcel = stage.deliver(
-            desk, folder, addressee=to, replace=replace, cached=cached, stripped=left_out,
-            canaries=_canaries(canaries), progress=bar.files,
-        )  # fmt: skip
-    sealed = _sealed(desk, folder, seal_for) if seal_for else None
+    to = asked.addressee or _receiver(desk)
+    if asked.admitted:
+        rows.write_training_set(desk, folder)
+    left_out = None
+    if asked.strip:
+        folder, told = stripping.copy(desk.space.disk, folder)
+        left_out = dict(sorted(told.files.items()))
+    return folder, stage.deliver(
+        desk, folder, addressee=to, replace=asked.replace, cached=asked.cached, stripped=left_out,
+        canaries=_canaries(asked.canaries), progress=bar.files,
+    )  # fmt: skip
+
+
+def _told(folder: Path, parcel: Parcel, sealed: Path | None) -> Answer:
     said = parcel.delivery
-    file = folder.with_name(folder.name + ".cmdelivery")
+    to, file = said.context.addressee, folder.with_name(folder.name + ".cmdelivery")
     return Answer(
         f"signed: {said.rows} rows of {len(said.classes)} classes for {to}, delivery {said.context.sequence}",
         facts={

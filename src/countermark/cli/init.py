@@ -42,7 +42,7 @@ def init(
     Writes NAME.enrol.json, which holds public keys only: hand it to the owners, who enrol the party. Private keys
     stay in .countermark/keys, readable by you alone.
     """
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import enrol, own_keys
     from countermark.workspace.place import Workspace
 
     enrol.unusable_name(name)
@@ -50,7 +50,7 @@ def init(
     root = workspace or Path.cwd()
     space = Workspace.create(root, {"id": name, "name": organisation or name, "organisation": organisation or name})
     uses = enrol.uses_for(roles or ("supplier",), ledger=ledger)
-    keys = {use: enrol.new_key(space, use, algorithm, secret).public for use in uses}  # type: ignore[arg-type]
+    keys = {use: own_keys.new_key(space, use, algorithm, secret).public for use in uses}  # type: ignore[arg-type]
     desk = compose.desk_of(space, passphrase_file, (lambda _use: secret or b"") if secret else None)
     file = write_enrolment(desk)
     return Answer(

@@ -48,14 +48,14 @@ def new(use: Use, algorithm: Algorithm, passphrase: bool, place: str | None, des
     second half of a hybrid pair: both keys sign from then on. A witness may have an ml-dsa-44 key instead of an ed25519 one.
     """
     from countermark.keys.uri import parse
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import own_keys
 
     if place is None:
         return _made(
-            desk, enrol.new_key(desk.space, use, algorithm, new_passphrase(passphrase, None)), use, "made: a new"
+            desk, own_keys.new_key(desk.space, use, algorithm, new_passphrase(passphrase, None)), use, "made: a new"
         )
     where = parse(place)
-    return _made(desk, enrol.new_token_key(desk.space, use, algorithm, where, _pin(where)), use, "made: a new")
+    return _made(desk, own_keys.new_token_key(desk.space, use, algorithm, where, _pin(where)), use, "made: a new")
 
 
 @command("use", group=key, examples=[
@@ -77,10 +77,10 @@ def use_key(use: Use, uri: str, desk: Desk) -> Answer:
     """
     from countermark.keys import kms
     from countermark.keys.uri import parse
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import own_keys
 
     where = parse(uri)
-    taken = enrol.use_token_key(desk.space, use, where, _pin(where))
+    taken = own_keys.use_token_key(desk.space, use, where, _pin(where))
     return _made(desk, taken, use, "taken: the", kms.SERVICES[where.scheme].NOTICE if where.in_service else "")
 
 

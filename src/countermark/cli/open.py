@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from countermark.cli._answer import Answer, Pairs, Table
-from countermark.cli._command import PATH, command, with_view, workspace_options
+from countermark.cli._command import command, with_view, workspace_options
+from countermark.cli._open_options import Asked, open_options
 from countermark.cli._progress import Bar
-from countermark.cli._sealing import identity, reader
+from countermark.cli._sealing import identity, reader, refuse_missing
 from countermark.cli._show import View, count
 from countermark.errors import Unusable
 
@@ -28,74 +27,55 @@ if TYPE_CHECKING:
     "countermark open recipe.toml.cmfields --key auditor.sealkey",
     "countermark open weights.safetensors.cmsealed --key owner.sealkey --jwe-key server.key --kid server-1 --out weights.jwe",
 ])  # fmt: skip
-@click.argument("sealed", type=PATH)
-@click.option("--key", metavar="KEY", help="A .sealkey file, or the URI of a key in a trusted element.")
-@click.option("--with-passphrase", is_flag=True, help="It was sealed for a passphrase.")
-@click.option(
-    "--out", type=PATH, metavar="PATH", help="Folder or file to write; default: the name that was sealed, here."
-)
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Read the whole ciphertext and hold it against its manifest; needs no key, writes nothing.",
-)
-@click.option(
-    "--kind", type=click.Choice(["model", "dataset", "recipe", "other"]), help="Refuse an asset of another kind."
-)
-@click.option("--jwe-key", type=PATH, metavar="FILE", help="Write a JWE (A256KW, A256GCM) of the one file for a server instead; FILE holds "
-              "its 32-byte key in hex, mode 0600.")  # fmt: skip
-@click.option("--kid", metavar="NAME", default="", help="Name of that key, in clear in the JWE.")
-@click.option("--signed-by", type=PATH, multiple=True, metavar="PEM", help="Public statement key that must have sealed it; default: a "
-              "party of this workspace's project.")  # fmt: skip
-@click.option("--by", metavar="PARTY", help="The only party of the project that may have sealed it.")
+@open_options
 @workspace_options
 @with_view
-def open(  # noqa: A001 - a command is an attribute of its own name
-    sealed: Path, key: str | None, with_passphrase: bool, out: Path | None, check: bool, kind: str | None,
-    jwe_key: Path | None, kid: str, signed_by: tuple[Path, ...], by: str | None, workspace: Path | None, passphrase_file: Path | None,
-    view: View,
-) -> Answer:  # fmt: skip
+def open(asked: Asked, workspace: Path | None, passphrase_file: Path | None, view: View) -> Answer:  # noqa: A001 - a command is an attribute of its own name
     """Open a sealed asset that this key is a recipient of.
 
     Nothing is opened without its manifest, signed by whom you trust; nothing is written before every byte of it held. The plaintext
     gets mode 0600. --check is for storage, registries and auditors. Python reads a sealed asset without writing it out: docs/how-to/seal-an-asset.md.
     """
+    whom = reader(asked.signed_by, workspace, asked.by)
+    refuse_missing(asked.sealed)
+    if asked.sealed.suffix == ".cmfields":
+        mine = None if asked.check else identity(asked.key, asked.with_passphrase, passphrase_file)
+        return _fields(asked.sealed, whom, mine)
+    if asked.check:
+        asked.refuse_beside_check()
+        return _checked(asked.sealed, whom, view)
+    return _opened(asked, whom, identity(asked.key, asked.with_passphrase, passphrase_file), view)
+
+
+def _checked(sealed: Path, whom: Reader, view: View) -> Answer:
     from countermark.lifecycle import seal as stage
 
-    whom = reader(signed_by, workspace, by)
-    if sealed.suffix == ".cmfields":
-        return _fields(sealed, whom, None if check else identity(key, with_passphrase, passphrase_file))
-    if check:
-        if key or with_passphrase or out:
-            raise Unusable("--check needs no key and writes nothing", mend="leave the others out")
-        with Bar(view) as bar:
-            handle = stage.check(sealed, whom, progress=bar.files)
-        said = handle.manifest
-        return Answer(
-            f"unchanged: {said.size} bytes are what {handle.signed_by[:64]} signed",
-            facts={"kind": said.kind, "signed_by": handle.signed_by, "sealer": said.sealer, "asset": said.prelude.asset.hex(), "root": said.root.hex(), "manifest": handle.digest,
-                   "hash": said.hash, "size": said.size, "recipients": list(handle.recipients.names), "issued": said.issued},
-            body=[Pairs([("kind", said.kind), ("sealed for", ", ".join(handle.recipients.names)), ("issued", said.issued),
-                         ("ciphertext root", said.root.hex()), ("manifest", handle.digest)])],
-        )  # fmt: skip
-    mine = identity(key, with_passphrase, passphrase_file)
-    with Bar(view) as bar, stage.opened(sealed, whom, mine, kind=kind or "") as files:
-        target = out or Path(_plain_name(files.name))
-        if jwe_key is not None:
-            return _jwe(files, target, jwe_key, kid)
+    with Bar(view) as bar:
+        handle = stage.check(sealed, whom, progress=bar.files)
+    said = handle.manifest
+    return Answer(
+        f"unchanged: {said.size} bytes are what {handle.signed_by[:64]} signed",
+        facts={"kind": said.kind, "signed_by": handle.signed_by, "sealer": said.sealer, "asset": said.prelude.asset.hex(), "root": said.root.hex(), "manifest": handle.digest,
+               "hash": said.hash, "size": said.size, "recipients": list(handle.recipients.names), "issued": said.issued},
+        body=[Pairs([("kind", said.kind), ("sealed for", ", ".join(handle.recipients.names)), ("issued", said.issued),
+                     ("ciphertext root", said.root.hex()), ("manifest", handle.digest)])],
+    )  # fmt: skip
+
+
+def _opened(asked: Asked, whom: Reader, mine: Identity, view: View) -> Answer:
+    from countermark.lifecycle import seal as stage
+
+    with Bar(view) as bar, stage.opened(asked.sealed, whom, mine, kind=asked.kind or "") as files:
+        target = asked.out or Path(_plain_name(files.name))
+        if asked.jwe_key is not None:
+            return _jwe(files, target, asked.jwe_key, asked.kid)
         stage.extract(files, target, progress=bar.files)
         return Answer(
             f"opened: {count(len(files.paths), 'file')}, {target}",
-            facts={
-                "file": str(target),
-                "kind": files.kind,
-                "signed_by": files.signed_by,
-                "digest": files.digest,
-                "files": len(files.paths),
-                "size": files.total,
-            },
+            facts={"file": str(target), "kind": files.kind, "signed_by": files.signed_by, "digest": files.digest,
+                   "files": len(files.paths), "size": files.total},
             body=[Pairs([("sealed by", files.signed_by), ("kind", files.kind), ("tree digest", files.digest)])],
-        )
+        )  # fmt: skip
 
 
 def _jwe(files: Opened, target: Path, key: Path, kid: str) -> Answer:

@@ -97,10 +97,10 @@ def drafted(document: TrustDocument | None) -> Answer:
 @with_desk
 def revoke(name: str, key_id: str | None, reason: str, from_leaf: int | None, desk: Desk) -> Answer:
     """Draft that a party's keys no longer count; what they signed before that ledger entry stays valid."""
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import trust_draft
 
     leaf = _next_leaf(desk) if from_leaf is None else from_leaf
-    return drafted(enrol.revoke(desk, name, key_id=key_id, reason=reason, from_leaf=leaf))
+    return drafted(trust_draft.revoke(desk, name, key_id=key_id, reason=reason, from_leaf=leaf))
 
 
 def _next_leaf(desk: Desk) -> int:
@@ -123,9 +123,9 @@ def _next_leaf(desk: Desk) -> int:
 @with_desk
 def show(with_keys: bool, draft: bool, desk: Desk) -> Answer:
     """List the parties of the project."""
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import trust_draft
 
-    document = enrol.draft(desk) if draft else _published(desk)
+    document = trust_draft.draft(desk) if draft else _published(desk)
     rows = [(p.id, p.organisation, ", ".join(p.roles), _classes(p), _state(p)) for p in document.parties]
     keys = [
         (p.id, k.key.use, k.key.algorithm, k.key.id[:16], f"revoked from entry {k.revoked.from_leaf}: {k.revoked.reason}"

@@ -18,8 +18,8 @@ from countermark.errors import Unusable
 
 if TYPE_CHECKING:
     from countermark.lifecycle.contract import Contract, Door
+    from countermark.lifecycle.deliveries import Received
     from countermark.lifecycle.desk import Desk
-    from countermark.lifecycle.receive import Received
     from countermark.seal.stanza import Identity
 
 SUFFIX = ".cmanswer"
@@ -52,11 +52,11 @@ def receive(
     Each FOLDER lies beside its .cmdelivery file. Admitted data are copied into the workspace, refused ones are kept
     aside. A FOLDER.cmsealed is opened in memory with --key; what is admitted lies in the workspace in the clear. The signed answer is written beside the folder as FOLDER.cmanswer: hand it back to the supplier.
     """
-    from countermark.lifecycle import receive as stage
+    from countermark.lifecycle import deliveries
     from countermark.lifecycle.contract import Contract, Door
 
     if listing:
-        return _listed(desk, stage.received(desk))
+        return _listed(desk, deliveries.received(desk))
     if not folders:
         raise Unusable("no folder was named", mend="`countermark receive DIR`, or --list")
     if answer is not None and len(folders) > 1:

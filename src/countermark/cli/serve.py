@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from countermark import compose
 from countermark.cli._answer import Answer, Pairs
 from countermark.cli._command import PATH, command, with_desk, with_view
+from countermark.cli._serve_options import Place, Under, licence_options, place_options, told
 from countermark.cli._serve_sealed import keyed_of, sealed_options
 from countermark.cli._show import View, safe
 from countermark.errors import MissingExtra
@@ -33,34 +34,14 @@ if TYPE_CHECKING:
 ])  # fmt: skip
 @click.argument("model", type=PATH)
 @click.option("--passport", type=PATH, metavar="FILE", help="The model's papers (default: MODEL.cmpass).")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Outside loopback only with --cert and --key.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 picks a free one.")
-@click.option("--cert", type=PATH, metavar="PEM", help="TLS certificate chain.")
-@click.option("--key", type=PATH, metavar="PEM", help="Its private key.")
-@click.option("--days", type=click.FloatRange(min=0, max=7, min_open=True), default=7.0, show_default=True,
-              help="How long the guard's fresh key may sign.")  # fmt: skip
-@click.option(
-    "--license", "licence", type=PATH, metavar="FILE", help="Serve under this licence, and stop where it ends."
-)
-@click.option("--field", default="", metavar="WORD", help="Field of use that the licence is used in.")
-@click.option("--territory", default="", metavar="CODE", help="Where it is used.")
-@click.option(
-    "--tpm", default="", metavar="URI", help="TPM key that proves the licence's host; its clock bounds the lease."
-)
-@click.option("--meter", default="", metavar="URL", help="Of the broker that the licence names to count.")
-@click.option(
-    "--collateral",
-    type=PATH,
-    metavar="DIR",
-    help="Intel's, KIND-FMSPC.json: for a licence that is bound to an enclave.",
-)
+@place_options
+@licence_options
 @sealed_options
 @with_view
 @with_desk
 def serve(
-    model: Path, passport: Path | None, host: str, port: int, cert: Path | None, key: Path | None, days: float,
-    licence: Path | None, field: str, territory: str, tpm: str, meter: str, collateral: Path | None, seal: dict[str, Any], desk: Desk, view: View,
-) -> Answer:  # fmt: skip
+    model: Path, passport: Path | None, place: Place, under: Under, seal: dict[str, Any], desk: Desk, view: View
+) -> Answer:
     """Serve a verified model; every answer is signed, every route is denied by default.
 
     The model is verified while it is loaded: the bytes that run are the bytes that were hashed. Callers need an API
@@ -73,24 +54,15 @@ def serve(
     licence ends or lapses every query is refused with the claim that says so. Beacons and lists of revoked licences lie beside
     the licence (`countermark license take`) and are read again every minute.
     """
-    elements = {"tpm": tpm, "meter": meter, "collateral": collateral}
-    licensed = _licensed(desk, licence, field, territory, elements) if licence else None
-    keyed = keyed_of(desk, model, seal, licence)
+    licensed = under.licensed(desk)
+    keyed = keyed_of(desk, model, seal, under.licence)
     papers = passport or model.with_name((model.stem if keyed else model.name) + ".cmpass")
-    guard, served = _guard(desk, model, papers, days, keyed, licensed)
+    guard, served = _guard(desk, model, papers, place.days, keyed, licensed)
     from countermark.guard.start import protection
 
     shown, ways = protection(keyed, licensed)
-    from countermark.guard import server
-
-    listen = server.Listen(host, port, cert, key)
-    bound = server.bind(listen)
-    url = server.url(bound, secure=cert is not None)
-    if not (view.json or view.quiet):
-        click.echo(f"serving {safe(model.name)} ({served.digest[:16]}) at {url}; Ctrl-C ends it", err=True)
-        for line in (*_told(licensed), f"protection: {shown}", *(f"way to a disk: {safe(way)}" for way in ways)):
-            click.echo(line, err=True)
-    server.run(guard, listen, bound=bound)
+    notes = (*told(licensed), f"protection: {shown}", *(f"way to a disk: {safe(way)}" for way in ways))
+    url = _run(guard, place, f"serving {safe(model.name)} ({served.digest[:16]})", notes, view)
     facts = {"url": url, "model": served.digest, "classes": len(served.labels), "sealed": keyed is not None,
              "protection": shown, "ways": list(ways)}  # fmt: skip
     return Answer(
@@ -100,27 +72,18 @@ def serve(
     )
 
 
-def _licensed(desk: Desk, file: Path, field: str, territory: str, elements: dict[str, Any]) -> Licensed:
-    from countermark.guard.start import Licensed
-    from countermark.lifecycle import license_use
+def _run(guard: Guard, place: Place, what: str, notes: Sequence[str], view: View) -> str:
+    """Serve until its user ends it, and tell where; the address that was served at."""
+    from countermark.guard import server
 
-    return Licensed(license_use.hold(desk, file, compose.elapsed, compose.boot(), **elements), field, territory)
-
-
-def _told(licensed: Licensed | None) -> list[str]:
-    """What an operator should know of the licence it serves under."""
-    if licensed is None or licensed.tenure.granted is None:
-        return []
-    from countermark.licence.clock import stamp
-
-    tenure, granted = licensed.tenure, licensed.tenure.granted
-    claims = tenure.chain.claims
-    plain = claims.subject.ciphertext_root is None
-    return [
-        safe(f"licensed to {claims.licensee.party} by {tenure.chain.root.issuer}; to be renewed by {stamp(granted.until)}"),
-        *(["the licence names no sealed form: it allows a plain copy too"] if plain else []),
-        f"counting: {tenure.meter.counting}", *map(safe, granted.notes),
-    ]  # fmt: skip
+    listen = place.listen()
+    bound = server.bind(listen)
+    url = server.url(bound, secure=place.cert is not None)
+    if not (view.json or view.quiet):
+        for line in (f"{what} at {url}; Ctrl-C ends it", *notes):
+            click.echo(line, err=True)
+    server.run(guard, listen, bound=bound)
+    return url
 
 
 def _guard(

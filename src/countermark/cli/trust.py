@@ -42,13 +42,13 @@ def new(
 ) -> Answer:
     """Draft version 1 of a project's trust document."""
     from countermark import canonical
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import trust_draft
     from countermark.lifecycle.desk import read_file
 
     enrolled = [_party(given) for given in parties]
-    document = enrol.first_draft(desk, project, enrolled, threshold=threshold, ledger=ledger or desk.party)
+    document = trust_draft.first_draft(desk, project, enrolled, threshold=threshold, ledger=ledger or desk.party)
     for source in [read_file(p) for p in policies] or [compose.default_policy()]:
-        document = enrol.name_policy(desk, canonical.sha256_hex(source))
+        document = trust_draft.name_policy(desk, canonical.sha256_hex(source))
     return drafted(document)
 
 
@@ -76,12 +76,12 @@ def sign(file: Path | None, out: Path | None, desk: Desk) -> Answer:
 
     It is published in this workspace once enough owners have signed it, as many as the version before it asks too.
     """
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import trust_draft, trust_sign
 
-    envelope, published = enrol.sign_draft(desk, file)
+    envelope, published = trust_sign.sign_draft(desk, file)
     if out is not None:
         desk.space.disk.write(out, envelope.to_bytes(), mode=0o644)
-    where = out or file or desk.space.home / "trust" / f"{enrol.DRAFT}.signed"
+    where = out or file or desk.space.home / "trust" / f"{trust_draft.DRAFT}.signed"
     facts = {"signatures": len(envelope.signatures), "published": published, "file": str(where)}
     if not published:
         return Answer(f"signed by {len(envelope.signatures)}, not published yet: hand {where} to the next owner",
@@ -127,10 +127,10 @@ def show(desk: Desk) -> Answer:
 @with_desk
 def export(file: Path, desk: Desk) -> Answer:
     """Write all versions into a file that other parties pin."""
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import trust_draft
     from countermark.lifecycle.desk import chain_bytes
 
-    if not desk.pinned() and (desk.space.home / "trust" / enrol.DRAFT).exists():
+    if not desk.pinned() and (desk.space.home / "trust" / trust_draft.DRAFT).exists():
         raise TrustRefused(
             "nothing is published yet", mend="as many owners as the threshold says run `countermark trust sign`"
         )
@@ -155,10 +155,10 @@ def pin(fingerprint: str, file: Path, revocations: Path | None, desk: Desk) -> A
 
     Without the owners' newest revocation snapshot, verifying shows integrity only and exits with 3.
     """
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import trust_pin
     from countermark.lifecycle.verify import fresh_until, pin_snapshot
 
-    newest = enrol.pin(desk, fingerprint.lower(), file)
+    newest = trust_pin.pin(desk, fingerprint.lower(), file)
     until = pin_snapshot(desk, revocations) if revocations else fresh_until(desk)
     fresh = f"revocations known until {until}" if until else "no revocation snapshot: freshness is not shown"
     return Answer(
@@ -173,11 +173,11 @@ def pin(fingerprint: str, file: Path, revocations: Path | None, desk: Desk) -> A
 @with_desk
 def renew(threshold: int | None, desk: Desk) -> Answer:
     """Draft the next version with a new year to live; the owners then sign it."""
-    from countermark.lifecycle import enrol, roster
+    from countermark.lifecycle import roster, trust_draft
 
     if threshold is not None:
         return drafted(roster.set_threshold(desk, threshold))
-    return drafted(enrol.save_draft(desk, enrol.draft(desk)))
+    return drafted(trust_draft.save_draft(desk, trust_draft.draft(desk)))
 
 
 @command("policy", group=trust, examples=["countermark trust policy policy.toml"])
@@ -185,11 +185,11 @@ def renew(threshold: int | None, desk: Desk) -> Answer:
 @with_desk
 def policy(file: Path, desk: Desk) -> Answer:
     """Draft that the policy in FILE counts in this project; a passport can bring no other."""
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import trust_draft
     from countermark.lifecycle.desk import read_file
     from countermark.policy.document import Policy
 
-    return drafted(enrol.name_policy(desk, Policy.from_bytes(read_file(file)).digest))
+    return drafted(trust_draft.name_policy(desk, Policy.from_bytes(read_file(file)).digest))
 
 
 @command("quorum", group=trust, examples=["countermark trust quorum witnesses.txt", "countermark trust quorum none"])
@@ -201,11 +201,11 @@ def quorum(file: Path, desk: Desk) -> Answer:
     FILE is a C2SP tlog-policy; `countermark witness key` prints each party's line.
     """
     from countermark.keys.quorum import MAX_BYTES, NONE
-    from countermark.lifecycle import enrol
+    from countermark.lifecycle import trust_draft
     from countermark.lifecycle.desk import read_file
 
     text = NONE if str(file) == NONE else read_file(file, MAX_BYTES).decode("utf-8", "replace")
-    return drafted(enrol.name_quorum(desk, text))
+    return drafted(trust_draft.name_quorum(desk, text))
 
 
 @command("snapshot", group=trust, examples=[

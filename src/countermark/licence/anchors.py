@@ -7,10 +7,11 @@ broker) keeps a part of that state where he cannot. Nothing here is secret, and 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from countermark.statement.predicates.licence_host import HostBinding
+from countermark.statement.predicates.licence_host import HostBinding, Kind
 
 ZERO = bytes(32)
 """Head of a chain that has no entry yet, as a TPM has it in a fresh index of the type TPM2_NT_EXTEND."""
@@ -129,3 +130,17 @@ class EvidenceVerifier(Protocol):
         Raises:
             Refusal: the evidence does not hold.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """What of this host takes part.
+
+    Attributes:
+        anchor, clock: None where there is none. provers, verifiers: by kind of binding.
+    """
+
+    anchor: Anchor | None = None
+    clock: TrustedClock | None = None
+    provers: Mapping[Kind, HostProver] = field(default_factory=dict)
+    verifiers: Mapping[Kind, EvidenceVerifier] = field(default_factory=dict)

@@ -74,7 +74,8 @@ class BrokerAnchor:
         """
         found, note = self._ask(None, end=True)
         if not found.ended:
-            raise LicenceRefused("state", expected="a meter that was ended", seen=f"one that goes on at {self.name}")
+            raise LicenceRefused("state", expected="a meter that was ended", seen=f"one that goes on at {self.name}",
+                                 mend="give it back again; where it goes on, its operator ends it (`countermark broker meter FILE --end`)")  # fmt: skip
         return note
 
     def _ask(self, step: Step | None, *, end: bool = False) -> tuple[Held, bytes]:
@@ -117,7 +118,8 @@ def refuse_going_on(proof: bytes, broker: NoteKey, licence: str, host: str) -> N
         raise LicenceRefused("state", expected=f"the word of {named(broker)} that the old host's meter ended", seen=error.what,
                              mend="give it back with the broker at hand: `countermark license move FILE --broker URL --out receipt`") from error  # fmt: skip
     if not ended:
-        raise LicenceRefused("state", expected="a meter that was ended", seen="one that goes on")
+        raise LicenceRefused("state", expected="a meter that was ended", seen="one that goes on",
+                             mend="the licensee gives it back with the broker at hand: `countermark license move FILE --broker URL --out receipt`")  # fmt: skip
 
 
 def refuse_others_going_on(binding: HostBinding | None, host: str) -> None:

@@ -13,9 +13,10 @@ from countermark import dsse
 from countermark.errors import SignatureRefused, StatementRefused
 from countermark.keys.document import moment
 from countermark.keys.trust import Trust
-from countermark.keys.verifier import PublicKey, verify_envelope
+from countermark.keys.verifier import PublicKey
 from countermark.licence.lattice import refuse_widening
 from countermark.licence.refusal import LicenceRefused
+from countermark.licence.signature import refuse_other
 from countermark.statement.predicates.licence import LICENCE, Licence
 from countermark.statement.predicates.licence_claims import MOST_DEPTH, Claims, Lease
 from countermark.statement.statement import Statement
@@ -23,6 +24,7 @@ from countermark.statement.statement import Statement
 MOST_LINKS = MOST_DEPTH + 1
 MOST_LICENCE_BYTES = 64 << 10
 MOST_FILE_BYTES = MOST_LINKS * 2 * MOST_LICENCE_BYTES
+NO_LICENCE = "name a file that `countermark license grant` or `narrow` wrote"
 _DATA_USES, _MODEL_USES = frozenset({"train-on"}), frozenset({"infer", "fine-tune", "distil", "quantise", "embed"})
 
 
@@ -78,18 +80,36 @@ class Chain:
         return moment(self.root.licence.context.time)
 
 
-def from_file(data: bytes) -> tuple[dsse.Envelope, ...]:
+def from_file(data: bytes, what: str = "licence file") -> tuple[dsse.Envelope, ...]:
     """Envelopes of a licence file: one a line, the owner's grant first.
+
+    Args:
+        what: its name, for errors.
 
     Raises:
         StatementRefused: malformed, too large, or too many.
     """
     if len(data) > MOST_FILE_BYTES:
-        raise StatementRefused(f"a licence file of {len(data)} bytes", why=f"at most {MOST_FILE_BYTES} are read")
+        raise StatementRefused(
+            f"{what} has {len(data)} bytes", why=f"at most {MOST_FILE_BYTES} of a licence are read", mend=NO_LICENCE
+        )
     lines = data.splitlines()
     if not 1 <= len(lines) <= MOST_LINKS:
-        raise StatementRefused(f"a licence file of {len(lines)} licences", why=f"1 to {MOST_LINKS} make a chain")
-    return tuple(dsse.Envelope.from_bytes(line, what=f"licence {at}") for at, line in enumerate(lines, 1))
+        raise StatementRefused(
+            f"{what} holds {len(lines)} licences", why=f"1 to {MOST_LINKS} make a chain", mend=NO_LICENCE
+        )
+    return tuple(_envelope(line, at, what) for at, line in enumerate(lines, 1))
+
+
+def _envelope(line: bytes, at: int, what: str) -> dsse.Envelope:
+    try:
+        found = dsse.Envelope.from_bytes(line, what=f"line {at}")
+        found.statement_bytes()
+    except StatementRefused as error:
+        raise StatementRefused(
+            f"{what} holds no licence", why=f"{error.what}{error.why and f': {error.why}'}", mend=NO_LICENCE
+        ) from error
+    return found
 
 
 def to_file(envelopes: Sequence[dsse.Envelope]) -> bytes:
@@ -130,7 +150,9 @@ def _parsed(envelope: dsse.Envelope, trust: Trust) -> Licence:
         raise StatementRefused(f"a licence of {len(payload)} bytes", why=f"at most {MOST_LICENCE_BYTES} are read")
     statement = Statement.from_bytes(payload, what="licence")
     if statement.predicate_type != LICENCE:
-        raise StatementRefused("this statement is no licence", why=statement.predicate_type)
+        raise StatementRefused(
+            "this statement is no licence", why=f"it is of type {statement.predicate_type:.120}", mend=NO_LICENCE
+        )
     licence = Licence.from_json(statement.predicate)
     if licence.context.project != trust.fingerprint:
         raise LicenceRefused("project", expected=trust.fingerprint[:16], seen=licence.context.project[:16],
@@ -152,11 +174,13 @@ def _grant(envelope: dsse.Envelope, licence: Licence, trust: Trust, now: datetim
     for role, uses in (("data-owner", _DATA_USES), ("model-owner", _MODEL_USES)):
         if licence.claims.uses & uses and role not in roles:
             raise LicenceRefused("uses", expected=f"{', '.join(sorted(licence.claims.uses & uses))} granted by a {role}",
-                                 seen=f"{licensors[0]}: {', '.join(sorted(roles)) or 'no role'}")  # fmt: skip
+                                 seen=f"{licensors[0]}: {', '.join(sorted(roles)) or 'no role'}",
+                                 mend=f"leave the use out, or have a {role} grant it")  # fmt: skip
     if not roles & {"data-owner", "model-owner"}:
         raise LicenceRefused(
-            "signature", expected="an owner", seen=f"{licensors[0]}: {', '.join(sorted(roles)) or 'no role'}"
-        )
+            "signature", expected="an owner", seen=f"{licensors[0]}: {', '.join(sorted(roles)) or 'no role'}",
+            mend="an owner grants it; a licensee narrows what it holds (`countermark license narrow`)",
+        )  # fmt: skip
     _refuse_unsigned(licence, signers)
     return Link(envelope.digest, licensors[0], licence, None)
 
@@ -166,7 +190,10 @@ def _sublicence(envelope: dsse.Envelope, licence: Licence, above: Link, trust: T
         raise LicenceRefused("parent", expected=above.digest[:16], seen=str(licence.parent)[:16],
                              mend="the links of a chain stand in order, the owner's grant first")  # fmt: skip
     key = above.claims.licensee.key
-    verify_envelope(envelope, {key.id: key})
+    holder = above.claims.licensee.party
+    refuse_other(
+        envelope, key, "sublicence", f"{holder}, the licensee above it", f"{holder} narrows it with its own key"
+    )
     signers = _parties(envelope, trust, now) if licence.claims.co_signers else frozenset[str]()
     refuse_widening(licence.claims, above.claims)
     _refuse_unsigned(licence, signers)
@@ -192,7 +219,8 @@ def _parties(envelope: dsse.Envelope, trust: Trust, now: datetime) -> frozenset[
 def _refuse_unsigned(licence: Licence, signers: frozenset[str]) -> None:
     if missing := sorted(licence.claims.co_signers - signers):
         raise LicenceRefused("co_signers", expected=", ".join(sorted(licence.claims.co_signers)),
-                             seen=f"no signature of {', '.join(missing)}", mend="`countermark license sign FILE` there")  # fmt: skip
+                             seen=f"no signature of {', '.join(missing)}",
+                             mend=f"{', '.join(missing)} signs it: `countermark license sign FILE`")  # fmt: skip
 
 
 def _refuse_time_keys(links: Sequence[Link], trust: Trust) -> None:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from countermark.canonical import sha256_hex, to_bytes
 from countermark.keys.document import moment
 from countermark.licence.anchors import Ticks
+from countermark.licence.claim_words import span
 from countermark.licence.refusal import LicenceRefused
 
 WINDBACK = 24 * 3600
@@ -92,7 +93,7 @@ def take_beacon(memory: Memory, said: int, epoch: int, max_age: int, system: int
     """
     if said > memory.mark + max_age:
         raise LicenceRefused(
-            "beacon", expected=f"within {max_age} s after {stamp(memory.mark)}", seen=stamp(said),
+            "beacon", expected=f"within {span(max_age)} after {stamp(memory.mark)}", seen=stamp(said),
             mend="bring the beacons in between as well (`countermark license beacon --since DATE`), or an owner's reset",
         )  # fmt: skip
     if said > memory.mark:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from countermark.licence.chain import Chain
+from countermark.licence.claim_words import span
 from countermark.licence.clock import Reading, seconds, stamp
 from countermark.licence.host import ProvenHost
 from countermark.licence.refusal import LicenceRefused
@@ -77,7 +78,7 @@ def permits(claims: Claims, request: Request, now: int) -> None:
         LicenceRefused: the first claim that does not allow it.
     """
     _refuse_other_subject(claims.subject, request.subject)
-    _need("uses", request.use, claims.uses, "ask for a licence that grants this use")
+    _need("uses", request.use, claims.uses, "name what it is used for (--use)")
     if now < seconds(claims.not_before):
         raise LicenceRefused(
             "not_before", expected=f"from {claims.not_before} on", seen=stamp(now), mend="wait, or set the clock"
@@ -110,8 +111,10 @@ def _refuse_other_subject(granted: Subject, seen: Subject) -> None:
                                  mend="use the files that the licence names, as its licensor delivered them")  # fmt: skip
 
 
-def _need(claim: str, asked: str, granted: frozenset[str], mend: str) -> None:
+def _need(claim: str, asked: str, granted: frozenset[str], name: str) -> None:
+    """Args: name: the next step of whoever named nothing."""
     if asked not in granted and ANY not in granted:
+        mend = name if granted and not asked else f"ask the licensor for a licence that grants {asked or claim}"
         raise LicenceRefused(claim, expected=" or ".join(sorted(granted)) or "nothing: it is not granted",
                              seen=asked or "nothing named", mend=mend)  # fmt: skip
 
@@ -165,5 +168,5 @@ def _leased(claims: Claims, reading: Reading) -> tuple[int, list[str], bool]:
         return ends, [f"in grace until {stamp(ends)}: {beacon}"], False
     if lease.on_lapse == "advisory":
         return reading.now + lease.max_age, [f"advisory: the lease lapsed on {stamp(ends)}: {beacon}"], True
-    raise LicenceRefused("lease", expected=f"word of the licensor within {lease.max_age} s and {lease.grace} s of grace",
+    raise LicenceRefused("lease", expected=f"word of the licensor within {span(lease.max_age)} and {span(lease.grace)} of grace",
                          seen=f"{stamp(reading.now)}, the newest is of {stamp(reading.mark)}", mend=beacon)  # fmt: skip

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from countermark.licence.chain import Chain
+from countermark.licence.claim_words import CLAIMS, said, span
 from countermark.licence.state import State
 from countermark.licence.tenure import LOOK_SECONDS
-from countermark.statement.predicates.licence_claims import Claims, Lease, Quota, Revocation, Subject
-from countermark.statement.predicates.licence_host import HostBinding, Kind
+from countermark.statement.predicates.licence_claims import Claims, Lease, Revocation
+from countermark.statement.predicates.licence_host import Kind
 
 AT_REST, FIRST_LOAD, HOST_BOUND, ATTESTED = "at rest", "until first load", "host-bound", "attested"
 UNSEALED = "none: the files are not sealed, and only a guard that its operator leaves alone holds to the licence"
@@ -14,7 +17,6 @@ _CLASSES: dict[Kind, str] = {
     "none": AT_REST, "software-key": FIRST_LOAD, "pkcs11-key": HOST_BOUND, "tpm": HOST_BOUND, "tee": ATTESTED,
 }  # fmt: skip
 UNBOUNDED = "not bounded against the host's owner"
-_UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
 
 
 def protection(claims: Claims) -> str:
@@ -22,14 +24,6 @@ def protection(claims: Claims) -> str:
     if claims.host is None or claims.subject.ciphertext_root is None:
         return UNSEALED
     return _CLASSES[claims.host.kind]
-
-
-def span(seconds: int) -> str:
-    """A length of time: ``7 d``, ``36 h``, ``90 s``."""
-    for unit, size in _UNITS:
-        if seconds and seconds % size == 0:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 BROKER, TPM, SOFTWARE, HERE = "broker", "TPM", "software", "here"
@@ -99,66 +93,18 @@ def rows(chain: Chain) -> list[tuple[str, str]]:
         ("licence", chain.leaf.digest),
         ("granted by", " > ".join(link.issuer for link in chain.links)),
         ("licensee", f"{claims.licensee.party} ({claims.licensee.organisation}), key {claims.licensee.key.id[:16]}"),
-        ("subject", _subject(claims.subject)),
-        ("uses", _words(claims.uses)),
-        ("not_before", claims.not_before),
-        ("not_after", claims.not_after),
-        ("field_of_use", _words(claims.field_of_use)),
-        ("territory", _words(claims.territory)),
-        ("host", host(claims.host)),
-        ("max_loads", _count(claims.max_loads)),
-        ("max_queries", queries(claims.max_queries)),
-        ("max_hosts", _count(claims.max_hosts)),
-        ("lease", _lease(claims.lease)),
-        ("revocation", _revocation(claims.revocation)),
-        ("sublicense", f"depth {claims.sublicense.depth}: {_words(claims.sublicense.uses)}"),
-        ("transfer", "allowed" if claims.transfer else "denied"),
-        ("derivatives", claims.derivatives),
-        ("fingerprint", claims.fingerprint or "none"),
-        ("text", claims.text or "none"),
-        ("co_signers", ", ".join(sorted(claims.co_signers)) or "none"),
+        *((claim, said(claim, getattr(claims, claim))) for claim in CLAIMS),
     ]
 
 
-def host(binding: HostBinding | None) -> str:
-    """A host binding, for people."""
-    if binding is None:
-        return "denied"
-    if binding.keys:
-        counted = f", counted by {binding.broker.partition('+')[0]}" if binding.broker else ""
-        return f"{binding.kind} {', '.join(key.id[:16] for key in binding.keys)}{counted}"
-    if binding.kind == "tpm":
-        return f"tpm {binding.ek[:16]}, PCR {', '.join(str(index) for index, _ in binding.pcrs)}"
-    return f"{binding.kind} {', '.join(sorted(binding.measurements))}".rstrip()
+def denied(claims: Claims) -> list[str]:
+    """Names of claims that grant nothing."""
+    nothing = Claims(claims.licensee, claims.subject, claims.not_before, claims.not_after)  # every default denies
+    seen = claims if claims.sublicense.depth else replace(claims, sublicense=nothing.sublicense)
+    return sorted(name for name in _GRANTING if getattr(seen, name) == getattr(nothing, name))
 
 
-def queries(quota: Quota | None) -> str:
-    """A quota, for people."""
-    if quota is None:
-        return "unlimited"
-    return f"{quota.count} in {span(quota.window)}" if quota.window else f"{quota.count} in all"
-
-
-def _subject(subject: Subject) -> str:
-    sealed = f", sealed as {subject.ciphertext_root[:16]}" if subject.ciphertext_root else ", not sealed"
-    return subject.digest + sealed
-
-
-def _words(values: frozenset[str]) -> str:
-    return ", ".join(sorted(values)) or "denied"
-
-
-def _count(value: int | None) -> str:
-    return "unlimited" if value is None else str(value)
-
-
-def _lease(lease: Lease | str | None) -> str:
-    if not isinstance(lease, Lease):
-        return lease or "denied"
-    return f"{span(lease.max_age)}, grace {span(lease.grace)}, then {lease.on_lapse}; beacons by key {lease.time_key.id[:16]}"
-
-
-def _revocation(asked: Revocation | str | None) -> str:
-    if not isinstance(asked, Revocation):
-        return asked or "denied"
-    return f"{asked.list}, epoch {asked.epoch} or newer"
+_GRANTING = (
+    "uses", "field_of_use", "territory", "max_loads", "max_queries", "max_hosts", "host", "lease", "revocation", "sublicense", "transfer",
+    "derivatives",
+)  # fmt: skip

@@ -65,8 +65,9 @@ def prove(
     evidence = prover.prove(binding, question)
     if len(evidence) > MOST_EVIDENCE_BYTES:
         raise LicenceRefused(
-            "host", expected=f"evidence of at most {MOST_EVIDENCE_BYTES} bytes", seen=f"{len(evidence)} bytes"
-        )
+            "host", expected=f"evidence of at most {MOST_EVIDENCE_BYTES} bytes", seen=f"{len(evidence)} bytes",
+            mend="look at what proves this host: that is no evidence of its kind",
+        )  # fmt: skip
     return ProvenHost(binding.kind, verifier.verify(binding, evidence, question))
 
 
@@ -114,6 +115,7 @@ class KeyVerifier:
             key.verify(signed_bytes(challenge), evidence[_ID:])
         except SignatureRefused as error:
             raise LicenceRefused(
-                "host", expected="a signature over this challenge by a key of the licence", seen=error.what
-            ) from error
+                "host", expected="a signature over this challenge by a key of the licence", seen=error.what,
+                mend="use the host that the licence names, or ask to move it (`countermark license move`)",
+            ) from error  # fmt: skip
         return key.id

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from countermark.licence.claim_words import said
 from countermark.licence.refusal import LicenceRefused
 from countermark.statement.predicates.licence_claims import (
     ANY,
@@ -114,6 +115,18 @@ ORDERS: dict[str, Under] = {
 """Claim -> whether the child's value lies under the parent's. All claims but `licensee`, which a sublicence is there to change."""
 
 
+_BOUNDS = {
+    "not_before": "{} or later", "not_after": "{} or earlier", "co_signers": "{} at least", "subject": "{}",
+    "fingerprint": "{}", "text": "{}", "host": "{}, or fewer", "sublicense": "less than {}",
+}  # fmt: skip
+_MENDS = {
+    "max_queries": "grant fewer, in the same window, in a multiple of it, or in all (windows have to nest)",
+    "sublicense": "the last licence that may be narrowed has depth 1: ask its licensor for a deeper one (`license grant --sublicense N`)",
+    "host": "name hosts of the licence above only; the licensor grants for others (`countermark license move`)",
+}
+_ASK = "a sublicence only narrows; ask the licensor for a wider licence"
+
+
 def refuse_widening(child: Claims, parent: Claims) -> None:
     """Refuse a sublicence that claims more than the licence above it, on any claim.
 
@@ -123,16 +136,8 @@ def refuse_widening(child: Claims, parent: Claims) -> None:
     for claim, under in ORDERS.items():
         mine, above = getattr(child, claim), getattr(parent, claim)
         if not under(mine, above):
-            raise LicenceRefused(claim, expected=f"at most {_shown(above)}", seen=_shown(mine),
-                                 mend="a sublicence only narrows; ask the licensor for a wider licence")  # fmt: skip
+            raise LicenceRefused(claim, expected=_BOUNDS.get(claim, "at most {}").format(said(claim, above)),
+                                 seen=said(claim, mine), mend=_MENDS.get(claim, _ASK))  # fmt: skip
     if not child.uses <= parent.sublicense.uses:
-        raise LicenceRefused("uses", expected=f"at most {_shown(parent.sublicense.uses)} (sublicense.uses)",
-                             seen=_shown(child.uses), mend="leave out what may not be sublicensed")  # fmt: skip
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "unlimited, or absent"
-    if isinstance(value, frozenset):
-        return ", ".join(sorted(value)) or "nothing"
-    return str(value.to_json() if hasattr(value, "to_json") else value)[:200]
+        raise LicenceRefused("uses", expected=f"at most {said('uses', parent.sublicense.uses)} (sublicense.uses)",
+                             seen=said("uses", child.uses), mend="leave out what may not be sublicensed")  # fmt: skip

@@ -12,10 +12,12 @@ import math
 import threading
 from dataclasses import dataclass, replace
 
+from countermark.licence import claim_words
 from countermark.licence.chain import Chain, Link
 from countermark.licence.clock import stamp
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.state import MOST_HOSTS, State, Store, Usage
+from countermark.licence.state import MOST_HOSTS, State, Usage
+from countermark.licence.store import Store
 from countermark.statement.predicates.licence_claims import Quota
 
 BLOCK = 1000
@@ -159,14 +161,13 @@ def _left(link: Link, quota: Quota, state: State, now: int) -> _Left:
 def _refuse_spent(rows: list[_Left], need: int, asked: int) -> None:
     for row in rows:
         if need > row.left:
-            span = f"{row.quota.window} s" if row.quota.window else "the licence's whole life"
             again = (
                 "ask the licensor for more"
                 if math.isinf(row.ends)
                 else f"the next window begins at {stamp(int(row.ends))}"
             )
             raise LicenceRefused(
-                "max_queries", expected=f"at most {row.quota.count} in {span}",
+                "max_queries", expected=f"at most {claim_words.queries(row.quota)}",
                 seen=f"{row.quota.count - row.left} drawn, {asked} asked", mend=again,
             )  # fmt: skip
 

@@ -13,9 +13,9 @@ class LicenceRefused(Refusal):
         expected, seen: for people. mend: the next step.
     """
 
-    def __init__(self, claim: str, *, expected: str, seen: str, mend: str = "") -> None:
+    def __init__(self, claim: str, *, expected: str, seen: str, mend: str) -> None:
         super().__init__(
-            f"the licence refuses: {claim}: expected {expected:.160}, seen {seen:.100}",
+            f"the licence refuses: {claim}: expected {expected:.160}, seen {seen:.160}",
             why=f"the deciding claim is {claim!r}; what a licence does not grant is denied",
             mend=mend,
         )

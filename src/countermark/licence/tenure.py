@@ -5,58 +5,27 @@ The host's clocks come in as functions. Between two looks a query costs two cloc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from countermark import dsse
-from countermark.errors import Refusal
 from countermark.keys.trust import Trust
 from countermark.licence import clock as times
 from countermark.licence import word
-from countermark.licence.anchors import Anchor, EvidenceVerifier, HostProver, Ticks, TrustedClock
+from countermark.licence.anchors import Anchor, Elements, Ticks
+from countermark.licence.carried import Listener, Words
 from countermark.licence.chain import Chain
-from countermark.licence.clock import Memory, Reading
+from countermark.licence.clock import Reading
 from countermark.licence.decide import Granted, Request, decide
 from countermark.licence.host import ProvenHost, prove
+from countermark.licence.kept_times import Seen
 from countermark.licence.meter import BLOCK, Meter
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.state import Seen, State, Store, fresh
-from countermark.statement.predicates.beacon import Beacon
-from countermark.statement.predicates.licence_claims import Lease
-from countermark.statement.predicates.licence_host import Kind
+from countermark.licence.state import State, fresh
+from countermark.licence.store import Store
 from countermark.workspace.place import Workspace
 
-_Said = TypeVar("_Said")
 LOOK_SECONDS, KEEP_SECONDS = 60, 60
 """How often the licensor's word is read again while a licence is in use, and how far the clock moves before it is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What was carried here from the licensor, as bytes of files; empty where there is none.
-
-    Attributes:
-        beacons, resets: one envelope a line. lists: one list of revoked licences a line.
-    """
-
-    beacons: bytes = b""
-    lists: bytes = b""
-    resets: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Elements:
-    """What of this host takes part.
-
-    Attributes:
-        anchor, clock: None where there is none. provers, verifiers: by kind of binding.
-    """
-
-    anchor: Anchor | None = None
-    clock: TrustedClock | None = None
-    provers: Mapping[Kind, HostProver] = field(default_factory=dict)
-    verifiers: Mapping[Kind, EvidenceVerifier] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +88,9 @@ class Tenure:
             )
             self._refuse_given_up(begun)
             kept = self._store.seen()
-            memory, seen, notes = self._spoken(begun, kept.clock, system, ticks)
-            memory, lists = self._listed(memory, system, ticks)
+            words, listener = self._words(), Listener(self.chain, self._trust, system, ticks)
+            memory, seen, notes = listener.spoken(words, begun, kept.clock)
+            memory, lists = listener.listed(words, memory)
             if memory != begun.memory or state is None:
                 moved = replace(begun, memory=memory)
                 begun = self._store.write(moved) if keep else moved
@@ -157,57 +127,6 @@ class Tenure:
             raise LicenceRefused("state", expected="a licence that is held here", seen="one that was handed back",
                                  mend="ask the licensor for a new licence")  # fmt: skip
 
-    def _spoken(self, state: State, seen: int, system: int, ticks: Ticks | None) -> tuple[Memory, int, list[str]]:
-        """Resets that answer this state, then beacons in order of their times; what does not hold is left out and told."""
-        words, memory, notes = self._words(), state.memory, list[str]()
-        now = times.date(max(system, memory.mark))
-        for said in _held(word.lines(words.resets), lambda e: word.reset(e, self._trust, now), "reset", notes):
-            if said.answers == times.code_of(state.id, memory, max(seen, system)):
-                seen = times.seconds(said.time)
-                memory = times.reset(memory, seen, system, ticks)
-        lease = self.chain.claims.lease
-        if isinstance(lease, Lease):
-            project = self.chain.project
-            beacons = _held(word.lines(words.beacons), lambda e: word.beacon(e, lease, project), "beacon", notes)
-            for beacon in sorted(beacons, key=lambda one: one.context.time):
-                memory, seen = self._beacon(beacon, lease.max_age, (state, memory, seen), system, ticks, notes)
-        return memory, seen, notes
-
-    def _beacon(
-        self,
-        said: Beacon,
-        max_age: int,
-        known: tuple[State, Memory, int],
-        system: int,
-        ticks: Ticks | None,
-        notes: list[str],
-    ) -> tuple[Memory, int]:
-        state, memory, seen = known
-        at = word.when(said.context)
-        answered = at >= memory.mark and said.answers == times.code_of(state.id, memory, max(seen, system))
-        try:
-            newer = times.take_beacon(memory, at, said.epoch, max_age, system, ticks)
-        except LicenceRefused as error:
-            if error.claim != "beacon":
-                raise
-            notes.append(f"a beacon of {said.context.time} was left out: {error.what}")
-            return memory, seen
-        if answered:  # it serves once: the code is another one from now on
-            return replace(newer, resets=newer.resets + 1), at
-        return newer, max(seen, min(at, newer.mark))
-
-    def _listed(self, memory: Memory, system: int, ticks: Ticks | None) -> tuple[Memory, tuple[word.Listed, ...]]:
-        lists = []
-        now = times.date(max(system, memory.mark))
-        for at, line in enumerate((one for one in self._words().lists.splitlines() if one), 1):
-            envelope = dsse.Envelope.from_bytes(line, what=f"list of revoked licences {at}")
-            listed = word.revoked(envelope, self.chain, self._trust, now)
-            lists.append(listed)
-            if listed.first == 0:
-                said = word.when(listed.said.context)
-                memory = times.take_word(memory, said, system, epoch=listed.said.epoch, ticks=ticks)
-        return memory, tuple(lists)
-
     def host(self) -> ProvenHost:
         """Ask this host who it is.
 
@@ -216,7 +135,8 @@ class Tenure:
         """
         binding = self.chain.claims.host
         if binding is None:
-            raise LicenceRefused("host", expected="a binding, or the word none", seen="nothing: no host is granted")
+            raise LicenceRefused("host", expected="a binding, or the word none", seen="nothing: no host is granted",
+                                 mend="ask the licensor for a licence that names a host (`license grant --host`)")  # fmt: skip
         return prove(binding, self.chain.leaf.digest, self._elements.provers, self._elements.verifiers)
 
     def check(self, request: Request) -> Granted:
@@ -257,7 +177,8 @@ class Tenure:
             LicenceRefused: it is not allowed any more. Others as `look`.
         """
         if self.granted is None:
-            raise LicenceRefused("max_loads", expected="a load before the first query", seen="none")
+            raise LicenceRefused("max_loads", expected="a load before the first query", seen="none",
+                                 mend="load what is licensed first")  # fmt: skip
         if self._now(self._clock()) >= self._until:
             self.check(self.granted.request)
         self.meter.draw(queries, int(self._now(self._clock())))
@@ -279,14 +200,3 @@ class Tenure:
             As `renew`.
         """
         self.meter.close(int(self._now(self._clock())))
-
-
-def _held(lines: list[bytes], verify: Callable[[dsse.Envelope], _Said], what: str, notes: list[str]) -> list[_Said]:
-    """What holds; the rest is left out and told, so that junk on a stick stops no plant."""
-    good = []
-    for line in lines:
-        try:
-            good.append(verify(dsse.Envelope.from_bytes(line, what=what)))
-        except Refusal as error:
-            notes.append(f"a {what} was left out: {error.what}")
-    return good

@@ -92,4 +92,5 @@ def _parts(evidence: bytes) -> tuple[bytes, bytes, bytes]:
     else:
         if len(parts) == 3 and not rest:
             return parts[0], parts[1], parts[2]
-    raise LicenceRefused("host", expected="a TPM's key, quote and signature", seen=f"{len(evidence)} other bytes")
+    raise LicenceRefused("host", expected="a TPM's key, quote and signature", seen=f"{len(evidence)} other bytes",
+                         mend="prove this host by the TPM that the licence names (`--tpm URI`)")  # fmt: skip

@@ -9,9 +9,9 @@ from countermark import dsse
 from countermark.errors import SignatureRefused, StatementRefused, TrustRefused
 from countermark.keys.document import OWNERS
 from countermark.keys.trust import Trust
-from countermark.keys.verifier import verify_envelope
 from countermark.licence.chain import Chain
 from countermark.licence.clock import seconds
+from countermark.licence.signature import refuse_other
 from countermark.statement.predicates.beacon import BEACON, MOST_BEACON_BYTES, RESET, Beacon, Reset
 from countermark.statement.predicates.licence import LICENCE_LIST, RETURN, ReturnReceipt, RevokedLicences
 from countermark.statement.predicates.licence_claims import Lease
@@ -55,7 +55,8 @@ def beacon(envelope: dsse.Envelope, lease: Lease, project: str) -> Beacon:
         SignatureRefused, StatementRefused, TrustRefused: it does not hold.
     """
     payload = envelope.statement_bytes()
-    verify_envelope(envelope, {lease.time_key.id: lease.time_key})
+    refuse_other(envelope, lease.time_key, "beacon", "the time key that the licence names",
+                 "take a beacon of this licence's licensor (`countermark license beacon` there)")  # fmt: skip
     said = Beacon.from_json(_predicate(payload, BEACON, "beacon"))
     _of_project(said.context, project, "beacon")
     return said
@@ -93,11 +94,12 @@ def _issuer(envelope: dsse.Envelope, chain: Chain, trust: Trust, now: datetime) 
     named = {s.keyid for s in envelope.signatures}
     for at, link in enumerate(chain.links):
         if link.key is not None and link.key.id in named:
-            verify_envelope(envelope, {link.key.id: link.key})
+            refuse_other(envelope, link.key, "list of revoked licences", link.issuer, f"ask {link.issuer} for its list")
             return at
     signer = trust.verify(envelope, "licence", now).party.id
     if signer != chain.root.issuer:
-        raise TrustRefused(f"{signer} granted none of these licences", why="only who grants a licence revokes it")
+        raise TrustRefused(f"{signer} granted none of these licences", why="only who grants a licence revokes it",
+                           mend=f"ask {chain.root.issuer} for its list (`countermark license revoke`)")  # fmt: skip
     return 0
 
 
@@ -109,7 +111,10 @@ def returned(envelope: dsse.Envelope, chain: Chain) -> ReturnReceipt:
     """
     payload = envelope.statement_bytes()
     key = chain.claims.licensee.key
-    verify_envelope(envelope, {key.id: key})
+    holder = chain.claims.licensee.party
+    refuse_other(
+        envelope, key, "return receipt", holder, f"{holder} writes it: `countermark license move FILE --out RECEIPT`"
+    )
     said = ReturnReceipt.from_json(_predicate(payload, RETURN, "return receipt"))
     _of_project(said.context, chain.project, "return receipt")
     if said.licence != chain.leaf.digest:
@@ -126,12 +131,14 @@ def when(context: Context) -> int:
 def _predicate(payload: bytes, kind: str, what: str) -> dict[str, object]:
     statement = Statement.from_bytes(payload, what=what)
     if statement.predicate_type != kind:
-        raise StatementRefused(f"this statement is no {what}", why=statement.predicate_type)
+        raise StatementRefused(f"this statement is no {what}", why=f"it is of type {statement.predicate_type:.120}",
+                               mend="check that it is the right file")  # fmt: skip
     return statement.predicate
 
 
 def _of_project(context: Context, project: str, what: str) -> None:
     if context.project != project:
         raise TrustRefused(
-            f"this {what} is of another project", why=f"expected {project[:16]}, seen {context.project[:16]}"
-        )
+            f"this {what} is of another project", why=f"expected {project[:16]}, seen {context.project[:16]}",
+            mend="ask the licensor for the one of this project",
+        )  # fmt: skip

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from countermark.lifecycle import book
+from countermark.lifecycle.deliveries import Received
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.receive import Received
 from countermark.statement.predicates import reception
 from countermark.statement.predicates.reception import Reception
 from countermark.statement.statement import Statement

@@ -17,8 +17,8 @@ from countermark.keys.trust import Trust
 from countermark.ledger import cosignature
 from countermark.ledger.checkpoint import Checkpoint
 from countermark.lifecycle import answers, book, entitled, heads, rows, withdraw
+from countermark.lifecycle.deliveries import Received, admitted_trees, received
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.receive import Received, admitted_trees, received
 from countermark.passport import evidence
 from countermark.passport.slip import Shown, Slip, in_time
 from countermark.statement.predicates import acts, checked, training

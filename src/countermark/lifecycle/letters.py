@@ -9,8 +9,8 @@ from pathlib import Path
 from countermark import dsse
 from countermark.errors import StatementRefused, Unusable
 from countermark.lifecycle import book, entitled
+from countermark.lifecycle.deliveries import ID_DIGITS, admitted_trees
 from countermark.lifecycle.desk import Desk, read_envelope
-from countermark.lifecycle.receive import ID_DIGITS, admitted_trees
 from countermark.passport.slip import Shown, Slip, addressed_to, verify
 from countermark.statement.predicates.dispute import DISPUTE, Dispute
 from countermark.statement.predicates.rows import LETTER, Letter

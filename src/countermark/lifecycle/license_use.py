@@ -11,14 +11,15 @@ from countermark import dsse
 from countermark.canonical import sha256_hex
 from countermark.errors import Unusable
 from countermark.keys.signer import Signer
-from countermark.licence.anchors import Anchor, EvidenceVerifier, HostProver
+from countermark.licence.anchors import Anchor, Elements, EvidenceVerifier, HostProver
 from countermark.licence.broker_anchor import BrokerAnchor
 from countermark.licence.chain import Chain
 from countermark.licence.decide import Granted, Request, decide
 from countermark.licence.host import KeyProver, KeyVerifier, ProvenHost
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.state import State, Store
-from countermark.licence.tenure import Elements, Tenure
+from countermark.licence.state import State
+from countermark.licence.store import Store
+from countermark.licence.tenure import Tenure
 from countermark.lifecycle import license as licensing
 from countermark.lifecycle import license_broker
 from countermark.lifecycle.desk import Desk, read_file
@@ -171,12 +172,11 @@ def give_back(
         The receipt, and what it rests on.
 
     Raises:
-        Refusal: it does not hold, or was given back before. Unusable: no licence key here, or the broker does not answer.
+        Refusal: it does not hold, is another's, or was given back before. Unusable: no licence key here, or the broker does not answer.
     """
     tenure = hold(desk, file, elapsed, tpm=tpm, meter=meter)
     chain, anchor = tenure.chain, tenure.anchor
-    if desk.signer("licence").public != chain.claims.licensee.key:
-        raise Unusable(f"this licence is {chain.claims.licensee.party}'s", why="only its licensee gives it back")
+    licensing.refuse_other_holder(desk, chain, "gives it back")
     known = state(desk, chain)
     if not (
         isinstance(anchor, BrokerAnchor) and known is not None and known.given_up

@@ -11,10 +11,10 @@ from pathlib import Path
 from countermark import dsse
 from countermark.errors import Refusal, StatementRefused
 from countermark.licence import beacons, word
+from countermark.licence.carried import Words
 from countermark.licence.chain import Chain
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.state import Store
-from countermark.licence.tenure import Words
+from countermark.licence.store import Store
 from countermark.lifecycle import license as licensing
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.statement.predicates.beacon import BEACON, RESET
@@ -71,8 +71,9 @@ def _whole(kind: str, kept: list[bytes]) -> bytes:
     data = b"".join(one + b"\n" for one in kept)
     if len(data) > MOST_WORD_BYTES:
         raise StatementRefused(
-            f"{len(data)} bytes of lists", why=f"at most {MOST_WORD_BYTES} are read beside a licence"
-        )
+            f"{len(data)} bytes of lists", why=f"at most {MOST_WORD_BYTES} are read beside a licence",
+            mend="ask the licensor for the newest list alone",
+        )  # fmt: skip
     if kind in (BEACON, RESET):
         word.lines(data)
     return data
@@ -80,8 +81,11 @@ def _whole(kind: str, kept: list[bytes]) -> bytes:
 
 def _said(desk: Desk, chain: Chain, line: bytes, what: str) -> tuple[str, str]:
     """Kind of a licensor's word, and when it was signed, once it was found to hold."""
-    envelope = dsse.Envelope.from_bytes(line, what=what)
-    kind = Statement.from_bytes(envelope.statement_bytes(), what=what).predicate_type
+    try:
+        envelope = dsse.Envelope.from_bytes(line, what=what)
+        kind = Statement.from_bytes(envelope.statement_bytes(), what=what).predicate_type
+    except StatementRefused as error:
+        raise _no_word(what, error.what) from error
     if kind in (BEACON, RESET):
         word.lines(line)  # no signature covers blanks: a true one can be longer than is read beside the licence
     if kind == BEACON:
@@ -90,7 +94,12 @@ def _said(desk: Desk, chain: Chain, line: bytes, what: str) -> tuple[str, str]:
         return kind, word.revoked(envelope, chain, desk.trust(), desk.now()).said.context.time
     if kind == RESET:
         return kind, word.reset(envelope, desk.trust(), desk.now()).context.time
-    raise StatementRefused(f"{what} holds no word of a licensor", why=kind)
+    raise _no_word(what, f"it is of type {kind:.120}")
+
+
+def _no_word(what: str, why: str) -> StatementRefused:
+    return StatementRefused(f"{what} holds no word of a licensor", why=why,
+                            mend="beacons, lists of revoked licences and resets are kept; a licence is used as it is")  # fmt: skip
 
 
 def _lease(chain: Chain) -> Lease:

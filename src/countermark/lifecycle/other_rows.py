@@ -17,9 +17,9 @@ from countermark.formats.source import Memory
 from countermark.lifecycle import rows as admitted_rows
 from countermark.lifecycle.claimed_clips import Clips, decoded
 from countermark.lifecycle.claimed_table import Parts, joined, read_one, reader
+from countermark.lifecycle.deliveries import DATA, Received, admitted_trees
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.kept_rows import Samples, blocks_of, clips_kept, clips_read, table_kept, table_read
-from countermark.lifecycle.receive import DATA, Received, admitted_trees
 from countermark.lifecycle.rows import Row
 
 if TYPE_CHECKING:

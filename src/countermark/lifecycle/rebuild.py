@@ -17,7 +17,7 @@ from countermark.keys.trust import Trust
 from countermark.ledger.audit import audit
 from countermark.ledger.receipt import Receipt
 from countermark.ledger.record import Opening
-from countermark.lifecycle import book, care, filed, ledger_place, lookup, parcel, receive
+from countermark.lifecycle import book, care, deliveries, filed, ledger_place, lookup, parcel
 from countermark.lifecycle.care import Progress, Trouble
 from countermark.lifecycle.desk import Desk, read_file
 from countermark.passport import passport
@@ -92,7 +92,7 @@ def carried(file: Path) -> list[Slip]:
 
 def _here(desk: Desk) -> Iterator[Slip]:
     """Statements of which this workspace keeps a second copy: deliveries and their answers."""
-    return (Slip(envelope) for envelope in receive.copies(desk))
+    return (Slip(envelope) for envelope in deliveries.copies(desk))
 
 
 class _Kept:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 
 from countermark.errors import NothingToVerify, Refusal, TreeRefused
 from countermark.keys.trust import Trust
-from countermark.lifecycle import book, entitled, rows, withdraw
-from countermark.lifecycle import license as licensing
+from countermark.lifecycle import book, entitled, license_kept, license_lists, rows, withdraw
+from countermark.lifecycle.deliveries import Received, admitted_trees
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.receive import Received, admitted_trees
 from countermark.lifecycle.rows import Row
 from countermark.passport.slip import Shown
 from countermark.statement.predicates import acts, training, verdict
@@ -141,13 +140,13 @@ def recall(desk: Desk, *, supplier: str | None = None, row_ids: Sequence[str] = 
 
 def _licences(desk: Desk, trust: Trust, lost: list[str]) -> dict[str, list[Licensed]]:
     """Licences that this workspace signed, by the model that they are for; those that do not hold are told."""
-    listed = licensing.newest_list(desk)
+    listed = license_lists.newest_list(desk)
     revoked = listed[1].licences if listed else frozenset[str]()
     out: dict[str, list[Licensed]] = {}
-    for envelopes, file in licensing.granted(desk):
+    for envelopes, file in license_kept.granted(desk):
         links = [envelope.digest for envelope in envelopes]
         try:
-            claims, whole = licensing.claimed(envelopes, trust, desk.now())
+            claims, whole = license_kept.claimed(envelopes, trust, desk.now())
         except Refusal as refusal:
             lost.append(f"licence {file.stem[:16]}: {refusal.what}")
             continue

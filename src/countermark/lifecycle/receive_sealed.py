@@ -14,8 +14,9 @@ from countermark.artefact.tree import Tree, TreeEntry, bytes_root, tree_of
 from countermark.errors import TrustRefused, Unusable
 from countermark.lifecycle import receive as door
 from countermark.lifecycle import seal
+from countermark.lifecycle.deliveries import Received
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.receive import Examine, Progress, Received, nothing_more
+from countermark.lifecycle.receive_stage import Examine, Progress, nothing_more
 from countermark.seal.opened import Opened
 from countermark.seal.stanza import Identity
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from countermark.assess.assess import Assessment, assess
 from countermark.errors import NothingToVerify
-from countermark.lifecycle import license as licensing
+from countermark.lifecycle import license_evidence
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.release import Judged, judge
 
@@ -25,7 +25,7 @@ def assessed(desk: Desk, model: Path, policy: bytes, licences: Sequence[Path] = 
         Refusal: evidence, policy or a licence is malformed or does not hold.
     """
     judged = judge(desk, model, policy)
-    known = licensing.evidence(desk, judged.gathered.model.digest, licences)
+    known = license_evidence.evidence(desk, judged.gathered.model.digest, licences)
     return judged, assess(judged.gathered.evidence | {"licences": known}, judged.verdict.to_json())
 
 

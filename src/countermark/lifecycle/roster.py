@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from countermark.errors import TrustRefused
 from countermark.keys.document import Party, TrustDocument, moment
-from countermark.lifecycle import enrol
+from countermark.lifecycle import trust_draft
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.enrol import Enrolment
 
@@ -27,7 +27,7 @@ def enrol_party(
     Raises:
         TrustRefused: a new party without a role. StatementRefused: an unknown role.
     """
-    document = enrol.draft(desk)
+    document = trust_draft.draft(desk)
     known = next((p for p in document.parties if p.id == enrolment.id), None)
     if known is None and not roles:
         raise TrustRefused(f"{enrolment.id} is new: what may it do?", mend="--role supplier --scope CLASS")
@@ -44,7 +44,7 @@ def enrol_party(
         party = replace(
             party, keys=tuple(replace(k, not_after=not_after) if k.key.id in named else k for k in party.keys)
         )
-    return enrol.save_draft(desk, document.with_party(party))
+    return trust_draft.save_draft(desk, document.with_party(party))
 
 
 def change_party(
@@ -55,10 +55,10 @@ def change_party(
     Raises:
         TrustRefused: no such party. StatementRefused: an unknown role.
     """
-    document = enrol.draft(desk)
+    document = trust_draft.draft(desk)
     known: Party = document.party(party_id)
     changed = replace(known, roles=tuple(roles) or known.roles, scope=known.scope if scope is None else tuple(scope))
-    return enrol.save_draft(desk, document.with_party(changed))
+    return trust_draft.save_draft(desk, document.with_party(changed))
 
 
 def set_signatures(desk: Desk, party_id: str, both: int | None) -> TrustDocument:
@@ -70,8 +70,8 @@ def set_signatures(desk: Desk, party_id: str, both: int | None) -> TrustDocument
     Raises:
         TrustRefused: no such party. StatementRefused: it has no two such keys.
     """
-    document = enrol.draft(desk)
-    return enrol.save_draft(desk, document.with_party(replace(document.party(party_id), both=both)))
+    document = trust_draft.draft(desk)
+    return trust_draft.save_draft(desk, document.with_party(replace(document.party(party_id), both=both)))
 
 
 def set_threshold(desk: Desk, threshold: int) -> TrustDocument:
@@ -80,4 +80,4 @@ def set_threshold(desk: Desk, threshold: int) -> TrustDocument:
     Raises:
         StatementRefused: more than there are owners with a root key.
     """
-    return enrol.save_draft(desk, replace(enrol.draft(desk), threshold=threshold))
+    return trust_draft.save_draft(desk, replace(trust_draft.draft(desk), threshold=threshold))

@@ -18,10 +18,10 @@ from countermark.artefact.table_records import Reader
 from countermark.artefact.tree import Tree, TreeEntry, compare, tree_of
 from countermark.errors import CountermarkError, TreeRefused, Unusable
 from countermark.lifecycle import book, entitled, withdraw
+from countermark.lifecycle.deliveries import DATA, ID_DIGITS, Received, admitted_trees
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.kinds import Kind, kind_of
 from countermark.lifecycle.parcel import Parcel
-from countermark.lifecycle.receive import DATA, ID_DIGITS, Received, admitted_trees
 from countermark.passport.slip import Slip
 from countermark.statement.predicates import rows as predicates
 from countermark.statement.predicates.rows import Decision, Quarantine

@@ -7,10 +7,10 @@ from typing import Any
 
 from countermark.errors import NothingToVerify, Unusable
 from countermark.lifecycle import letters, recall, review, rows
+from countermark.lifecycle.deliveries import Received, admitted_trees, received
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.letters import Disputed
 from countermark.lifecycle.recall import Recall
-from countermark.lifecycle.receive import Received, admitted_trees, received
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ import pytest
 from countermark import compose
 from countermark.compose import Settings
 from countermark.errors import Unusable
-from countermark.lifecycle import enrol
+from countermark.lifecycle import own_keys
 from countermark.workspace.place import Workspace
 
 
 def workspace(root: Path, passphrase: bytes | None = None) -> Workspace:
     space = Workspace.create(root, {"id": "acme", "name": "Acme", "organisation": "Acme Ltd"})
-    enrol.new_key(space, "statement", "ed25519", passphrase)
+    own_keys.new_key(space, "statement", "ed25519", passphrase)
     return space
 
 

@@ -14,9 +14,9 @@ from countermark.dsse import Envelope
 from countermark.errors import StatementRefused
 from countermark.licence import beacons, word
 from countermark.licence.beacons import NEWEST, needed, told
+from countermark.licence.carried import Words
 from countermark.licence.chain import to_file
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.tenure import Words
 from countermark.lifecycle import license_words
 from countermark.statement.predicates.beacon import BEACON, Beacon
 from countermark.statement.statement import Context, Statement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -16,9 +16,10 @@ from countermark.ledger.note import NoteKey
 from countermark.licence import chain as chains
 from countermark.licence import word
 from countermark.licence.chain import Chain
+from countermark.licence.claim_words import CLAIMS
 from countermark.licence.clock import Reading
 from countermark.licence.decide import Request, decide
-from countermark.licence.describe import delays, here, protection, rows
+from countermark.licence.describe import delays, denied, here, protection, rows
 from countermark.licence.host import ProvenHost
 from countermark.licence.lattice import ORDERS
 from countermark.licence.refusal import LicenceRefused
@@ -279,6 +280,28 @@ def test_explained(licensors: Licensors) -> None:
     assert [protection(replace(bound, host=HostBinding(kind))) for kind in kinds] == list(kinds.values())  # type: ignore[arg-type]
     assert protection(replace(bound, subject=Subject(MODEL))).startswith("none")
     assert "never stops by itself" in dict(delays(replace(bound, lease=lease(30, 7, "advisory"))))["software"]
+
+
+def test_every_claim_has_words_and_an_order() -> None:
+    named = {one.name for one in fields(Claims)} - {"licensee"}
+    assert set(CLAIMS) == set(ORDERS) == named
+
+
+def test_what_denies_is_named() -> None:
+    empty = Claims(claims().licensee, Subject(MODEL), stamp(BEGIN), stamp(BEGIN + DAY))
+    everything = set(denied(empty))
+    assert {"uses", "host", "lease", "revocation", "max_loads", "sublicense", "derivatives"} < everything
+    assert set(denied(replace(empty, sublicense=Sublicense(0, frozenset({"infer"}))))) == everything, "of depth 0"
+    granted = replace(empty, max_loads=None, host=HostBinding("none"), transfer=True, sublicense=Sublicense(1))
+    assert everything - set(denied(granted)) == {"max_loads", "host", "transfer", "sublicense"}
+
+
+def test_a_sublicence_by_another_key_names_whose_is_due(licensors: Licensors) -> None:
+    grant, below = licensors.chain(claims(), narrower())
+    forged = add_signature(replace(below, signatures=()), key("thief"))
+    with pytest.raises(SignatureRefused, match="not signed by plant") as caught:
+        verify(licensors, grant, forged)
+    assert key("plant").public.id[:16] in caught.value.why and key("thief").public.id[:16] in caught.value.why
 
 
 BROKER = NoteKey("countermark.broker/vault", bytes(32)).vkey()

@@ -17,7 +17,8 @@ from countermark.errors import StatementRefused, Unusable
 from countermark.licence import chain as chains
 from countermark.licence.anchors import ZERO
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.state import MOST_USAGES, Store, Usage, parse
+from countermark.licence.state import MOST_USAGES, Usage, parse
+from countermark.licence.store import Store
 from countermark.licence.tenure import Tenure
 from countermark.statement.predicates.licence_claims import Sublicense
 

@@ -10,8 +10,8 @@ import pytest
 from licence_world import BEGIN, DAY, Chip, Host, Licensors, Revocation, claims, host, lease
 
 from countermark.errors import StatementRefused
+from countermark.licence.carried import Words
 from countermark.licence.refusal import LicenceRefused
-from countermark.licence.tenure import Words
 
 
 def refused(machine: Host) -> LicenceRefused:

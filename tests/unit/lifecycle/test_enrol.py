@@ -15,7 +15,7 @@ from countermark.errors import Refusal, SignatureRefused, StatementRefused, Trus
 from countermark.keys import document as trusts
 from countermark.keys.document import Party
 from countermark.keys.signer import sign_envelope
-from countermark.lifecycle import enrol
+from countermark.lifecycle import enrol, own_keys, trust_draft, trust_pin, trust_sign
 from countermark.lifecycle.desk import Mark, read_chain
 from countermark.lifecycle.enrol import Enrolment
 from countermark.workspace.place import Workspace
@@ -42,10 +42,10 @@ def test_malformed_or_stolen_enrolments_are_refused(world: World, change: dict[s
 def hijack(world: World, path: Path) -> dsse.Envelope:
     """A first version of the attacker's own project, threshold 1, signed by the attacker."""
     thief = make_desk(path, STRANGER, world.clock)
-    enrol.new_key(thief.space, "root", "ed25519", None)
+    own_keys.new_key(thief.space, "root", "ed25519", None)
     party = enrol.enrolment(thief).party(("data-owner",), ("*",))
-    enrol.first_draft(thief, "parts", [party], threshold=1, ledger=STRANGER)
-    envelope, _ = enrol.sign_draft(thief)
+    trust_draft.first_draft(thief, "parts", [party], threshold=1, ledger=STRANGER)
+    envelope, _ = trust_sign.sign_draft(thief)
     return envelope
 
 
@@ -54,19 +54,19 @@ def test_signing_a_strangers_first_version_does_not_replace_the_pin(world: World
     file.write_bytes(hijack(world, tmp_path / "thief").to_bytes())
     before = file.read_bytes(), world.fingerprint, world.chain.read_bytes()
     with pytest.raises(TrustRefused, match="another project"):
-        enrol.sign_draft(world[OWNER], file)
+        trust_sign.sign_draft(world[OWNER], file)
     assert (file.read_bytes(), world.fingerprint, world.chain.read_bytes()) == before
 
 
 def test_a_party_that_is_no_owner_does_not_sign_versions(world: World, tmp_path: Path) -> None:
-    enrol.save_draft(world[OWNER], enrol.draft(world[OWNER]))
-    enrol.sign_draft(world[OWNER])
-    enrol.new_key(world[SUPPLIER].space, "root", "ed25519", None)
+    trust_draft.save_draft(world[OWNER], trust_draft.draft(world[OWNER]))
+    trust_sign.sign_draft(world[OWNER])
+    own_keys.new_key(world[SUPPLIER].space, "root", "ed25519", None)
     file = tmp_path / "draft.signed"
     shutil.copy(world[OWNER].space.home / "trust" / "draft.json.signed", file)
     before = file.read_bytes()
     with pytest.raises(TrustRefused, match="no owner"):
-        enrol.sign_draft(world[SUPPLIER], file)
+        trust_sign.sign_draft(world[SUPPLIER], file)
     assert file.read_bytes() == before
 
 
@@ -83,36 +83,36 @@ def test_a_root_key_signs_nothing_but_trust_documents(world: World, tmp_path: Pa
     file = tmp_path / "please-sign.json"
     file.write_bytes(envelope.to_bytes())
     with pytest.raises(Refusal):
-        enrol.sign_draft(world[OWNER], file)
+        trust_sign.sign_draft(world[OWNER], file)
     assert file.read_bytes() == envelope.to_bytes()
 
 
 def test_a_draft_that_does_not_follow_is_not_signed(world: World, tmp_path: Path) -> None:
-    draft = replace(enrol.draft(world[OWNER]), version=7)
+    draft = replace(trust_draft.draft(world[OWNER]), version=7)
     file = tmp_path / "please-sign.json"
     file.write_bytes(sign_envelope(trusts.PAYLOAD_TYPE, draft.to_bytes(), [private_key(SECOND, "root")]).to_bytes())
     with pytest.raises(TrustRefused, match="does not follow"):
-        enrol.sign_draft(world[OWNER], file)
+        trust_sign.sign_draft(world[OWNER], file)
 
 
 def test_a_version_published_twice_is_published_once(world: World) -> None:
     world.amend(lambda d: d)
     handed = world.root / "draft.signed"
-    assert enrol.sign_draft(world[OWNER], handed)[1]
+    assert trust_sign.sign_draft(world[OWNER], handed)[1]
     assert len(read_chain(world.chain)) == 2
 
 
 def test_a_new_owner_may_be_the_first_to_sign(world: World, tmp_path: Path) -> None:
     """Neither signature alone is enough; whichever comes first is kept, not refused."""
     fresh = make_desk(tmp_path, STRANGER, world.clock)
-    enrol.new_key(fresh.space, "root", "ed25519", None)
-    enrol.pin(fresh, world.fingerprint, world.chain)
+    own_keys.new_key(fresh.space, "root", "ed25519", None)
+    trust_pin.pin(fresh, world.fingerprint, world.chain)
     party = enrol.enrolment(fresh).party(("data-owner",), ("*",))
-    document = replace(enrol.draft(world[OWNER]).with_party(party), threshold=3)
-    enrol.save_draft(world[OWNER], document)
+    document = replace(trust_draft.draft(world[OWNER]).with_party(party), threshold=3)
+    trust_draft.save_draft(world[OWNER], document)
     file = tmp_path / "draft.signed"
     file.write_bytes(sign_envelope(trusts.PAYLOAD_TYPE, document.to_bytes(), [fresh.signer("root")]).to_bytes())
-    assert [enrol.sign_draft(world[n], file)[1] for n in (OWNER, SECOND)] == [False, True]
+    assert [trust_sign.sign_draft(world[n], file)[1] for n in (OWNER, SECOND)] == [False, True]
     assert [len(e.signatures) for e in read_chain(world[SECOND].space.home / "trust" / "chain.jsonl")] == [2, 3]
 
 
@@ -130,7 +130,7 @@ def test_pinning_follows_and_never_goes_back(world: World, tmp_path: Path) -> No
     world.amend(lambda d: d)
     assert world[SUPPLIER].mark().version == 2
     with pytest.raises(TrustRefused, match="older than version 2 seen before"):
-        enrol.pin(world[SUPPLIER], world.fingerprint, old)
+        trust_pin.pin(world[SUPPLIER], world.fingerprint, old)
     assert world[SUPPLIER].trust().document.version == 2
 
 
@@ -145,13 +145,13 @@ def test_an_older_chain_put_in_place_is_noticed(world: World, tmp_path: Path) ->
 
 def test_a_second_second_version_is_a_fork(world: World, tmp_path: Path) -> None:
     first = read_chain(world.chain)
-    forked = replace(enrol.draft(world[OWNER]), policies=("0" * 64,))
+    forked = replace(trust_draft.draft(world[OWNER]), policies=("0" * 64,))
     world.amend(lambda d: d)
     fork = sign_envelope(trusts.PAYLOAD_TYPE, forked.to_bytes(), [private_key(n, "root") for n in (OWNER, SECOND)])
     file = tmp_path / "fork.jsonl"
     file.write_bytes(b"".join(e.to_bytes() + b"\n" for e in (*first, fork)))
     with pytest.raises(TrustRefused, match="two versions 2"):
-        enrol.pin(world[SUPPLIER], world.fingerprint, file)
+        trust_pin.pin(world[SUPPLIER], world.fingerprint, file)
     assert world[SUPPLIER].trust().document.policies == ()
 
 
@@ -160,7 +160,7 @@ def test_another_project_cannot_be_pinned_over_this_one(world: World, tmp_path: 
     file = tmp_path / "chain.jsonl"
     file.write_bytes(envelope.to_bytes() + b"\n")
     with pytest.raises(TrustRefused, match="pinned to another project") as caught:
-        enrol.pin(world[SUPPLIER], envelope.digest, file)
+        trust_pin.pin(world[SUPPLIER], envelope.digest, file)
     assert world.fingerprint in caught.value.why
 
 
@@ -168,7 +168,7 @@ def test_nothing_is_trusted_before_a_pin(world: World) -> None:
     with pytest.raises(TrustRefused, match="trusts nobody yet"):
         world[STRANGER].trust()
     with pytest.raises(Unusable):
-        enrol.pin(world[STRANGER], world.fingerprint, world.root / "nowhere")
+        trust_pin.pin(world[STRANGER], world.fingerprint, world.root / "nowhere")
 
 
 def test_marks_only_move_forward(world: World) -> None:
@@ -191,13 +191,13 @@ def test_a_damaged_mark_is_said_and_not_guessed(world: World, data: bytes) -> No
 
 def test_revoking_and_replacing_a_key(world: World) -> None:
     old = world[SUPPLIER].signer("statement").public
-    fresh = enrol.new_key(world[SUPPLIER].space, "statement", "ed25519", None)
+    fresh = own_keys.new_key(world[SUPPLIER].space, "statement", "ed25519", None)
     mine = enrol.enrolment(world[SUPPLIER])
     assert [k.key for k in mine.keys] == [fresh.public], "keys kept aside are not enrolled"
-    enrol.revoke(world[OWNER], SUPPLIER, key_id=old.id[:12], reason="lost", from_leaf=0)
-    draft = enrol.draft(world[OWNER])
+    trust_draft.revoke(world[OWNER], SUPPLIER, key_id=old.id[:12], reason="lost", from_leaf=0)
+    draft = trust_draft.draft(world[OWNER])
     party: Party = draft.party(SUPPLIER)
-    enrol.save_draft(world[OWNER], draft.with_party(replace(party, keys=(*party.keys, *mine.keys))))
+    trust_draft.save_draft(world[OWNER], draft.with_party(replace(party, keys=(*party.keys, *mine.keys))))
     world.publish()
     trust = world[OWNER].trust()
     envelope = sign_envelope(dsse.IN_TOTO, b"{}", [fresh])
@@ -207,7 +207,7 @@ def test_revoking_and_replacing_a_key(world: World) -> None:
             sign_envelope(dsse.IN_TOTO, b"{}", [private_key(SUPPLIER, "statement")]), "statement", world.clock()
         )
     with pytest.raises(TrustRefused, match="has no key"):
-        enrol.revoke(world[OWNER], OTHER, key_id="zz", reason="x", from_leaf=0)
+        trust_draft.revoke(world[OWNER], OTHER, key_id="zz", reason="x", from_leaf=0)
 
 
 @pytest.mark.parametrize("name", ["", "A", "a_b", "..", "x" * 65])

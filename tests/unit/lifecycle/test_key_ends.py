@@ -18,7 +18,7 @@ from countermark.keys.cosigner import of_key
 from countermark.keys.document import TrustDocument
 from countermark.keys.ends import quorum_of
 from countermark.ledger import cosignature
-from countermark.lifecycle import acts, book, enrol, roster, witnessing
+from countermark.lifecycle import acts, book, enrol, own_keys, roster, trust_draft, witnessing
 from countermark.lifecycle.receive import receive
 from countermark.lifecycle.release import release
 from countermark.lifecycle.verify import pinned, verify_model
@@ -42,7 +42,7 @@ def ending(use: str, party: str) -> Callable[[TrustDocument], TrustDocument]:
 def small(tmp_path: Path) -> World:
     """A release of one model, with the supplier as the witness who must have seen it."""
     world = small_release.make(tmp_path / "small")
-    enrol.new_key(world[SUPPLIER].space, "witness", "ed25519", None)
+    own_keys.new_key(world[SUPPLIER].space, "witness", "ed25519", None)
     fresh = enrol.enrolment(world[SUPPLIER]).keys
     world.amend(lambda d: d.with_party(replace(d.party(SUPPLIER), keys=fresh)))
     trust = world[OWNER].trust()
@@ -91,8 +91,8 @@ def test_a_keeper_signs_no_head_with_an_ended_key_and_goes_on_after_a_rotation(s
         with pytest.raises(TrustRefused, match=f"ledger key of {OWNER} ended on {TIME}"):
             act()
     old = next(k.key.id for k in desk.trust().document.party(OWNER).keys if k.key.use == "ledger")
-    enrol.revoke(desk, OWNER, key_id=old, reason="ended", from_leaf=size)
-    enrol.new_key(desk.space, "ledger", "ed25519", None)
+    trust_draft.revoke(desk, OWNER, key_id=old, reason="ended", from_leaf=size)
+    own_keys.new_key(desk.space, "ledger", "ed25519", None)
     roster.enrol_party(desk, enrol.enrolment(desk))
     small.publish()
     assert receive(desk, more).state == "admitted"

@@ -13,7 +13,7 @@ import small_release
 from core_world import OWNER, SECOND, SUPPLIER, World, private_key
 
 from countermark.keys.document import TrustDocument
-from countermark.lifecycle import book, enrol, recall, rows, withdraw
+from countermark.lifecycle import book, enrol, license_evidence, license_kept, license_lists, recall, rows, withdraw
 from countermark.lifecycle import license as licence
 from countermark.lifecycle.recall import Touched
 from countermark.lifecycle.receive import receive
@@ -116,18 +116,18 @@ def test_licensees_of_a_touched_model_are_named_with_where_their_licence_stands(
         licensed(small, "1" * 64, 90, co_signers=frozenset({SECOND})),
     )
     other = licensed(small, "2" * 64)
-    licence.revoke(small[OWNER], [gone])
+    license_lists.revoke(small[OWNER], [gone])
     (only,) = touched(small)
     assert {(one.party, one.licence, one.revoked, one.whole) for one in only.licences} == {
         (SUPPLIER, stands, False, True), (SUPPLIER, gone, True, True), (SUPPLIER, waits, False, False),
     }  # fmt: skip
     assert other not in {one.licence for one in only.licences}
-    known = licence.evidence(small[OWNER], "1" * 64)
+    known = license_evidence.evidence(small[OWNER], "1" * 64)
     assert [(one["statement"], one["licensee"], one["host"], one["sealed"]) for one in known] == [
         (stands, SUPPLIER, "denied", False)
     ]
     small.clock.move(days=31)
-    assert licence.evidence(small[OWNER], "1" * 64) == []
+    assert license_evidence.evidence(small[OWNER], "1" * 64) == []
 
 
 def test_the_command_names_them(small: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +136,7 @@ def test_the_command_names_them(small: World, capsys: pytest.CaptureFixture[str]
     licensing_parties(small)
     trained(small, "1" * 64)
     digest = licensed(small, "1" * 64)
-    licence.revoke(small[OWNER], [digest])
+    license_lists.revoke(small[OWNER], [digest])
     assert run(["recall", "--supplier", SUPPLIER, "--workspace", str(small[OWNER].space.root)]) == 1
     told = capsys.readouterr().out
     assert digest[:16] in told and "revoked" in told and "another licensor's licensees" in " ".join(told.split())
@@ -146,7 +146,7 @@ def test_a_kept_licence_that_was_changed_is_told_and_names_nobody(small: World) 
     licensing_parties(small)
     trained(small, "1" * 64)
     licensed(small, "1" * 64)
-    ((_, file),) = licence.granted(small[OWNER])
+    ((_, file),) = license_kept.granted(small[OWNER])
     envelope = json.loads(file.read_bytes())
     envelope["signatures"][0]["sig"] = base64.b64encode(bytes(64)).decode()
     file.write_bytes(json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode() + b"\n")

@@ -18,8 +18,9 @@ from countermark.keys.document import Revocation
 from countermark.keys.signer import sign_envelope
 from countermark.lifecycle import answers, book, parcel
 from countermark.lifecycle.deliver import deliver, look
+from countermark.lifecycle.deliveries import DATA, Received, admitted_trees, received
 from countermark.lifecycle.parcel import Parcel
-from countermark.lifecycle.receive import DATA, Received, admitted_trees, finish, receive, received
+from countermark.lifecycle.receive import finish, receive
 from countermark.lifecycle.verify import verify_delivery
 from countermark.passport.slip import verify
 from countermark.statement.predicates.delivery import TYPE

@@ -15,7 +15,8 @@ from core_world import OWNER, SUPPLIER, World
 from countermark.errors import MissingExtra
 from countermark.formats.decode import Decoder
 from countermark.lifecycle.contract import Contract, Door
-from countermark.lifecycle.receive import Received, receive, received
+from countermark.lifecycle.deliveries import Received, received
+from countermark.lifecycle.receive import receive
 
 Image = pytest.importorskip("PIL.Image", reason="pictures are made with the screen extra")
 

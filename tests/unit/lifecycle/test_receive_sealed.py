@@ -12,7 +12,7 @@ from core_world import OTHER, OWNER, STRANGER, SUPPLIER, World
 from countermark.artefact.folder import read_folder
 from countermark.errors import SignatureRefused, TrustRefused, Unusable
 from countermark.lifecycle import receive_sealed, seal
-from countermark.lifecycle.receive import DATA, received
+from countermark.lifecycle.deliveries import DATA, received
 from countermark.passport.slip import verify
 from countermark.seal import hpke, writer
 from countermark.seal.prelude import BYTES, LEAST_CHUNK, TAG

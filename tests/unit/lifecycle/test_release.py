@@ -13,7 +13,7 @@ from core_world import OWNER, SUPPLIER, World
 from countermark.errors import LedgerRefused, StatementRefused, TreeRefused, Unusable
 from countermark.keys.cosigner import ED25519, CosignerKey
 from countermark.ledger.receipt import Receipt
-from countermark.lifecycle import book, enrol, release, withdraw, witnessing
+from countermark.lifecycle import book, enrol, own_keys, release, withdraw, witnessing
 from countermark.lifecycle.receive import receive
 from countermark.lifecycle.verify import pinned, verify_model
 from countermark.passport.passport import Passport
@@ -83,7 +83,7 @@ def test_a_passport_that_repeats_a_statement_is_refused_before_it_is_verified_ag
 
 def watched(world: World) -> None:
     """A supplier witnesses the ledger, and is asked by files."""
-    enrol.new_key(world[SUPPLIER].space, "witness", "ed25519", None)
+    own_keys.new_key(world[SUPPLIER].space, "witness", "ed25519", None)
     fresh = enrol.enrolment(world[SUPPLIER]).keys
     world.amend(lambda d: d.with_party(replace(d.party(SUPPLIER), keys=fresh)))
     trust = world[OWNER].trust()

@@ -11,8 +11,9 @@ from core_world import OWNER, World
 
 from countermark.errors import TreeRefused
 from countermark.lifecycle import rows
+from countermark.lifecycle.deliveries import DATA
 from countermark.lifecycle.desk import Desk
-from countermark.lifecycle.receive import DATA, receive
+from countermark.lifecycle.receive import receive
 
 LARGE = 6 << 20
 DELIVERIES = 4

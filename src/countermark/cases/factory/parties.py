@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from countermark.keys.document import EVERYTHING
-from countermark.lifecycle import enrol
+from countermark.lifecycle import enrol, own_keys, trust_draft, trust_pin, trust_sign
 from countermark.lifecycle.desk import Desk
 from countermark.workspace.place import Workspace
 
@@ -57,7 +57,7 @@ class Parties:
         """`countermark init PARTY`: a workspace with single-use keys."""
         space = Workspace.create(self.folder(party), {"id": party, "name": name, "organisation": name})
         for use in (*enrol.uses_for(roles, ledger=party == OWNER), *(("witness",) if witness else ())):
-            enrol.new_key(space, use, "ed25519", None)
+            own_keys.new_key(space, use, "ed25519", None)
         self.desks[party] = Desk(space, party, clock)
         return self.desks[party]
 
@@ -67,18 +67,18 @@ class Parties:
 
     def publish(self) -> None:
         """Both owners sign the draft; the second one hands it back to the first, who publishes it."""
-        enrol.sign_draft(self[OWNER])
-        draft = self[OWNER].space.home / "trust" / f"{enrol.DRAFT}.signed"
+        trust_sign.sign_draft(self[OWNER])
+        draft = self[OWNER].space.home / "trust" / f"{trust_draft.DRAFT}.signed"
         handed = self.folder(PARTNER) / "trust-draft.json"
         handed.write_bytes(draft.read_bytes())
-        enrol.sign_draft(self[PARTNER], handed)
-        enrol.sign_draft(self[OWNER], handed)
+        trust_sign.sign_draft(self[PARTNER], handed)
+        trust_sign.sign_draft(self[OWNER], handed)
         self.fingerprint = self[OWNER].mark().fingerprint
 
     def pin(self, *who: str) -> None:
         """`countermark trust pin`: these parties take the newest trust versions."""
         for party in who:
-            enrol.pin(self[party], self.fingerprint, self.chain())
+            trust_pin.pin(self[party], self.fingerprint, self.chain())
 
 
 def found(
@@ -101,8 +101,8 @@ def found(
         enrol.enrolment(desk).party(ROLES.get(party, ("supplier",)), scopes.get(party, ()))
         for party, desk in parties.desks.items()
     ]
-    drafted = enrol.first_draft(parties[OWNER], PROJECT, enrolled, threshold=THRESHOLD, ledger=OWNER)
-    enrol.name_quorum(parties[OWNER], quorum(drafted.ledger_origin))
-    enrol.name_policy(parties[OWNER], policy)
+    drafted = trust_draft.first_draft(parties[OWNER], PROJECT, enrolled, threshold=THRESHOLD, ledger=OWNER)
+    trust_draft.name_quorum(parties[OWNER], quorum(drafted.ledger_origin))
+    trust_draft.name_policy(parties[OWNER], policy)
     parties.publish()
     parties.pin(*(p for p in parties.desks if p not in (OWNER,)))

@@ -11,7 +11,7 @@ from countermark.cases.factory.parties import OWNER, PLANT
 from countermark.cases.factory.supply import Supply
 from countermark.cases.factory.tell import Tell
 from countermark.errors import Refusal
-from countermark.lifecycle import acts, enrol, verify
+from countermark.lifecycle import acts, trust_pin, verify
 from countermark.lifecycle.desk import Desk
 from countermark.lifecycle.release import Released
 from countermark.passport.passport import Passport
@@ -55,7 +55,7 @@ def check(supply: Supply, model: Path, passport: Path, tell: Tell) -> Checked:
     tell.command(
         f"countermark trust pin {supply.parties.fingerprint[:12]}... --trust trust.jsonl --revocations {SNAPSHOT_FILE}"
     )
-    enrol.pin(plant, supply.parties.fingerprint, supply.parties.chain())
+    trust_pin.pin(plant, supply.parties.fingerprint, supply.parties.chain())
     verify.pin_snapshot(plant, handed)
     verified = verify.verify_model(model, passport, verify.pinned(plant), plant.now())
     verify.remember(plant, verified)

@@ -20,9 +20,9 @@ from countermark.cases.factory.tell import Tell
 from countermark.formats.decode import Decoder
 from countermark.keys.document import EVERYTHING
 from countermark.lifecycle import contract as contracts
-from countermark.lifecycle import deliver, enrol, receive
+from countermark.lifecycle import deliver, enrol, receive, trust_draft, trust_sign
 from countermark.lifecycle.contract import Contract, Door
-from countermark.lifecycle.receive import Received
+from countermark.lifecycle.deliveries import Received
 
 DELIVERY = "photos"
 STRANGER = "bargain-bolts"
@@ -161,10 +161,10 @@ def _exceed_scope(supply: Supply, plan: Plan, supplier: str, tell: Tell) -> None
     source = next(s for s in plan.scopes if extra in plan.scopes[s])
     shutil.copytree(supply.photos / source / extra, folder / extra)
     deliver.deliver(parties[supplier], folder, addressee=OWNER)
-    document = enrol.draft(parties[OWNER])
+    document = trust_draft.draft(parties[OWNER])
     party = document.party(supplier)
-    narrowed = enrol.replace_scope(party, plan.scopes[supplier])
-    enrol.save_draft(parties[OWNER], document.with_party(narrowed))
+    narrowed = trust_draft.replace_scope(party, plan.scopes[supplier])
+    trust_draft.save_draft(parties[OWNER], document.with_party(narrowed))
     parties.publish()
     answer = take(supply, folder)
     tell.refused(f"{answer.supplier}, beyond its scope", answer.reasons)
@@ -182,8 +182,8 @@ def _stranger(supply: Supply, tell: Tell) -> None:
         enrol.enrolment(desk).party(("data-owner",), (EVERYTHING,)),
         enrol.enrolment(rival).party(("data-owner",), (EVERYTHING,)),
     ]
-    enrol.first_draft(desk, founding.PROJECT, enrolled, threshold=1, ledger=STRANGER)
-    enrol.sign_draft(desk)
+    trust_draft.first_draft(desk, founding.PROJECT, enrolled, threshold=1, ledger=STRANGER)
+    trust_sign.sign_draft(desk)
     folder = stranger.folder(STRANGER) / DELIVERY
     source = next(_pictures(supply.photos))
     (folder / source.parent.name).mkdir(parents=True)

@@ -25,10 +25,18 @@ OnLapse = Literal["refuse", "advisory"]
 ON_LAPSE: tuple[OnLapse, ...] = get_args(OnLapse)
 ANY, UNLIMITED, NONE = "*", "unlimited", "none"
 MOST_DEPTH, MOST_VALUES, MOST_WINDOW = 7, 64, 10 * 366 * 86_400
+LEAST_LEASE = 60
+"""Seconds: hosts look for the licensor's word once a minute."""
 _USE = re.compile("|".join(USES))
 _TAG = re.compile(r"\*|[a-z0-9]+(?:-[a-z0-9]+)*")
 _PLACE = re.compile(r"\*|[A-Z]{2}(?:-[A-Z0-9]{1,3})?")
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
+_FORMS = {
+    _USE: f"one of {', '.join(USES)}",
+    _TAG: "write a word of a-z, 0-9 and hyphens, such as inspection, or * for any",
+    _PLACE: "write an ISO 3166 code, such as DE or US-CA, or * for any",
+    _ID: "write the id of a party: a-z, 0-9, hyphens and dots, at most 64",
+}
 _Made = TypeVar("_Made")
 
 
@@ -202,14 +210,19 @@ class Claims:
 
     def _check(self) -> None:
         if moment(self.not_before) >= moment(self.not_after):
-            raise StatementRefused("licence: not_before is not before not_after", why="it would never count")
+            raise StatementRefused(
+                "licence: not_before is not before not_after",
+                why="it would never count",
+                mend="let it begin earlier, or end later",
+            )
         bound = self.host.hosts() if self.host else None
         if bound is not None and self.max_hosts is not None and bound > self.max_hosts:
             raise StatementRefused(
                 f"licence: host names {bound} hosts and max_hosts is {self.max_hosts}", mend="name fewer, or allow more"
             )
         if self.sublicense.depth and not self.sublicense.uses <= self.uses:
-            raise StatementRefused("licence: sublicense.uses names a use that the licence itself does not grant")
+            raise StatementRefused("licence: sublicense.uses names a use that the licence itself does not grant",
+                                   mend="grant the use as well, or leave it out of the sublicence")  # fmt: skip
 
 
 def _licensee(value: Any) -> Licensee:
@@ -231,7 +244,7 @@ def _subject(value: Any) -> Subject:
 def _lease(value: Any) -> Lease:
     fields = Fields(value, "licence: lease")
     out = Lease(
-        _seconds(fields, "max_age", 60), _seconds(fields, "grace", 0), _one_of(fields, "on_lapse", ON_LAPSE),
+        _seconds(fields, "max_age", LEAST_LEASE), _seconds(fields, "grace", 0), _one_of(fields, "on_lapse", ON_LAPSE),
         licence_key(fields.object("time_key"), "lease.time_key"),
     )  # fmt: skip
     fields.done()
@@ -308,7 +321,9 @@ def _set(fields: Fields, name: str, form: re.Pattern[str]) -> frozenset[str]:
         raise StatementRefused(f"licence: {name} holds a value twice, or more than {MOST_VALUES}")
     for value in values:
         if len(value) > 64 or not form.fullmatch(value):
-            raise StatementRefused(f"licence: {name} cannot hold {value!r:.80}", why=f"it has the form {form.pattern}")
+            raise StatementRefused(
+                f"licence: {name} cannot hold {value!r:.80}", why=f"it has the form {form.pattern}", mend=_FORMS[form]
+            )
     if ANY in values and len(values) > 1:
         raise StatementRefused(f"licence: {name} holds {ANY!r} beside others", mend="it stands alone")
     return frozenset(values)
@@ -335,7 +350,9 @@ def _count_json(value: int | None) -> int | str:
 def _seconds(fields: Fields, name: str, least: int) -> int:
     value = fields.integer(name, least=least)
     if value > MOST_WINDOW:
-        raise StatementRefused(f"licence: {name} is longer than ten years", why=f"{value} s")
+        raise StatementRefused(
+            f"licence: {name} is longer than ten years", why=f"{value} s", mend=f"at most {MOST_WINDOW // 86_400}d"
+        )
     return value
 
 

@@ -47,6 +47,7 @@ def test_rows_and_classes_that_do_not_exist_are_not_decided_about(project) -> No
         ([row, "nonsense"], None, "there is no row 'nonsense'"),
         ([row.replace("0.png", "9.png")], None, "there is no row"),
         ([row], "screww", "no row is of class 'screww'"),
+        ([row], "nut", "was delivered as 'nut'"),
     ):
         with pytest.raises(Unusable, match=needle):
             must_exist(desk, rows, label)

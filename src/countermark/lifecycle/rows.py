@@ -268,10 +268,11 @@ def apply(rows: Sequence[Row], quarantined: set[str], decided: dict[str, Decisio
 
 
 def must_exist(desk: Desk, row_ids: Sequence[str], label: str | None = None) -> None:
-    """Refuse to say anything about rows that no admitted delivery has, or of a class that none has.
+    """Refuse to say anything about rows that no admitted delivery has, of a class that none has, or that they have already.
 
     Raises:
-        Unusable: a typing mistake would be signed, and the row that was meant stay as it is.
+        Unusable: a typing mistake would be signed, and the row that was meant stay as it is; or a relabel that changes
+            nothing would let a row through as if it had been mended, which `accept` says openly.
         TreeRefused: a delivery of tables or shards that is named was changed on disk.
     """
     admitted = admitted_trees(desk)
@@ -283,6 +284,13 @@ def must_exist(desk: Desk, row_ids: Sequence[str], label: str | None = None) -> 
     classes = {name for one in admitted.values() if one.parcel for name in one.parcel.delivery.classes}
     if label is not None and label not in classes:
         raise Unusable(f"no row is of class {label!r:.80}", mend=f"one of: {', '.join(sorted(classes))}"[:400])
+    named = [listed_of(digest, one) for digest, one in admitted.items() if label and digest[:ID_DIGITS] in meant]
+    alike = {row.id for each in named for row in each if row.label == label} & set(row_ids)
+    if alike:
+        raise Unusable(
+            f"{sorted(alike)[0]!r:.200} was delivered as {label!r:.80}",
+            mend="--accept lets it through as it is, which the policy wants a waiver for; --undo takes a decision back",
+        )
 
 
 def _ids(digest: str, one: Received) -> set[str]:

@@ -28,7 +28,7 @@ class Bar:
         self._began = time.monotonic()
         self._drawn: Progress | None = None
         self._expected = 0, 0
-        self._told = 0
+        self._told, self._since = 0, self._began
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -61,7 +61,8 @@ class Bar:
         self._began = time.monotonic()
 
     def expect(self, root: Path) -> None:
-        """Count what `files` will be told of, so that it can say what remains; only where somebody watches."""
+        """Count what `files` will be told of next, so that it can say what remains; only where somebody watches."""
+        self._expected, self._told, self._since = (0, 0), 0, time.monotonic()
         if not self._watched:
             return
         from countermark.artefact.walk import measure
@@ -74,12 +75,12 @@ class Bar:
         if not self._watched or (done % FILES_BETWEEN and size - self._told < BYTES_BETWEEN):
             return
         self._told = size
-        rate = size / 1e6 / max(time.monotonic() - self._began, 1e-3)
+        rate = size / 1e6 / max(time.monotonic() - self._since, 1e-3)
         count, whole = self._expected
         if count < done or whole < size:  # nobody counted, or there are more by now
-            self.tick("files", 0, text=f"{done} files, {size / 1e6:.0f} MB, {rate:.0f} MB/s")
+            self.tick("files", 0, text=f"{done} files, {_mega(size)} MB, {rate:.1f} MB/s")
             return
-        text = f"{done} of {count} files, {size / 1e6:.0f} of {whole / 1e6:.0f} MB, {rate:.0f} MB/s"
+        text = f"{done} of {count} files, {_mega(size)} of {_mega(whole)} MB, {rate:.1f} MB/s"
         self.tick("files", size + done * FILE_BYTES, whole + count * FILE_BYTES, text=text)
 
     def share(self, what: str, share: float) -> None:
@@ -93,8 +94,13 @@ class Bar:
         console = Console(stderr=True, no_color=not self._colour, highlight=False)
         columns = (
             rich.SpinnerColumn(), rich.TextColumn("{task.description}", markup=False), rich.BarColumn(),
-            rich.TimeElapsedColumn(), rich.TextColumn("left"), rich.TimeRemainingColumn(),
+            rich.TimeElapsedColumn(), rich.TextColumn("gone,"), rich.TimeRemainingColumn(), rich.TextColumn("left"),
         )  # fmt: skip
         self._drawn = rich.Progress(*columns, console=console, transient=True)
         self._drawn.start()
         return self._drawn
+
+
+def _mega(size: int) -> str:
+    """Millions of bytes: a folder of small files is not nothing."""
+    return f"{size / 1e6:.1f}" if size < 10_000_000 else f"{size / 1e6:.0f}"

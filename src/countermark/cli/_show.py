@@ -93,7 +93,8 @@ def _lines(block: Any, terminal: Terminal) -> Iterator[str]:
         case str():
             yield from _wrapped(block, terminal.width)
         case Table():
-            yield from _table(block, terminal)
+            if block.rows:  # a heading over nothing says nothing
+                yield from _table(block, terminal)
         case Pairs():
             yield from _pairs(block, terminal.width)
         case Refused():

@@ -59,7 +59,7 @@ def _check(name: str, mode: str, stage: dict[str, Any], aside: frozenset[str]) -
 def _how_to_clear(outcome: dict[str, Any]) -> str:
     """What clears findings: those that name rows and those that name none are not mended alike."""
     named = [bool(texts(table(f.get("where")).get("rows"))) for f in tables(outcome.get("findings"))]
-    ways = ["`countermark quarantine --from-screening`, or reject or relabel the rows"] if any(named) else []
+    ways = ["`countermark quarantine --from-screening`, or reject or relabel the rows; rows that were accepted need a risk owner's waiver"] if any(named) else []
     if not all(named):
         ways.append(
             "a finding without rows cannot be set aside: mend what it found and screen again, or let a risk owner waive it"

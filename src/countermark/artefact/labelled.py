@@ -120,7 +120,9 @@ def _nothing(what: str, place: str, pattern: str) -> Unusable:
     seen = first.relative_to(root).as_posix() if first else ""
     fits = _pattern_for(seen.count("/"))
     mend = f"--label-from '{fits}'" if fits != pattern else "name the folder that holds them"
-    return Unusable(f"no {what} at {place} matches {pattern!r}", why=f"one file there is {seen}"[:300] if seen else "", mend=mend)
+    return Unusable(
+        f"no {what} at {place} matches {pattern!r}", why=f"one file there is {seen}"[:300] if seen else "", mend=mend
+    )
 
 
 def _pattern_for(folders: int) -> str:

@@ -47,7 +47,8 @@ def told(results: Results, facts: dict[str, Any]) -> Answer:
     if len(results) == 1 and not unseen:
         return _told_one(results[0][1], facts)
     answers = [
-        _told_one(result, {"suppliers": facts["suppliers"]} | _flagged(result, facts.get("aside"))) for _, result in results
+        _told_one(result, {"suppliers": facts["suppliers"]} | _flagged(result, facts.get("aside")))
+        for _, result in results
     ]
     forms = [f"{form}, {len(result.row_p)} rows" for form, result in results]
     words = [f"{form}: {answer.verdict}" for form, answer in zip(forms, answers, strict=True)]

@@ -47,7 +47,11 @@ def query(
     covers our fresh nonce, the question, the answer and the time.
     """
     if not TREE.fullmatch(model.lower()):
-        raise Unusable("a model is named by its whole tree digest", why="64 hexadecimal digits", mend="as `countermark verify` prints it")
+        raise Unusable(
+            "a model is named by its whole tree digest",
+            why="64 hexadecimal digits",
+            mend="as `countermark verify` prints it",
+        )
     try:
         from countermark.guard.client import Session
     except ModuleNotFoundError as error:

@@ -62,7 +62,9 @@ def review(supplier: str | None, sheet: Path | None, csv_file: Path | None, lett
 def _told(suspect: Suspect) -> tuple[str, str]:
     """Which checks name a row, where its supplier finds it and that it disputes that; and how it stands."""
     row, disputed = suspect.row, ["disputed"] if "disputed by " in suspect.seen else []
-    return (f"{row.place}: " if row.shard else "") + ", ".join([*suspect.checks, *disputed]), suspect.stands or "undecided"
+    return (f"{row.place}: " if row.shard else "") + ", ".join(
+        [*suspect.checks, *disputed]
+    ), suspect.stands or "undecided"
 
 
 def _verdict(listed: list[Suspect]) -> str:

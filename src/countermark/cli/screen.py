@@ -103,7 +103,12 @@ def _admitted(
         return _results(seen), {"newest": review.newest_about(desk, seen.dataset)} | _facts(seen), ""
     done = stage.screen(desk, agreed, **spread)
     flagged, out = done.flagged(), rows.select(desk, done.rows).aside
-    facts = {"flagged": flagged, "aside": [i for i in flagged if i in out], "dataset": done.dataset, "statement": done.slip.envelope.digest}
+    facts = {
+        "flagged": flagged,
+        "aside": [i for i in flagged if i in out],
+        "dataset": done.dataset,
+        "statement": done.slip.envelope.digest,
+    }
     table = review.to_csv(review.suspects(desk)) if asked.csv_file else ""
     return _results(done.seen), facts | _facts(done.seen), table
 

@@ -91,7 +91,12 @@ def suspects(desk: Desk) -> list[Suspect]:
     for row_id, answer in letters.disputed(desk).items():
         seen.setdefault(row_id, []).append(f"disputed by {answer.supplier}: {answer.says}")
     out = [
-        Suspect(by_id[i], _placed(by_id[i], seen.get(i, ["flagged"])), tuple(dict.fromkeys(checks.get(i, ()))), _stands(i, chosen))
+        Suspect(
+            by_id[i],
+            _placed(by_id[i], seen.get(i, ["flagged"])),
+            tuple(dict.fromkeys(checks.get(i, ()))),
+            _stands(i, chosen),
+        )
         for i in flagged
         if i in by_id
     ]

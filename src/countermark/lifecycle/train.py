@@ -181,7 +181,8 @@ def _read_recipe(path: Path) -> tuple[Path, Recipe]:
     """The folder that a recipe's paths are relative to, and the recipe."""
     if not path.exists():
         raise Unusable(
-            f"there is no recipe at {path}", mend="write it beside the script: format = 1 and name; [code] files; [inputs] train; [output] folder, model and metrics",
+            f"there is no recipe at {path}",
+            mend="write it beside the script: format = 1 and name; [code] files; [inputs] train; [output] folder, model and metrics",
         )
     return path.parent, recipes.parse(read_file(path, recipes.MAX_BYTES))
 

@@ -83,7 +83,9 @@ def from_handle(files: Handle) -> tuple[onnx.OnnxModel, tuple[str, ...]]:
 
 def _needs(here: bool, deeper: str = "") -> None:
     if not here:
-        mend = f"it lies in {deeper}: write it into the output folder itself" if deeper else f"export to ONNX as {MODEL}"
+        mend = (
+            f"it lies in {deeper}: write it into the output folder itself" if deeper else f"export to ONNX as {MODEL}"
+        )
         raise FormatRefused(f"there is no {MODEL} in the model folder", mend=mend)
 
 

@@ -85,7 +85,9 @@ class Seen:
         if self.left:
             return f"{self.left} of {len(self.rows)} rows are still in the data"
         out = len(self.rows) - self.relabelled
-        return f"{out} rows set aside, {self.relabelled} given another class" if self.relabelled else "all rows set aside"
+        return (
+            f"{out} rows set aside, {self.relabelled} given another class" if self.relabelled else "all rows set aside"
+        )
 
 
 def findings(report: Report) -> list[Seen]:

@@ -192,7 +192,9 @@ def test_urls_with_secrets_or_odd_characters_are_refused_and_not_repeated(url: s
      ("nut/1.wav", "{supplier}/{label}/*", "--label-from '{label}/*'"),
      ("acme/nut/1.txt", "{supplier}/{label}/*", "name the folder that holds them")],
 )  # fmt: skip
-def test_a_pattern_that_fits_nothing_is_mended_by_what_lies_there(tmp_path: Path, lies: str, asked: str, fits: str) -> None:
+def test_a_pattern_that_fits_nothing_is_mended_by_what_lies_there(
+    tmp_path: Path, lies: str, asked: str, fits: str
+) -> None:
     (tmp_path / lies).parent.mkdir(parents=True)
     (tmp_path / lies).write_bytes(b"no picture")
     with pytest.raises(Unusable, match="no picture at") as said:

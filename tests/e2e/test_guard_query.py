@@ -57,6 +57,8 @@ def test_every_picture_gets_the_answer_to_its_own_question(tmp_path: Path, shell
         said = shell(
             "query", url, *names, "--model", MODEL, "--api-key-file", key, "--workspace", desk, "--json"
         ).json()
+        short = shell("query", url, names[0], "--model", MODEL[:12], "--api-key-file", key, "--workspace", desk, exit=2)
+        assert "whole tree digest" in short.err
         refused = shell("query", url, names[0], "--model", "6" * 64, "--api-key-file", key, "--workspace", desk, exit=1)
     assert [row["label"] for row in said["answers"]] == [LABELS[n % 5] for n in range(PICTURES)]
     assert "serves another model" in refused.err

@@ -47,6 +47,7 @@ def test_rows_and_classes_that_do_not_exist_are_not_decided_about(project) -> No
         ([row, "nonsense"], None, "there is no row 'nonsense'"),
         ([row.replace("0.png", "9.png")], None, "there is no row"),
         ([row], "screww", "no row is of class 'screww'"),
+        ([row], "nut", "was delivered as 'nut'"),
     ):
         with pytest.raises(Unusable, match=needle):
             must_exist(desk, rows, label)
@@ -165,3 +166,12 @@ def test_a_waiver_for_what_no_policy_asks_is_not_signed(project) -> None:
     said = project("waive", "data/nonsense", "--model", "model", "--reason", "why not", at="manufacturer", exit=2).err
     assert "is no check, trial or rule" in said and "data/" in said
     assert not (project.here / "manufacturer" / "waiver.json").exists()
+
+
+def test_rows_for_a_stranger_are_not_written_and_bar_no_second_try(project) -> None:
+    project("deliver", "photos", at="acme")
+    project("receive", "../acme/photos", at="manufacturer")
+    said = project("deliver", "handover", "--admitted", "--to", "nobody", at="manufacturer", exit=1).err
+    assert "'nobody' is not a party" in said
+    assert not (project.here / "manufacturer" / "handover").exists()
+    project("deliver", "handover", "--admitted", "--to", "engineering", at="manufacturer")

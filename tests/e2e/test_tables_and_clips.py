@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -77,8 +78,21 @@ def test_the_one_way(tmp_path: Path, shell) -> None:
     assert {one["supplier"] for one in shown["rows"]} == {LIAR}
     _people(world, world[OWNER].space.root)
     shell(*setting_aside, at=at[OWNER])
+    _what_became_of_them(lambda *words, code=0: shell(*words, at=at[OWNER], exit=code), row, len(said["flagged"]))
     handed = shell("deliver", "handover", "--admitted", "--to", SECOND, "--json", at=at[OWNER]).json()
     assert handed["digest"] == _training(world, every, said["flagged"], world[OWNER].space.root / "handover").digest
+
+
+def _what_became_of_them(at_owner: Callable[..., Any], row: str, flagged: int) -> None:
+    """A review says of each row how it stands by now."""
+    looked = at_owner("review", "--json", code=1).json()
+    assert {one["stands"] for one in looked["rows"]} == {"set aside"}
+    at_owner("decide", row, "--accept")
+    looked = at_owner("review", "--sheet", "sheet.html", "--json", code=1).json()
+    assert [one["row"] for one in looked["rows"] if one["stands"] == "accepted"] == [row]
+    assert looked["verdict"] == f"{flagged} rows to look at, 1 accepted, {flagged - 1} set aside"
+    at_owner("decide", row, "--undo")
+    assert "undecided" not in at_owner("review", code=1).out
 
 
 def _deliver(world: World) -> None:

@@ -92,7 +92,7 @@ def rows(place: str, pattern: str = PATTERN, columns: Columns = Columns()) -> It
         found += 1
         yield row
     if not found:
-        raise Unusable(f"no picture at {place} matches {pattern!r}", mend="--label-from '{supplier}/{label}/*'")
+        raise _nothing("picture", place, pattern)
 
 
 def clips(place: str, pattern: str = PATTERN) -> Iterator[Row]:
@@ -110,7 +110,26 @@ def clips(place: str, pattern: str = PATTERN) -> Iterator[Row]:
         found += 1
         yield row
     if not found:
-        raise Unusable(f"no WAV file at {place} matches {pattern!r}", mend="--label-from '{supplier}/{label}/*'")
+        raise _nothing("WAV file", place, pattern)
+
+
+def _nothing(what: str, place: str, pattern: str) -> Unusable:
+    """Nothing matched; what lies there, and the pattern that its depth asks for."""
+    root = Path(place)
+    first = None if place.startswith(SCHEMES) else next((p for p in root.rglob("*") if p.is_file()), None)
+    seen = first.relative_to(root).as_posix() if first else ""
+    fits = _pattern_for(seen.count("/"))
+    mend = f"--label-from '{fits}'" if fits != pattern else "name the folder that holds them"
+    return Unusable(
+        f"no {what} at {place} matches {pattern!r}", why=f"one file there is {seen}"[:300] if seen else "", mend=mend
+    )
+
+
+def _pattern_for(folders: int) -> str:
+    """The supplier is the outermost of so many folders, and the class the innermost."""
+    if folders == 1:
+        return "{label}/*"
+    return "{supplier}/" + "*/" * max(0, folders - 2) + "{label}/*"
 
 
 def _is_picture(_path: str, data: bytes) -> bool:

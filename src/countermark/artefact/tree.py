@@ -234,7 +234,10 @@ class Difference:
     def __str__(self) -> str:
         line = f"{self.kind}: {self.path}"
         if self.expected or self.seen:
-            line += f" (expected {self.expected or 'nothing'}, seen {self.seen or 'nothing'})"
+            unseen = (
+                "not read" if self.kind == "changed" else "seen nothing"
+            )  # another size is told before a byte is read
+            line += f" (expected {self.expected or 'nothing'}, {f'seen {self.seen}' if self.seen else unseen})"
         return f"{line}; {self.cause}" if self.cause else line
 
 

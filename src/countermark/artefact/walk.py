@@ -19,6 +19,7 @@ from countermark.errors import TreeRefused, Unusable
 
 MAX_DEPTH = 64
 BATCH = 512
+_NOT_A_WORKSPACE = "it is part of a party's workspace, which stays as it is: name the folder of data in it"
 OPEN_DIR = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -163,7 +164,9 @@ def _keys(descriptor: int, prefix: str, depth: int) -> Iterable[str]:
     if spilled.empty:
         if depth and not names:
             raise TreeRefused(
-                f"{prefix} is an empty folder", why="a digest over files cannot bind it", mend="remove it"
+                f"{prefix} is an empty folder",
+                why="a digest over files cannot bind it",
+                mend=_NOT_A_WORKSPACE if ".countermark" in prefix.split("/") else "remove it",
             )
         return sorted(names)
     _move(names, spilled)

@@ -9,7 +9,7 @@ from countermark.policy.gates import out_of_the_data
 from countermark.policy.shape import table, tables, text
 
 ROBUST, WEAK = 0.5, 0.9
-"""Robust accuracy whose interval lies above `ROBUST` counts as shown; a copy above `WEAK` counts as not shown."""
+"""Robust accuracy whose interval lies below `ROBUST`, and a copy above `WEAK`, count as not shown."""
 SQUARE, EXTRACTION = "evasion/square", "stealing/extraction"
 
 
@@ -27,7 +27,7 @@ def unchanged(look: Look) -> Fact:
     """What arrived is what was signed, and what did not match was refused."""
     refused = sum(d.get("state") == "refused" for d in look.many("deliveries")) + len(look.many("refused_before"))
     if look.admitted() and look.holds("signed/deliveries"):
-        told = f"the files admitted are the files that were signed; {refused} deliveries were refused at the door"
+        told = f"the files admitted are the files that were signed; {refused} {'delivery was' if refused == 1 else 'deliveries were'} refused at the door"
         return fact("shown", told, *look.delivered())
     return fact("not shown", "no signature binds what arrived to what was sent")
 
@@ -133,20 +133,16 @@ def quality(look: Look) -> Fact:
 
 
 def evasion(look: Look) -> Fact:
-    """How the model stands an attack on its input."""
+    """How the model stands an attack on its input; never more than partly: one black-box attack tells nothing of better ones."""
     robust = look.measures(SQUARE).get("robust accuracy", {})
     got = interval(robust)
     if got is None or not look.holds("signed/trials"):
         return fact("not shown", "no evasion trial ran to its end")
     told = f"square attack: {share(robust)} of test pictures stay right"
     digest = text(look.trial(SQUARE).get("statement"))
-    if got[1] >= ROBUST:
-        return fact("shown", told, digest)
-    return (
-        Fact("not shown", f"{told}: whoever can change pixels can change the answer", (digest,))
-        if got[2] < ROBUST
-        else fact("partly", told, digest)
-    )
+    if got[2] < ROBUST:
+        return Fact("not shown", f"{told}: whoever can change pixels can change the answer", (digest,))
+    return fact("partly", f"{told}; no white-box attack was tried", digest)
 
 
 def tested(look: Look) -> Fact:

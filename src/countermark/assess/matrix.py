@@ -57,7 +57,7 @@ THREATS: tuple[Threat, ...] = (
     Threat(_MODEL, "confidentiality", "stealing", "used outside its licence", facts.licensed, LICENCE),
     Threat(_MODEL, "integrity", "poisoning", "swapped for another model", facts.same_model, "training, approval and verdict that name the file"),
     Threat(_MODEL, "integrity", "poisoning", "a file that runs code when loaded", facts.safe_file, "an inspection that proves every byte"),
-    Threat(_MODEL, "integrity", "evasion", "made to see something else", facts.evasion, "an evasion trial with robust accuracy above one half"),
+    Threat(_MODEL, "integrity", "evasion", "made to see something else", facts.evasion, "evasion trials of several kinds, white-box ones too"),
     Threat(_MODEL, "availability", "poisoning", "made useless by bad data", facts.quality, "a test set that its owner signed, and the accuracy on it"),
     Threat(_QUERY, "confidentiality", "stealing", "queries or results read on the way", _not_yet("how the model is reached is not among the evidence"), "a guard with TLS"),
     Threat(_QUERY, "confidentiality", "inference", "membership inferred from results", _not_yet("no such trial is among the evidence"), MEMBERS),

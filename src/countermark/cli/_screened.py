@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs, Table, worst
+from countermark.cli._show import count, figure
 
 if TYPE_CHECKING:
     from countermark.checks.data.screening import Screening
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 Results = list[tuple[str, "Screening"]]
 EXPECTED = ("would set aside", "rows", "expected precision", "expected recall")
 NAMING = "anybody is named in at most 5 % of clean screenings, where the empirical nulls hold; rows: by check, above"
+
+NEXT = "next: `countermark review --sheet sheet.html` shows the rows, `countermark quarantine --from-screening` sets them aside"
 
 
 def exit_of(outcomes: Sequence[Outcome]) -> int:
@@ -29,7 +32,7 @@ def outcome_rows(outcomes: dict[str, Outcome]) -> list[tuple[str, str, str]]:
     rows: list[tuple[str, str, str]] = []
     for name, outcome in outcomes.items():
         reason = getattr(outcome, "reason", "") or getattr(outcome, "error", "")
-        measured = ", ".join(f"{m.name} {m.value:.3g}" for m in outcome.measures[:3])
+        measured = ", ".join(f"{m.name} {figure(m.value)}" for m in outcome.measures[:3])
         rows.append((name, outcome.word, reason or measured))
     return rows
 
@@ -44,7 +47,8 @@ def told(results: Results, facts: dict[str, Any]) -> Answer:
     if len(results) == 1 and not unseen:
         return _told_one(results[0][1], facts)
     answers = [
-        _told_one(result, {"suppliers": facts["suppliers"], "flagged": _flagged(result)}) for _, result in results
+        _told_one(result, {"suppliers": facts["suppliers"]} | _flagged(result, facts.get("aside")))
+        for _, result in results
     ]
     forms = [f"{form}, {len(result.row_p)} rows" for form, result in results]
     words = [f"{form}: {answer.verdict}" for form, answer in zip(forms, answers, strict=True)]
@@ -66,8 +70,10 @@ def _together(forms: int) -> list[str]:
     return [f"p and q are adjusted over the {forms} forms: over all of them, {NAMING}"] if forms > 1 else []
 
 
-def _flagged(result: Screening) -> list[str]:
-    return [name for name, bad in zip(result.seen.ids, result.row_flagged, strict=True) if bad]
+def _flagged(result: Screening, aside: Sequence[str] | None) -> dict[str, list[str]]:
+    """Flagged rows of one form, and which of them are set aside, where a workspace knows that."""
+    names = [name for name, bad in zip(result.seen.ids, result.row_flagged, strict=True) if bad]
+    return {"flagged": names} | ({} if aside is None else {"aside": [name for name in names if name in aside]})
 
 
 def _told_one(result: Screening, facts: dict[str, Any]) -> Answer:
@@ -90,12 +96,14 @@ def _told_one(result: Screening, facts: dict[str, Any]) -> Answer:
             ("not judged", f"{len(result.abstained)} classes with too few rows" if result.abstained else "nothing"),
         ]),
         *(f"not looked at: {line}" for line in away),
+        *([NEXT] if facts["suppliers"] == "verified" and facts["flagged"] and not facts.get("aside") else []),
     ]  # fmt: skip
     outcome = exit_of(list(outcomes.values()))
     who = ", ".join(result.named)
-    flagged = f"{len(facts['flagged'])} of {len(result.row_p)} rows flagged, none set aside yet"
+    bad, out = len(facts["flagged"]), len(facts.get("aside", ()))
+    flagged = f"{bad} of {len(result.row_p)} rows flagged, {_set_aside(out, bad)}"
     if outcome == INCONCLUSIVE:
-        words = f"inconclusive: some checks could not look; {flagged}"
+        words = f"inconclusive: {_blind(outcomes)} could not look; {flagged}"
     else:
         words = f"named: {who}; {flagged}" if who else f"nobody is named; {flagged}"
     return Answer(
@@ -106,6 +114,20 @@ def _told_one(result: Screening, facts: dict[str, Any]) -> Answer:
             "not_looked_at": list(away), "not_applicable": dict(result.not_applicable),
         }, body,
     )  # fmt: skip
+
+
+def _set_aside(aside: int, flagged: int) -> str:
+    if not aside:
+        return "none set aside yet"
+    return "all of them set aside" if aside == flagged else f"{aside} of them set aside"
+
+
+def _blind(outcomes: dict[str, Outcome]) -> str:
+    """The checks that could not look; how many, where they are many."""
+    from countermark.finding import Found, Passed
+
+    names = [name for name, outcome in outcomes.items() if not isinstance(outcome, Passed | Found)]
+    return " and ".join(names) if 0 < len(names) < 3 else count(len(names), "check")
 
 
 def _grouped(result: Screening) -> Iterator[Any]:

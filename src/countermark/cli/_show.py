@@ -25,6 +25,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def figure(value: float) -> str:
+    """A measured number for people: whole ones in full (``4,000``), others to three digits."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.3g}"
+
+
 def safe(text: object) -> str:
     """One line that cannot move the cursor, change colours or turn the direction of writing.
 
@@ -93,7 +98,8 @@ def _lines(block: Any, terminal: Terminal) -> Iterator[str]:
         case str():
             yield from _wrapped(block, terminal.width)
         case Table():
-            yield from _table(block, terminal)
+            if block.rows:  # a heading over nothing says nothing
+                yield from _table(block, terminal)
         case Pairs():
             yield from _pairs(block, terminal.width)
         case Refused():

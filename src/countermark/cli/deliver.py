@@ -10,7 +10,7 @@ from countermark.cli._answer import FOUND, Answer, Pairs, Table
 from countermark.cli._command import command, with_desk, with_view
 from countermark.cli._deliver_options import Asked, deliver_options
 from countermark.cli._progress import Bar
-from countermark.cli._show import View
+from countermark.cli._show import View, count
 from countermark.errors import TrustRefused, Unusable
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def _signed(desk: Desk, folder: Path, asked: Asked, bar: Bar) -> tuple[Path, Par
 
     to = asked.addressee or _receiver(desk)
     if asked.admitted:
-        rows.write_training_set(desk, folder)
+        desk.trust().document.party(to)  # before a row is written: a folder left behind would bar the next try
+        rows.write_training_set(desk, folder, lambda done, every: bar.tick("rows written", done, every))
     left_out = None
     if asked.strip:
         folder, told = stripping.copy(desk.space.disk, folder)
@@ -152,23 +153,31 @@ def only_owner(document: TrustDocument) -> str:
 
 
 def _counted(files: dict[str, int]) -> str:
-    return ", ".join(f"{kind} in {n} files" for kind, n in files.items()) or "nothing was there"
+    return ", ".join(f"{kind} in {count(n, 'file')}" for kind, n in files.items()) or "nothing was there"
+
+
+def _about(private: Privacy) -> list[tuple[str, str]]:
+    """What the metadata tell of people, places and devices, and how much of them nobody could read."""
+    found, unread = _counted(dict(sorted(private.files.items()))), len(private.unread)
+    return [
+        ("metadata tells", f"{found}; --strip leaves it out" if private.files else found),
+        *([("not looked at", f"{unread} files or parts; --strip leaves these out")] if unread else []),
+    ]
 
 
 def _outlook(seen: Outlook, folder: Path, private: Privacy) -> Answer:
     classes = seen.dataset.classes()
     rejects = list(seen.rejects)
-    count = f"{len(seen.dataset.labels)} rows of {len(classes)} classes"
+    size = f"{len(seen.dataset.labels)} rows of {len(classes)} classes"
     return Answer(
-        f"would be refused: {len(rejects)} reasons" if rejects else f"would be signed: {count}; nothing was signed",
+        f"would be refused: {len(rejects)} reasons" if rejects else f"would be signed: {size}; nothing was signed",
         FOUND if rejects else 0,
         {"digest": seen.tree.digest, "layout": seen.dataset.layout, "classes": classes, "rejects": rejects,
          "identifiers": dict(sorted(private.files.items())), "fields": dict(private.fields.most_common(MOST_FIELDS))},
         [
             Table(("class", "rows"), list(classes.items())), "",
             Pairs([("folder", folder), ("layout", seen.dataset.layout), ("tree digest", seen.tree.digest),
-                   ("metadata tells", _counted(dict(sorted(private.files.items())))),
-                   ("not looked at", f"{len(private.unread)} files or parts; --strip leaves the rest out")]),
+                   *_about(private)]),
             *rejects,
         ],
     )  # fmt: skip

@@ -81,7 +81,7 @@ def doctor() -> Answer:
                    *((f.name, f.state if f.ok or f.asked else f"{f.state}: for {f.purpose}") for f in seen)]),
             *([f"each by its name: {optional[0].fix}"] if optional else []),
             *([""] if missing else []),
-            *(Refused(f"{f.name} (for {f.purpose})", f.why, f.fix) for f in missing),
+            *(Refused(f"{f.name} (for {f.purpose})", f.why, f.fix, "missing") for f in missing),
         ],
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,8 @@ from countermark import compose
 from countermark.cli._answer import Answer, Pairs, Table
 from countermark.cli._command import PATH, command, with_desk, with_view
 from countermark.cli._progress import Bar
-from countermark.cli._show import View
-from countermark.errors import FormatRefused, MissingExtra
+from countermark.cli._show import View, count
+from countermark.errors import FormatRefused, MissingExtra, Unusable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
 
 SIDE = 64
+TREE = re.compile(r"[0-9a-f]{64}")
 AT_ONCE, QUESTION_BYTES = 64, 7 << 20  # what a guard takes in one question, with room for the header
 
 
@@ -44,6 +46,12 @@ def query(
     Checked: the guard's key is delegated by an operator of the pinned project for this very model, and its signature
     covers our fresh nonce, the question, the answer and the time.
     """
+    if not TREE.fullmatch(model.lower()):
+        raise Unusable(
+            "a model is named by its whole tree digest",
+            why="64 hexadecimal digits",
+            mend="as `countermark verify` prints it",
+        )
     try:
         from countermark.guard.client import Session
     except ModuleNotFoundError as error:
@@ -67,7 +75,7 @@ def query(
     }  # fmt: skip
     told = Pairs([("model", said.model), ("guard key", said.guard), ("operator", said.operator)])
     rows = [(path, label, f"{score:.3f}") for path, label, score in best]
-    return Answer(f"verified: {len(best)} answers, signed by a guard of {said.operator}", facts=facts,
+    return Answer(f"verified: {count(len(best), 'answer')}, signed by a guard of {said.operator}", facts=facts,
                   body=[Table(("picture", "class", "score"), rows), "", told])  # fmt: skip
 
 

@@ -66,6 +66,7 @@ def receive(
     answers: list[tuple[Path, Received]] = []
     with Bar(view) as bar:
         for named in folders:
+            bar.expect(named)
             folder, one = _received(desk, named, mine, Door(agreed or Contract()), bar)
             if one.answer is not None:
                 file = answer or folder.with_name(folder.name + SUFFIX)

@@ -70,7 +70,7 @@ def _told(judged: Judged, written: list[Path], *, every: bool, witnesses: dict[s
         elif ruling.waived:
             body += [f"waived: {ruling.id} ({ruling.asset})", *(f"  {line}" for line in _why(ruling).split("\n"))]
     body += [f"witness {name} did not cosign: {said}" for name, said in (witnesses or {}).items()]
-    body += ["", *(f"not looked at: {line}" for line in judged.gathered.evidence["not_looked_at"])]
+    body += [*([""] if body else []), *(f"not looked at: {line}" for line in judged.gathered.evidence["not_looked_at"])]
     body.append(Pairs([
         ("policy", f"{verdict.policy_name}, {verdict.policy}"), ("model", verdict.subject),
         ("evidence", verdict.evidence), *(("written", path) for path in written),

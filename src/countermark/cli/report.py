@@ -10,9 +10,12 @@ import click
 from countermark import compose
 from countermark.cli._answer import FINE, FOUND, Answer, Pairs
 from countermark.cli._command import PATH, command, with_desk
+from countermark.cli._show import count
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
+
+SHOWN = 5
 
 
 @command("report", examples=[
@@ -46,11 +49,12 @@ def report(
     write(made, out, json=json_file, sarif=sarif, markdown=markdown)
     written = [str(p) for p in (out, json_file, sarif, markdown) if p]
     missing = made.not_looked_at()
+    more = f", {len(missing) - SHOWN} more of them in {out}" if len(missing) > SHOWN else ""
     return Answer(
         f"{made.headline}: {out}",
         FINE if made.admitted else FOUND,
         {"headline": made.headline, "written": written, "findings": len(made.findings()), "not_looked_at": missing},
-        [*(f"not looked at: {line}" for line in missing[:5]),
-         Pairs([("findings", len(made.findings())), ("not looked at", f"{len(missing)} things"),
+        [*(f"not looked at: {line}" for line in missing[:SHOWN]),
+         Pairs([("findings", len(made.findings())), ("not looked at", count(len(missing), "thing") + more),
                 *(("written", path) for path in written)])],
     )  # fmt: skip

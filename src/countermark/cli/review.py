@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 
 from countermark.cli._answer import FINE, FOUND, Answer, Table
 from countermark.cli._command import PATH, command, with_desk
+from countermark.cli._show import count
 
 if TYPE_CHECKING:
     from countermark.lifecycle.desk import Desk
@@ -45,15 +47,33 @@ def review(supplier: str | None, sheet: Path | None, csv_file: Path | None, lett
         written.append(csv_file)
     if letters is not None:
         written += write_letters(desk, listed, letters)
-    rows = [(s.row.id, s.row.supplier, s.row.label, s.seen) for s in listed[:SHOWN]]
+    rows = [(s.row.id, s.row.supplier, s.row.label, *_told(s)) for s in stage.worst_first(listed)[:SHOWN]]
     more = [f"... and {len(listed) - SHOWN} more rows: --csv or --json lists all"] if len(listed) > SHOWN else []
     return Answer(
-        f"{len(listed)} rows to look at" if listed else "nothing was flagged",
+        _verdict(listed),
         FOUND if listed else FINE,
-        {"rows": [{"row": s.row.id, "supplier": s.row.supplier, "label": s.row.label, "seen": s.seen} for s in listed],
+        {"rows": [{"row": s.row.id, "supplier": s.row.supplier, "label": s.row.label, "seen": s.seen, "stands": s.stands}
+                  for s in listed],
          "written": [str(p) for p in written]},
-        [Table(("row", "supplier", "class", "seen"), rows), *more, *(f"written: {p}" for p in written)],
+        [*(stage.findings(desk) if listed else []), Table(("row", "supplier", "class", "seen by", "stands"), rows), *more, *(f"written: {p}" for p in written)],
     )  # fmt: skip
+
+
+def _told(suspect: Suspect) -> tuple[str, str]:
+    """Which checks name a row, where its supplier finds it and that it disputes that; and how it stands."""
+    row, disputed = suspect.row, ["disputed"] if "disputed by " in suspect.seen else []
+    return (f"{row.place}: " if row.shard else "") + ", ".join(
+        [*suspect.checks, *disputed]
+    ), suspect.stands or "undecided"
+
+
+def _verdict(listed: list[Suspect]) -> str:
+    """How many rows there are, and what became of them."""
+    if not listed:
+        return "nothing was flagged"
+    states = Counter(s.stands.partition(" to ")[0] for s in listed if s.stands)
+    told = "".join(f", {number} {state}" for state, number in sorted(states.items()))
+    return f"{count(len(listed), 'row')} to look at{told}"
 
 
 def write_letters(desk: Desk, listed: list[Suspect], folder: Path) -> list[Path]:

@@ -98,7 +98,7 @@ def _admitted(
     workspace: Path | None, phrase: Path | None, asked: Asked, how: How, bar: Bar
 ) -> tuple[Results, dict[str, Any], str]:
     from countermark.checks.data._schema_document import MOST_BYTES
-    from countermark.lifecycle import review
+    from countermark.lifecycle import review, rows
     from countermark.lifecycle import screen as stage
     from countermark.lifecycle.desk import read_file
 
@@ -111,7 +111,13 @@ def _admitted(
         seen = stage.look(desk, agreed, **spread)
         return _results(seen), {"newest": review.newest_about(desk, seen.dataset)} | _facts(seen), ""
     done = stage.screen(desk, agreed, **spread)
-    facts = {"flagged": done.flagged(), "dataset": done.dataset, "statement": done.slip.envelope.digest}
+    flagged, out = done.flagged(), rows.select(desk, done.rows).aside
+    facts = {
+        "flagged": flagged,
+        "aside": [i for i in flagged if i in out],
+        "dataset": done.dataset,
+        "statement": done.slip.envelope.digest,
+    }
     table = review.to_csv(review.suspects(desk)) if asked.csv_file else ""
     return _results(done.seen), facts | _facts(done.seen), table
 

@@ -10,7 +10,8 @@ import click
 
 from countermark.cli._answer import FINE, FOUND, INCONCLUSIVE, Answer, Pairs, Table
 from countermark.cli._command import PATH, command, with_desk, with_view
-from countermark.cli._show import View, safe
+from countermark.cli._progress import Bar
+from countermark.cli._show import View
 from countermark.cli._under_seal import policy_digest, under_seal_of, under_seal_options
 
 if TYPE_CHECKING:
@@ -51,15 +52,20 @@ def train(
     if seal["show_claims"]:
         return _claimed(stage.claims(desk, recipe, script, policy_digest(desk)))
     if dry_run:
-        return _denied(stage.rehearse(desk, recipe, script))
-
-    def relay(stream: str, data: bytes) -> None:
-        for line in data.decode(errors="backslashreplace").splitlines():
-            click.echo(f"{stream}: {safe(line)}", err=True)
+        with Bar(view) as bar:
+            return _denied(stage.rehearse(desk, recipe, script, bar.step))
 
     watched = not (view.json or view.quiet)
     under = under_seal_of(desk, seal)
-    done = stage.train(desk, recipe, script, out, allow_plain=plain, relay=relay if watched else None, under=under)
+    with Bar(view) as bar:
+
+        def relay(stream: str, data: bytes) -> None:
+            for line in data.decode(errors="backslashreplace").splitlines():
+                bar.say(f"{stream}: {line}")
+
+        done = stage.train(
+            desk, recipe, script, out, allow_plain=plain, relay=relay if watched else None, under=under, step=bar.step
+        )
     return _told(done, stage.beside(out))
 
 

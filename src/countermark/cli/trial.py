@@ -9,7 +9,7 @@ import click
 from countermark.cli._answer import FINE, INCONCLUSIVE, Answer, Table
 from countermark.cli._command import PATH, command, sitting, with_view, workspace_options
 from countermark.cli._progress import Bar
-from countermark.cli._show import View
+from countermark.cli._show import View, figure
 
 
 @command("trial", examples=[
@@ -48,7 +48,9 @@ def trial(
     if desk is not None and out is not None:
         desk.space.disk.write(out, stage.sign(desk, model.name, tried).to_bytes(), mode=0o644)
     rows = [
-        (r.id, m.name, f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}" if m.low is not None and m.high is not None else "")
+        (r.id, m.name, f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}")
+        if m.low is not None and m.high is not None
+        else (r.id, m.name, figure(m.value), "")
         for r in tried.results for m in r.outcome.measures
     ]  # fmt: skip
     cut = [f"{r.id}: {getattr(r.outcome, 'reason', 'ended by its budget')}" for r in tried.results if not r.completed]

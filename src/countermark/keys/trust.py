@@ -41,7 +41,9 @@ def verify_chain(
         raise TrustRefused(
             "the trust document is not the pinned one",
             why=f"pinned {fingerprint}, seen {envelopes[0].digest}",
-            mend="compare the fingerprint with its owner over another channel",
+            mend="compare the fingerprint with its owner over another channel"
+            if len(fingerprint) == len(envelopes[0].digest)
+            else "give all 64 digits of the fingerprint, as its owner told it over another channel",
         )
     newest: TrustDocument | None = None
     digest: str | None = None
@@ -58,7 +60,7 @@ def verify_chain(
     if newest is None or newest.version < least_version:
         raise TrustRefused(
             f"trust version {newest.version if newest else 0} is older than version {least_version} seen before",
-            mend="ask the owner for the newest version",
+            mend="ask the owner for the newest version; of a model, for papers packed since (`countermark release` packs them anew)",
         )
     trust = Trust(newest, fingerprint, tuple(envelopes))
     return trust if now is None else _unexpired(trust, now)

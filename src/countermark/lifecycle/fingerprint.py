@@ -128,7 +128,9 @@ def mark(
             for name, array in prints.mark(licensee, placed):
                 yield name, to_bytes(file.tensors[name].dtype, file.content(name), (placed[name], array))
 
-        (disk or Disk()).pour(out, file.pieces(changed()), mode=0o600)
+        disk = disk or Disk()
+        disk.folder(out.parent)
+        disk.pour(out, file.pieces(changed()), mode=0o600)
         left = len(file.tensors) + len(file.unread) - len(carriers)
     with WeightsFile(out) as copy:
         written = copy.sha256

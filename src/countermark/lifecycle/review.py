@@ -32,10 +32,17 @@ ASKS = "Please look at these rows, correct them, and deliver the corrected folde
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A row that a screening would set aside, and what was seen."""
+    """A row that a screening would set aside, and what was seen.
+
+    Attributes:
+        seen: what each finding says of it, and who disputes that. checks: those that name it.
+        stands: how quarantine and the newest decision left it: ``set aside``, ``accepted``, ``relabelled to CLASS``; empty where nobody said.
+    """
 
     row: Row
     seen: str
+    checks: tuple[str, ...] = ()
+    stands: str = ""
 
 
 def newest_screening(desk: Desk) -> tuple[Slip, Checked]:
@@ -72,16 +79,52 @@ def suspects(desk: Desk) -> list[Suspect]:
     """Flagged rows of the newest screening, by supplier and path, each with the findings that name it."""
     _, said = newest_screening(desk)
     seen: dict[str, list[str]] = {}
+    checks: dict[str, list[str]] = {}
     for outcome in said.checks.values():
         for finding in outcome.get("findings", []):
             for row_id in finding["where"].get("rows", []):
                 seen.setdefault(row_id, []).append(f"{finding['check']}: {finding['what']}")
+                checks.setdefault(row_id, []).append(finding["check"])
     flagged = Fields(said.facts, "screening facts").texts("flagged")
-    by_id = {row.id: row for row in rows.listed(desk)}
+    listed = rows.listed(desk)
+    by_id, chosen = {row.id: row for row in listed}, rows.select(desk, listed)
     for row_id, answer in letters.disputed(desk).items():
         seen.setdefault(row_id, []).append(f"disputed by {answer.supplier}: {answer.says}")
-    out = [Suspect(by_id[i], _placed(by_id[i], seen.get(i, ["flagged"]))) for i in flagged if i in by_id]
+    out = [
+        Suspect(
+            by_id[i],
+            _placed(by_id[i], seen.get(i, ["flagged"])),
+            tuple(dict.fromkeys(checks.get(i, ()))),
+            _stands(i, chosen),
+        )
+        for i in flagged
+        if i in by_id
+    ]
     return sorted(out, key=lambda s: (s.row.supplier, s.row.entry.path))
+
+
+def findings(desk: Desk) -> list[str]:
+    """What the newest screening found of rows, each said once, in the order of the statement."""
+    _, said = newest_screening(desk)
+    return [
+        f"{finding['check']}: {finding['what']}"
+        for outcome in said.checks.values()
+        for finding in outcome.get("findings", [])
+        if finding["where"].get("rows")
+    ]
+
+
+def _stands(row_id: str, chosen: rows.Selection) -> str:
+    if row_id in chosen.aside:
+        return "set aside"
+    if row_id in chosen.relabelled:
+        return f"relabelled to {chosen.relabelled[row_id]}"
+    return "accepted" if row_id in chosen.accepted else ""
+
+
+def worst_first(listed: Sequence[Suspect]) -> list[Suspect]:
+    """By supplier, rows that more checks name before others."""
+    return sorted(listed, key=lambda s: (s.row.supplier, -len(s.checks), s.row.entry.path))
 
 
 def _placed(row: Row, seen: Sequence[str]) -> str:
@@ -115,6 +158,7 @@ def contact_sheet(desk: Desk, listed: Sequence[Suspect]) -> str:
         raise Unusable(f"{len(listed)} rows are too many for one sheet", mend="`--supplier NAME` narrows it")
     wanted = {s.row.id for s in listed}
     content = {row.id: data for row, data in rows.contents(desk) if row.id in wanted}
+    listed = worst_first(listed)
     seen = shown([(s.row, content[s.row.id]) for s in listed])
     cards = [
         {
@@ -122,6 +166,7 @@ def contact_sheet(desk: Desk, listed: Sequence[Suspect]) -> str:
             "supplier": s.row.supplier,
             "label": s.row.label,
             "seen": s.seen,
+            "stands": s.stands,
             "picture": p.picture,
             "text": p.text,
         }
@@ -155,13 +200,13 @@ _SHEET = """<!doctype html><html lang="en"><meta charset="utf-8">
 :root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem}
 main{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1rem}
 article{border:1px solid #8886;border-radius:.5rem;padding:.75rem;overflow-wrap:anywhere}
-img{width:96px;height:96px;image-rendering:pixelated;background:#8883}code{font-size:.8em;user-select:all;display:block}
+img{width:96px;height:96px;image-rendering:pixelated;background:#8883}code{font-size:.8em;user-select:all}p code,article code{display:block}p code:only-of-type{display:inline}.stands{margin:.25rem 0;font-weight:600}
 pre{white-space:pre-wrap;max-height:12rem;overflow:auto;margin:0}h2{font-size:1rem;margin:.25rem 0}small{opacity:.75}
 </style><h1>Contact sheet: {{ cards|length }} rows to look at</h1>
-<p>Made {{ made }}. For each row: <code>countermark decide ROW --accept</code><code>countermark decide ROW --relabel CLASS</code>
-<code>countermark decide ROW --reject</code> and <code>countermark decide ROW --undo</code> takes the newest back.
-A flagged row disagrees with all others; that does not prove intent.</p><main>
-{% for card in cards %}<article>{% if card.picture %}<img src="{{ card.picture }}" alt="">{% elif card.text %}<pre>{{ card.text }}</pre>{% else %}<p>does not decode</p>{% endif %}
-<h2>{{ card.supplier }} &middot; {{ card.label }}</h2><code>{{ card.id }}</code><small>{{ card.seen }}</small></article>
+<p>Made {{ made }}. A row is flagged because it disagrees with all others, or because its supplier's rows of that class do so together: then honest
+rows may stand among them. Neither proves intent. For each row one of these, and <code>--undo</code> takes the newest back:</p>
+<p><code>countermark decide ROW --accept</code><code>countermark decide ROW --relabel CLASS</code><code>countermark decide ROW --reject</code></p><main>
+{% for card in cards %}<article>{% if card.picture %}<img src="{{ card.picture }}" alt="row {{ card.id }}">{% elif card.text %}<pre>{{ card.text }}</pre>{% else %}<p>does not decode</p>{% endif %}
+<h2>{{ card.supplier }} &middot; {{ card.label }}</h2><code>{{ card.id }}</code>{% if card.stands %}<p class="stands">{{ card.stands }}</p>{% endif %}<small>{{ card.seen }}</small></article>
 {% endfor %}</main></html>
 """

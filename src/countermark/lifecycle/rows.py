@@ -6,7 +6,7 @@ and decisions are signed statements; this module only replays them in ledger ord
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -26,6 +26,8 @@ from countermark.passport.slip import Slip
 from countermark.statement.predicates import rows as predicates
 from countermark.statement.predicates.rows import Decision, Quarantine
 from countermark.statement.statement import EVERYBODY, Statement
+
+Written = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +270,11 @@ def apply(rows: Sequence[Row], quarantined: set[str], decided: dict[str, Decisio
 
 
 def must_exist(desk: Desk, row_ids: Sequence[str], label: str | None = None) -> None:
-    """Refuse to say anything about rows that no admitted delivery has, or of a class that none has.
+    """Refuse to say anything about rows that no admitted delivery has, of a class that none has, or that they have already.
 
     Raises:
-        Unusable: a typing mistake would be signed, and the row that was meant stay as it is.
+        Unusable: a typing mistake would be signed, and the row that was meant stay as it is; or a relabel that changes
+            nothing would let a row through as if it had been mended, which `accept` says openly.
         TreeRefused: a delivery of tables or shards that is named was changed on disk.
     """
     admitted = admitted_trees(desk)
@@ -283,6 +286,13 @@ def must_exist(desk: Desk, row_ids: Sequence[str], label: str | None = None) -> 
     classes = {name for one in admitted.values() if one.parcel for name in one.parcel.delivery.classes}
     if label is not None and label not in classes:
         raise Unusable(f"no row is of class {label!r:.80}", mend=f"one of: {', '.join(sorted(classes))}"[:400])
+    named = [listed_of(digest, one) for digest, one in admitted.items() if label and digest[:ID_DIGITS] in meant]
+    alike = {row.id for each in named for row in each if row.label == label} & set(row_ids)
+    if alike:
+        raise Unusable(
+            f"{sorted(alike)[0]!r:.200} was delivered as {label!r:.80}",
+            mend="--accept lets it through as it is, which the policy wants a waiver for; --undo takes a decision back",
+        )
 
 
 def _ids(digest: str, one: Received) -> set[str]:
@@ -327,8 +337,11 @@ def _say(desk: Desk, statement: Statement) -> Slip:
         return book.enter(desk, desk.trust(), [desk.sign(statement)])[0]
 
 
-def write_training_set(desk: Desk, folder: Path) -> Tree:
+def write_training_set(desk: Desk, folder: Path, progress: Written | None = None) -> Tree:
     """Write the rows that training may see into a new folder, class by class.
+
+    Args:
+        progress: told (rows written, rows in all) after each.
 
     Raises:
         Unusable: the folder exists, or cannot be written. TreeRefused: stored rows were changed.
@@ -337,21 +350,25 @@ def write_training_set(desk: Desk, folder: Path) -> Tree:
         raise Unusable(f"{folder} exists", mend="name a new folder")
     selection = select(desk, listed(desk))
     try:
-        _write(desk, selection.rows, folder)
+        _write(desk, selection.rows, folder, progress)
     except CountermarkError:
         desk.space.disk.discard(folder)
         raise
     return selection.tree()
 
 
-def _write(desk: Desk, rows: Sequence[Row], folder: Path) -> None:
+def _write(desk: Desk, rows: Sequence[Row], folder: Path, progress: Written | None) -> None:
     """Write rows; their bytes are verified anew, so that what was listed is what is written."""
     chosen = {row.id: row for row in rows}
     made = {desk.space.disk.folder(folder)}
+    done = 0
     for source, data in contents(desk):
         if row := chosen.get(source.id):
             target = folder / row.training_path()
             if target.parent not in made:
                 made.add(desk.space.disk.folder(target.parent))
             desk.space.disk.add(target, data, mode=0o755 if row.entry.executable else 0o644)
+            done += 1
+            if progress is not None:
+                progress(done, len(rows))
     desk.space.disk.settle(made)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -37,6 +37,7 @@ from countermark.statement.statement import EVERYBODY, Statement
 GUEST = "/job"
 SUFFIX = ".training.json"
 MAX_METRICS_BYTES = 1 << 20
+Step = Callable[[str], None]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -61,6 +62,7 @@ def train(
     allow_plain: bool = False,
     relay: Relay | None = None,
     under: UnderSeal | None = None,
+    step: Step | None = None,
 ) -> Trained:
     """Run `command` by the recipe; the model folder is moved to `output`, its statement lies beside it.
 
@@ -69,7 +71,7 @@ def train(
             file beside it must be exactly what a data owner delivered to this party.
         output: new folder for what the script writes. allow_plain: run without confinement where there is none;
             the statement then says ``not hermetic``. under: opens sealed inputs in memory, and seals what comes of them: then
-            ``output.cmsealed`` is written.
+            ``output.cmsealed`` is written. step: told the name of each step as it begins.
 
     Raises:
         SandboxRefused: not hermetic and `allow_plain` is false, or the script failed.
@@ -81,7 +83,7 @@ def train(
         raise Unusable(f"{target} exists", mend="name a new folder")
     with contextlib.ExitStack() as stack:
         room = stack.enter_context(under_seal.room(desk, under)) if under else None
-        return _run(desk, recipe_path, command, output, _Inside(allow_plain, relay, under, room))
+        return _run(desk, recipe_path, command, output, _Inside(allow_plain, relay, under, room, step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +94,24 @@ class _Inside:
     relay: Relay | None
     under: UnderSeal | None = None
     room: Room | None = None
+    step: Step | None = None
+
+    def begin(self, what: str) -> None:
+        """Tell whoever watches which step begins."""
+        if self.step is not None:
+            self.step(what)
 
 
 def _run(desk: Desk, recipe_path: Path, command: Sequence[str], output: Path, inside: _Inside) -> Trained:
     home, recipe = _read_recipe(recipe_path)
     started = desk.stamp()
+    inside.begin("reading interpreter and packages")
     environment = _environment(desk)
     name = canonical.sha256_hex(str(output.absolute()).encode())[:8]
     stage, inputs = _stage(desk, home, recipe, name, inside, environment, command)
     inputs["environment"] = environment
     out = stage / "out"
+    inside.begin("running the script")
     run = run_hermetic(_plan(recipe, command, stage, out), allow_plain=inside.allow_plain, relay=inside.relay)
     if not run.succeeded:
         raise SandboxRefused(
@@ -137,15 +147,20 @@ def _run(desk: Desk, recipe_path: Path, command: Sequence[str], output: Path, in
     return Trained(output, tree, envelope, said, run, inside.room)
 
 
-def rehearse(desk: Desk, recipe_path: Path, command: Sequence[str]) -> DryRun:
+def rehearse(desk: Desk, recipe_path: Path, command: Sequence[str], step: Step | None = None) -> DryRun:
     """Run `command` in the sandbox of its recipe, throw its output away, and tell what it was denied; signs nothing.
+
+    Args:
+        step: as `train`.
 
     Raises:
         SandboxRefused: it could not start confined. TreeRefused, TrustRefused, StatementRefused: an input or the
         recipe does not hold. Unusable: something is missing.
     """
     home, recipe = _read_recipe(recipe_path)
-    stage, _ = _stage(desk, home, recipe, "rehearsal", _Inside(False, None), "", command)
+    inside = _Inside(False, None, step=step)
+    stage, _ = _stage(desk, home, recipe, "rehearsal", inside, "", command)
+    inside.begin("running the script")
     seen = what_was_denied(_plan(recipe, command, stage, stage / "out"))
     desk.space.disk.discard(stage)
     return seen
@@ -164,6 +179,11 @@ def _hand_over(desk: Desk, out: Path, output: Path, envelope: dsse.Envelope) -> 
 
 def _read_recipe(path: Path) -> tuple[Path, Recipe]:
     """The folder that a recipe's paths are relative to, and the recipe."""
+    if not path.exists():
+        raise Unusable(
+            f"there is no recipe at {path}",
+            mend="write it beside the script: format = 1 and name; [code] files; [inputs] train; [output] folder, model and metrics",
+        )
     return path.parent, recipes.parse(read_file(path, recipes.MAX_BYTES))
 
 
@@ -188,6 +208,7 @@ def _stage(
     stage = (inside.room.folder if inside.room else desk.space.folder("runs")) / f"{recipe.digest[:12]}-{run}"
     desk.space.disk.sweep(stage.parent)  # what a run that was killed while it cleared its stage away left
     desk.space.disk.discard(stage)
+    inside.begin("copying inputs")
     code = _stage_code(desk, home, recipe, stage / "inputs")
     inputs = {}
     for name, path in recipe.inputs.items():

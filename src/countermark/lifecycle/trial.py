@@ -81,14 +81,17 @@ def from_handle(files: Handle) -> tuple[onnx.OnnxModel, tuple[str, ...]]:
     return onnx.from_handle(files, MODEL), labels
 
 
-def _needs(here: bool) -> None:
+def _needs(here: bool, deeper: str = "") -> None:
     if not here:
-        raise FormatRefused(f"there is no {MODEL} in the model folder", mend=f"export to ONNX as {MODEL}")
+        mend = (
+            f"it lies in {deeper}: write it into the output folder itself" if deeper else f"export to ONNX as {MODEL}"
+        )
+        raise FormatRefused(f"there is no {MODEL} in the model folder", mend=mend)
 
 
 def _network(files: dict[str, bytes]) -> tuple[bytes, dict[str, bytes]]:
     """The model's bytes and its data files."""
-    _needs(MODEL in files)
+    _needs(MODEL in files, next((path for path in sorted(files) if path.endswith(f"/{MODEL}")), ""))
     return files[MODEL], {path: data for path, data in files.items() if path.endswith(".data")}
 
 

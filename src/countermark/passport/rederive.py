@@ -118,7 +118,7 @@ def _deliveries(said: dict[str, Any], read: Sequence[Shown], document: TrustDocu
         _same(f"a delivery of {known.party.id}", _untimed(one), _untimed(derived))
     _none_replaced(opened)
     apart = len(listed) - len(admitted) + len(tables(said.get("refused_before")))
-    return [f"{apart} refusals, withdrawn and replaced deliveries: the papers do not open them"] if apart else []
+    return [f"refused, withdrawn and replaced deliveries ({apart}): the papers do not open them"] if apart else []
 
 
 def _none_replaced(opened: dict[str, Shown]) -> None:

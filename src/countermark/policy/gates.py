@@ -59,7 +59,13 @@ def _check(name: str, mode: str, stage: dict[str, Any], aside: frozenset[str]) -
 def _how_to_clear(outcome: dict[str, Any]) -> str:
     """What clears findings: those that name rows and those that name none are not mended alike."""
     named = [bool(texts(table(f.get("where")).get("rows"))) for f in tables(outcome.get("findings"))]
-    ways = ["`countermark quarantine --from-screening`, or reject or relabel the rows"] if any(named) else []
+    ways = (
+        [
+            "`countermark quarantine --from-screening`, or reject or relabel the rows; rows that were accepted need a risk owner's waiver"
+        ]
+        if any(named)
+        else []
+    )
     if not all(named):
         ways.append(
             "a finding without rows cannot be set aside: mend what it found and screen again, or let a risk owner waive it"
@@ -123,7 +129,11 @@ def trial_ruling(bound: Bound, evidence: dict[str, Any]) -> Ruling:
     why = f"trial {bound.trial} ran to its end, with {bound}"
     missing, reason = _trial_missing(bound, trial)
     statement = text(trial.get("statement"))
-    mend = "run `countermark trial` with pictures and a budget that let it end, or harden the model" if missing else ""
+    mend = ""
+    if missing and trial.get("completed") is True and reason == "bound":
+        mend = "harden the model; or the owners name a policy whose bound fits its use, or a risk owner waives it"
+    elif missing:
+        mend = "run `countermark trial` with pictures and a budget that let it end"
     return Ruling(
         bound.trial, "trained model", not missing, why, (statement,) if statement else (), missing, mend, None, reason
     )  # fmt: skip

@@ -82,7 +82,7 @@ def _template(name: str) -> str:
 def to_html(report: Report) -> str:
     """Render a report."""
     seen = parts.grouped(report)
-    rules = report.rules()
+    rules, idle = report.rules(), parts.idle(report)
     return (
         environment()
         .get_template("report.html.j2")
@@ -90,7 +90,7 @@ def to_html(report: Report) -> str:
             r=report, e=report.evidence, v=report.verdict, version=__version__, unwitnessed=UNWITNESSED,
             style=Markup(_template("report.css")),  # noqa: S704 - our own file, shipped beside this one
             figures=parts.figures(report), unseen=report.unseen(), weak=_weak(report), lineage=lineage(report), suppliers=parts.suppliers(report),
-            findings=seen[:MOST_GROUPS], more=sum(s.others + 1 for s in seen[MOST_GROUPS:]), outcomes=report.outcomes(),
+            findings=seen[:MOST_GROUPS], more=sum(s.others + 1 for s in seen[MOST_GROUPS:]), outcomes={name: o for name, o in report.outcomes().items() if name not in idle}, idle=idle,
             failing=[x for x in rules if x.get("ok") is not True], waived=[x for x in rules if x.get("waived")], rules=rules,
             trials=_trials(report), statements=parts.statements(report), rows=parts.rows(report),
             matrix=_matrix(report), assets=ASSETS, properties=PROPERTIES, sheet=_sheet(report), counts=report.assessment.counts(),

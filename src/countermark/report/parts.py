@@ -75,25 +75,41 @@ class Seen:
     pictures: tuple[str, ...]
     left: int
     others: int = 0
+    relabelled: int = 0
 
     @property
     def settled(self) -> str:
         """What became of its rows."""
         if not self.rows:
             return ""
-        return "all rows set aside" if not self.left else f"{self.left} of {len(self.rows)} rows are still in the data"
+        if self.left:
+            return f"{self.left} of {len(self.rows)} rows are still in the data"
+        out = len(self.rows) - self.relabelled
+        return (
+            f"{out} rows set aside, {self.relabelled} given another class" if self.relabelled else "all rows set aside"
+        )
 
 
 def findings(report: Report) -> list[Seen]:
     """All findings, worst first."""
-    aside = set_aside(report.evidence)
+    settled, aside = set_aside(report.evidence), out_of_the_data(report.evidence)
     out = []
     for found in report.findings():
         where = table(found.get("where"))
         rows = tuple(texts(where.get("rows")))
         pictures = tuple(filter(None, (report.picture(x) for x in texts(found.get("exhibits"))[:8])))
-        out.append(Seen(found, where, rows, pictures, sum(r not in aside for r in rows)))
+        relabelled = sum(r in settled and r not in aside for r in rows)
+        out.append(Seen(found, where, rows, pictures, sum(r not in settled for r in rows), relabelled=relabelled))
     return out
+
+
+def idle(report: Report) -> list[str]:
+    """Checks of model files that passed because the model has no file of their kind."""
+    return [
+        name for name, outcome in report.outcomes().items()
+        if name.startswith("model/") and outcome.get("outcome") == "passed"
+        and [m.get("value") for m in tables(outcome.get("measures")) if m.get("name") == "files"] == [0]
+    ]  # fmt: skip
 
 
 def grouped(report: Report) -> list[Seen]:
@@ -165,6 +181,10 @@ def rows(report: Report) -> Rows:
     return Rows(sum(_whole(d.get("rows")) for d in admitted), aside, trained if type(trained) is int else None)
 
 
+def _noun(number: int, one: str, more: str) -> str:
+    return one if number == 1 else more
+
+
 def figures(report: Report) -> list[tuple[str, str, str]]:
     """(number, label, tone) for the head of the page."""
     every = tables(report.evidence.get("deliveries"))
@@ -176,9 +196,9 @@ def figures(report: Report) -> list[tuple[str, str, str]]:
     waived = sum(bool(r.get("waived")) for r in rules)
     admitted = len({text(d.get("supplier")) for d in every if d.get("state") == "admitted"})
     return [
-        (str(admitted), "suppliers admitted", ""),
-        (str(refused), "deliveries refused at the door", "warn" if refused else ""),
-        (str(named), "suppliers named by screening", "warn" if named else ""),
+        (str(admitted), _noun(admitted, "supplier admitted", "suppliers admitted"), ""),
+        (str(refused), _noun(refused, "delivery refused at the door", "deliveries refused at the door"), "warn" if refused else ""),
+        (str(named), _noun(named, "supplier named by screening", "suppliers named by screening"), "warn" if named else ""),
         (f"{count(came.aside)} of {count(came.delivered)}", "rows set aside", "warn" if came.aside else ""),
         (f"{len(rules) - failing} of {len(rules)}", "rules hold" + (f", {waived} by waiver" if waived else ""), "bad" if failing else "good"),
         (f"{report.assessment.counts()['shown']} of {len(report.assessment.cheat_sheet)}", "audit questions shown", ""),

@@ -52,5 +52,7 @@ def percent(share: Any) -> str:
 
 
 def figure(value: Any) -> str:
-    """A number to four digits, and anything else as text."""
-    return f"{value:.4g}" if isinstance(value, int | float) and not isinstance(value, bool) else plain(value)
+    """A whole number in full, any other to four digits, and anything else as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return plain(value)
+    return count(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"

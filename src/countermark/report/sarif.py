@@ -93,7 +93,7 @@ def result(seen: Seen) -> dict[str, Any]:
     if isinstance(confidence, int | float) and 0 <= confidence <= 1:
         out["rank"] = round(100.0 * confidence, 1)
     if seen.rows and not seen.left:
-        why = "every row that this finding names was set aside by a signed statement"
+        why = "every row that this finding names was set aside, or given another class, by a signed statement"
         out["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
     return out
 

@@ -171,6 +171,11 @@ def test_empty_folders_are_refused(place: Path, tmp_path: Path) -> None:
     (place / "void").mkdir()
     with pytest.raises(TreeRefused, match="void/ is an empty folder"):
         read_folder(place)
+    (place / "void").rmdir()
+    (place / ".countermark" / "sent").mkdir(parents=True)
+    with pytest.raises(TreeRefused) as refused:  # nobody is told to remove a folder of a workspace
+        read_folder(place)
+    assert "name the folder of data" in refused.value.mend
     (tmp_path / "none").mkdir()
     with pytest.raises(TreeRefused, match="no files"):
         read_folder(tmp_path / "none")

@@ -148,6 +148,8 @@ def test_differences_name_file_expected_and_seen() -> None:
     assert found["b"].seen == "moved"
     assert "pointer file" in found["big"].cause
     assert tree.bytes_root(b"1" * 9).hex()[:16] in str(found["a"])
+    unread = tree.Difference("a", "changed", "12ab", "", "size 3 became 4")
+    assert str(unread) == "changed: a (expected 12ab, not read); size 3 became 4"
     assert compare(before, before) == ()
 
 

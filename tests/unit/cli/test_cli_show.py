@@ -154,3 +154,8 @@ def test_a_padded_table_looks_like_a_laid_out_one(rows: list[tuple[str, ...]]) -
     table = Table(("answer", "file", "why"), rows)
     padded = [click.unstyle(line) for line in _show._table(table, PLAIN)]
     assert padded == list(_show._folded(table.columns, rows, PLAIN))
+
+
+def test_a_table_without_rows_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Answer("done", body=[Table(("kind", "what"), []), "after"]), view())
+    assert capsys.readouterr().out == "after\ndone\n"

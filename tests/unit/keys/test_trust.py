@@ -57,6 +57,9 @@ def test_another_fingerprint_is_refused(chain: tuple[dsse.Envelope, ...]) -> Non
     with pytest.raises(TrustRefused, match="not the pinned one") as caught:
         verify_chain(chain, "0" * 64, NOW)
     assert chain[0].digest in caught.value.why and "another channel" in caught.value.mend
+    with pytest.raises(TrustRefused) as caught:
+        verify_chain(chain, chain[0].digest[:12], NOW)
+    assert "all 64 digits" in caught.value.mend
     with pytest.raises(TrustRefused, match="no trust document"):
         verify_chain((), "0" * 64, NOW)
 

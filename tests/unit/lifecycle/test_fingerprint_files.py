@@ -78,7 +78,9 @@ def test_a_copy_differs_in_the_marks_alone(tmp_path: Path, dtype: str) -> None:
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     found = fingerprint.trace(out, model, KEY, LICENSEES)
     assert [one.licensee for one in found.traced.named] == ["plant-7"] and found.commitment == KEY.commitment
-    assert fingerprint.mark(model, "plant-7", KEY, tmp_path / "again").sha256 == done.sha256
+    assert (
+        fingerprint.mark(model, "plant-7", KEY, tmp_path / "plant-7" / "again").sha256 == done.sha256
+    )  # a folder of its own
 
 
 def test_onnx_is_marked_and_still_runs(tmp_path: Path) -> None:

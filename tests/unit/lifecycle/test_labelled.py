@@ -186,6 +186,22 @@ def test_urls_with_secrets_or_odd_characters_are_refused_and_not_repeated(url: s
     assert "secret" not in str(said.value)
 
 
+@pytest.mark.parametrize(
+    ("lies", "asked", "fits"),
+    [("acme/clips/nut/1.wav", "{supplier}/{label}/*", "--label-from '{supplier}/*/{label}/*'"),
+     ("nut/1.wav", "{supplier}/{label}/*", "--label-from '{label}/*'"),
+     ("acme/nut/1.txt", "{supplier}/{label}/*", "name the folder that holds them")],
+)  # fmt: skip
+def test_a_pattern_that_fits_nothing_is_mended_by_what_lies_there(
+    tmp_path: Path, lies: str, asked: str, fits: str
+) -> None:
+    (tmp_path / lies).parent.mkdir(parents=True)
+    (tmp_path / lies).write_bytes(b"no picture")
+    with pytest.raises(Unusable, match="no picture at") as said:
+        list(labelled.rows(str(tmp_path), asked))
+    assert (said.value.why, said.value.mend) == (f"one file there is {lies}", fits)
+
+
 def test_nothing_there(tmp_path: Path, s3: Server) -> None:
     with pytest.raises(Unusable, match="nothing at"):
         list(labelled.rows(f"s3://{BUCKET}/photos"))

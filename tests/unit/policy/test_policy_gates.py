@@ -209,6 +209,8 @@ def test_a_measured_value_within_its_bound_admits_and_the_ends_count() -> None:
     assert judged(evidence).admitted
     measures[1]["value"] = 0.9000001
     assert failing(evidence) == {"stealing/extraction": "bound"}
+    over = next(r for r in judged(evidence).rulings if r.id == "stealing/extraction")
+    assert "harden the model" in over.mend and "countermark trial" not in over.mend
 
 
 def test_a_waiver_lifts_a_check_and_shows() -> None:

@@ -17,7 +17,7 @@ from countermark.report import charts
 from countermark.report.build import write
 from countermark.report.lineage import HEIGHT, WIDTH, lineage
 from countermark.report.markdown import to_markdown
-from countermark.report.parts import rows, statements, suppliers
+from countermark.report.parts import findings, rows, statements, suppliers
 from countermark.report.sarif import MOST_LOCATIONS, to_sarif
 from countermark.report.view import Report
 
@@ -172,6 +172,8 @@ def test_a_relabelled_row_is_still_in_the_data() -> None:
         evidence["approvals"][0] | {"signer": "manufacturer", "row": row, "action": "relabel", "label": "x"}
     ]
     assert rows(report(evidence)).aside == 80
+    told = [seen for seen in findings(report(evidence)) if row in seen.rows]
+    assert told and all(seen.settled == f"{len(seen.rows) - 1} rows set aside, 1 given another class" for seen in told)
 
 
 def numbers(svg: str, name: str) -> list[float]:

@@ -17,7 +17,7 @@ from countermark.assess.assess import assess
 from countermark.passport.witnesses import UNWITNESSED
 from countermark.report.html import to_html
 from countermark.report.markdown import to_markdown
-from countermark.report.plain import plain
+from countermark.report.plain import figure, plain
 from countermark.report.view import MOST_EXHIBIT_BYTES, Report
 
 Evidence = dict[str, Any]
@@ -396,3 +396,22 @@ def test_numbers_come_from_the_evidence() -> None:
     assert f"81 of 5{space}184" in source
     assert f"5{space}103 rows" in source
     assert sha("screening")[:12] in source
+
+
+def test_checks_of_files_that_the_model_has_not_are_told_in_one_row() -> None:
+    evidence = good()
+    checks = evidence["inspection"]["checks"]
+    nothing, some = ([{"name": "files", "value": n, "unit": "1"}] for n in (0, 2))
+    checks["model/gguf"] = {"outcome": "passed", "measures": nothing}
+    checks["model/hdf5"] = {"outcome": "failed", "error": "the reader died", "measures": nothing}
+    checks["model/npy"] = {"outcome": "passed", "measures": some}
+    said = re.sub(r"\s+", " ", page(evidence).text)
+    assert "1 more passed the model has no file of their kind: model/gguf" in said
+    assert "model/hdf5 failed the reader died" in said and "model/npy passed files 2" in said
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(203_896.0, "203\N{NARROW NO-BREAK SPACE}896"), (0.0255112, "0.02551"), (0, "0"), (True, "True"), ("<", "<")]
+)  # fmt: skip
+def test_counts_are_whole_and_other_figures_short(value: Any, shown: str) -> None:
+    assert figure(value) == shown

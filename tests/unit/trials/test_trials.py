@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from countermark.errors import ExchangeRefused, FormatRefused, Unusable
 from countermark.finding import Skipped
-from countermark.lifecycle.trial import picture_size
+from countermark.lifecycle.trial import picture_size, read_model
 from countermark.trials.evasion import square
 from countermark.trials.stealing import extraction
 from countermark.trials.target import Budget, Spent, Target, TrialResult, proportion
@@ -215,3 +216,11 @@ def test_a_model_that_takes_no_pictures_is_refused_with_what_mends_it(shape: tup
     with pytest.raises(FormatRefused, match="not pictures") as refused:
         picture_size(shape)
     assert "uint8" in refused.value.mend
+
+
+def test_a_model_one_folder_too_deep_is_told_where_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.onnx").write_bytes(b"x")
+    with pytest.raises(FormatRefused) as refused, read_model(tmp_path):
+        pass
+    assert refused.value.mend == "it lies in model/model.onnx: write it into the output folder itself"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from countermark import merkle
-from countermark.artefact._pages import Pages, filled
+from countermark.artefact.pages import Pages, filled
 from countermark.artefact.buffer import leaf_at
 from countermark.artefact.profile import Profile
 from countermark.artefact.tree import CHUNK_BYTES, bytes_root

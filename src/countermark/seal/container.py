@@ -58,7 +58,7 @@ class Container:
             self.close()
             raise
         self._hashing = manifest.hashing()
-        self._scratch = Scratch(manifest.prelude.chunk + TAG)
+        self._scratch = Scratch(manifest.prelude.chunk + TAG, self._hashing.leaf_prefix)
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +125,7 @@ class Container:
         begin, end = self.manifest.prelude.extent(index, self.manifest.size)
         copy = self._read(begin, self._scratch.view[: end - begin])
         expected = self._leaves[index * LEAF_BYTES : (index + 1) * LEAF_BYTES]
-        if not hmac.compare_digest(self._hashing.leaf(copy), expected):
+        if not hmac.compare_digest(self._hashing.leaf_behind(self._scratch.prefixed(end - begin)), expected):
             raise FormatRefused(
                 f"chunk {index} of {self._name} is not the signed one",
                 why=f"bytes {begin} to {end} were changed",

@@ -118,8 +118,8 @@ class _Writer:
         self._index = sum(len(entry.line().encode()) for entry in plain.entries)
         self._data = sum(entry.size for entry in plain.entries)
         self._key = content_key
-        self._scratch = Scratch(form.chunk + TAG)
         self._hashing = hashing(form.hash)
+        self._scratch = Scratch(form.chunk + TAG, self._hashing.leaf_prefix)
 
     def run(self, threads: int, progress: Progress | None) -> Manifest:
         Header.from_bytes(self._header("0" * 64).to_bytes())  # a name that no reader takes is refused before any work
@@ -165,7 +165,7 @@ class _Writer:
         out = self._scratch.view[: len(plain) + TAG]
         self._cipher.encrypt_into(self._prelude.nonce(index), plain, self._aad, out)
         self._put(self._prelude.at(index), out)
-        return self._hashing.leaf(out)
+        return self._hashing.leaf_behind(self._scratch.prefixed(len(out)))
 
     def _put(self, at: int, data: bytes | memoryview) -> None:
         view = memoryview(data)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from countermark.artefact import _pages, _private
-from countermark.artefact._pages import PIECE_BYTES, Pages
+from countermark.artefact import _private
+from countermark.artefact import pages as pages_module
+from countermark.artefact.pages import PIECE_BYTES, Pages
 from countermark.artefact.profile import SHA256
 from countermark.artefact.tree import CHUNK_BYTES, bytes_root
 
@@ -28,14 +29,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def filled(file: Path, pages: Pages) -> list[int | None]:
     """Fill all chunks in order; which advice each was given."""
     given: list[int | None] = []
-    real = pages._advise
+    real = pages.advise
 
     def advised(advice: int | None, at: int, count: int) -> None:
-        if advice != _pages._POPULATE_WRITE:
+        if advice != pages_module._POPULATE_WRITE:
             given.append(advice)
         real(advice, at, count)
 
-    pages._advise = advised  # type: ignore[method-assign]
+    pages.advise = advised  # type: ignore[method-assign]
     with open(file, "rb") as opened:
         for at in range(0, SIZE, CHUNK_BYTES):
             got = sum(map(len, pages.pieces(opened.fileno(), at, min(CHUNK_BYTES, SIZE - at))))
@@ -50,7 +51,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, small: int, huge: int, pages: Pages) 
 
     def told() -> int:
         nonlocal now
-        first = pages._small_cost == 0 or pages._dear >= _pages._PATIENCE
+        first = pages._small_cost == 0 or pages._dear >= pages_module._PATIENCE
         now += (small if first else huge) if next(calls) % 2 else 0
         return now
 
@@ -68,14 +69,14 @@ def test_huge_pages_stay_where_they_are_cheap(file: Path, monkeypatch: pytest.Mo
 def test_huge_pages_are_given_up_where_they_are_dear(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = Pages(SIZE)
     clock(monkeypatch, 1000, 8000, pages)
-    huge = [mmap.MADV_HUGEPAGE] * _pages._PATIENCE
+    huge = [mmap.MADV_HUGEPAGE] * pages_module._PATIENCE
     assert filled(file, pages) == [mmap.MADV_NOHUGEPAGE, *huge] + [mmap.MADV_NOHUGEPAGE] * 3
 
 
 def test_where_no_advice_is_taken_the_bytes_are_the_same(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for advice in (None, 9999):
         for name in ("_SMALL", "_HUGE", "_POPULATE_WRITE"):
-            monkeypatch.setattr(_pages, name, advice)
+            monkeypatch.setattr(pages_module, name, advice)
         assert set(filled(file, Pages(SIZE))) <= {advice}
 
 

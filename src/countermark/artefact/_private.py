@@ -64,7 +64,7 @@ def part(descriptor: int, start: int, stop: int) -> memoryview:
         data = bytearray(stop - start)
     except MemoryError as error:
         raise Unusable(f"there is no memory for {stop - start} bytes", why=str(error)) from error
-    return filled(descriptor, memoryview(data), start)
+    return filled(descriptor, start, memoryview(data))
 
 
 def streamed(descriptor: int, size: int, profile: Profile, threads: int) -> bytes:

@@ -2,8 +2,9 @@
 
 A huge page saves 511 page faults, a quarter of what copying 2 GiB costs. Under a hypervisor that must first find or remake
 the memory behind it, it can cost eight times as much as the small pages that it stands for, and nothing tells beforehand.
-So the first stretch is filled on small pages, the others on huge ones, and what each costs decides about the next. Small
-pages are asked for a piece at a time (`MADV_POPULATE_WRITE`, Linux 5.14), which saves a fault for each.
+So the first stretch, as long as a huge page, is filled on small ones, the others on huge ones, and what each costs decides
+about the next. Where three in a row were dear, no more are asked for: what is dear comes in hundreds, and to try again costs
+more than it finds. Small pages are asked for a piece at a time (`MADV_POPULATE_WRITE`, Linux 5.14), which saves a fault for each.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 from countermark.errors import Unusable
 
 PIECE_BYTES = 512 << 10
 """Zeroed, filled and hashed at once: it fits into the second cache of a core."""
+STRETCH_BYTES = 2 << 20
+"""A huge page: what is filled on pages of one kind before what it cost is looked at."""
 
 _SMALL = getattr(mmap, "MADV_NOHUGEPAGE", None)
 _HUGE = getattr(mmap, "MADV_HUGEPAGE", None)
 _POPULATE_WRITE = 23 if _SMALL is not None else None  # Linux's number for it on every architecture; Python has no name
-_HUGE_BYTES = 2 << 20
 _PATIENCE = 3
 _Out = TypeVar("_Out")
 
@@ -45,13 +48,14 @@ class Pages:
         Args:
             starts: byte of a file or stream that the first one here is: what is there at a multiple of 2 MiB then lies on a new huge page.
         """
-        self._lead = starts % _HUGE_BYTES // mmap.PAGESIZE * mmap.PAGESIZE
+        spare = STRETCH_BYTES if size >= STRETCH_BYTES else 0
         try:
             # A shared mapping, Python's default, could be written by every process that is forked from this one.
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-            self._memory = mmap.mmap(-1, self._lead + max(size, 1), flags=flags)
+            self._memory = mmap.mmap(-1, spare + max(size, 1), flags=flags)
         except (OSError, OverflowError, ValueError) as error:
             raise Unusable(f"there is no memory for {size} bytes", why=str(error)) from error
+        self._lead = (starts - _address(self._memory)) % spare // mmap.PAGESIZE * mmap.PAGESIZE if spare else 0
         self.view = memoryview(self._memory)[self._lead : self._lead + size]
         self._lock = threading.Lock()
         self._small_cost, self._dear = 0.0, 0  # nanoseconds for a byte; how often in a row huge pages cost more
@@ -71,13 +75,15 @@ class Pages:
 
         The last piece is short, or missing, where the file ends early.
         """
-        with self.stretch(offset, count) as stretch:
-            for at in range(offset, offset + count, PIECE_BYTES):
-                wanted = min(PIECE_BYTES, offset + count - at)
-                piece = stretch.fill(at, wanted, lambda room, at=at: filled(descriptor, room, at))  # type: ignore[misc]
-                yield piece
-                if len(piece) < wanted:
-                    return
+        for begin in range(offset, offset + count, STRETCH_BYTES):
+            end = min(begin + STRETCH_BYTES, offset + count)
+            with self.stretch(begin, end - begin) as stretch:
+                for at in range(begin, end, PIECE_BYTES):
+                    wanted = min(PIECE_BYTES, end - at)
+                    piece = stretch.fill(at, wanted, partial(filled, descriptor, at))
+                    yield piece
+                    if len(piece) < wanted:
+                        return
 
     def populate(self, at: int, count: int) -> None:
         """Ask for some pages at once, which saves a fault for each."""
@@ -122,7 +128,14 @@ class Stretch:
         return out
 
 
-def filled(descriptor: int, target: memoryview, offset: int) -> memoryview:
+def _address(memory: mmap.mmap) -> int:
+    """Where a mapping begins: at a huge page from Linux 6.7 on, before that at any page."""
+    import ctypes  # beside NumPy it is there already; for those who hash only it is not worth its start
+
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+
+
+def filled(descriptor: int, offset: int, target: memoryview) -> memoryview:
     """Read into `target`, which is cut where the file ends: its hash then is another one."""
     at = 0
     while at < len(target) and (done := os.preadv(descriptor, [target[at:]], offset + at)):

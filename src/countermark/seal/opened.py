@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from cryptography.exceptions import InvalidTag
 
+from countermark.artefact.pages import STRETCH_BYTES
 from countermark.artefact.tree import Tree, TreeEntry
 from countermark.errors import FormatRefused, TreeRefused, Unusable
 from countermark.seal import header as headers
@@ -177,15 +178,10 @@ class Opened:
             return
         if self._cipher is None:
             raise Unusable("the sealed file was closed before it was read")
-        chunk = self._prelude.chunk
-        span = max(RUN_BYTES, chunk)
+        span = max(RUN_BYTES, self._prelude.chunk)
 
         def run(start: int) -> None:
-            low, high = max(begin, start), min(end, start + span)
-            with memory.stretch(low - begin, high - low) as stretch:
-                for at in range(low - low % chunk, high, chunk):
-                    first, last = max(low, at), min(high, at + chunk)
-                    self._chunk_into(at // chunk, first - at, partial(stretch.fill, first - begin, last - first))
+            self._run(max(begin, start), min(end, start + span), begin, memory)
 
         starts = range(begin - begin % span, end, span)
         if len(starts) == 1:
@@ -193,6 +189,17 @@ class Opened:
             return
         for _ in in_threads(run, starts, self._threads):
             pass
+
+    def _run(self, begin: int, end: int, origin: int, memory: Private | Given) -> None:
+        """Bytes [begin, end) into `memory`, whose first byte is `origin`: chunk by chunk, as many at a time as are on pages of one kind."""
+        chunk = self._prelude.chunk
+        span = max(STRETCH_BYTES, chunk)
+        for start in range(begin - begin % span, end, span):
+            low, high = max(begin, start), min(end, start + span)
+            with memory.stretch(low - origin, high - low) as stretch:
+                for at in range(low - low % chunk, high, chunk):
+                    first, last = max(low, at), min(high, at + chunk)
+                    self._chunk_into(at // chunk, first - at, partial(stretch.fill, first - origin, last - first))
 
     def _chunk_into(self, index: int, skip: int, fill: Fill) -> None:
         """Plaintext of the data chunk `index`, from byte `skip` on, as much as there is room for."""

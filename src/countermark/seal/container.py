@@ -9,25 +9,22 @@ import hmac
 import os
 import stat
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from countermark import merkle
 from countermark.errors import FormatRefused, Unusable
 from countermark.seal.manifest import Manifest
 from countermark.seal.memory import Scratch
 from countermark.seal.prelude import BYTES, LEAF_BYTES, TAG
+from countermark.seal.threads import in_threads
 
 _FLAGS = os.O_RDONLY
 for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
     _FLAGS |= getattr(os, _name, 0)
 _MEND = "fetch it again from its owner"
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 MOST_TABLE = 1 << 30
 """Bytes of the table of hashes: of 32 TiB in chunks of 1 MiB."""
 Progress = Callable[[int, int], None]
@@ -149,27 +146,3 @@ class Container:
             done += size
             if progress:
                 progress(number + 1, done)
-
-
-def in_threads(work: Callable[[_In], _Out], items: Iterable[_In], threads: int) -> Iterator[_Out]:
-    """`work` of each, in order, a few at once; the first failure ends it after those under way."""
-    if threads <= 1:
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        yield from _windowed(pool, work, items, 4 * threads)
-
-
-def _windowed(pool: ThreadPoolExecutor, work: Callable[[_In], _Out], items: Iterable[_In], most: int) -> Iterator[_Out]:
-    """As `pool.map`, with at most `most` handed in: items may be endless, and results large."""
-    waiting: deque[Future[_Out]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= most:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for one in waiting:
-            one.cancel()

@@ -18,9 +18,10 @@ from countermark.artefact.pages import STRETCH_BYTES
 from countermark.artefact.tree import Tree, TreeEntry
 from countermark.errors import FormatRefused, TreeRefused, Unusable
 from countermark.seal import header as headers
-from countermark.seal.container import Container, in_threads
+from countermark.seal.container import Container
 from countermark.seal.memory import Fill, Given, Private, Scratch
 from countermark.seal.prelude import TAG, wipe
+from countermark.seal.threads import in_threads
 
 RUN_BYTES = 8 << 20
 """What a thread decrypts before it takes the next, in whole chunks."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from countermark import merkle
 from countermark.artefact import tree
 from countermark.errors import Unusable
 from countermark.seal import header as headers
-from countermark.seal.container import Progress, in_threads
+from countermark.seal.container import Progress
+from countermark.seal.early import Early
 from countermark.seal.header import Header
 from countermark.seal.manifest import Manifest, hashing, tree_commitment
 from countermark.seal.memory import Scratch
 from countermark.seal.plain import Folder, Plain, changed
 from countermark.seal.prelude import AES_256_GCM, CHUNK, TAG, new_prelude
-from countermark.seal.stream import Stream
+from countermark.seal.stream import Block, Stream
+from countermark.seal.threads import pool_of, windowed
 from countermark.workspace.disk import Disk
 
 _LEAST_CHOSEN = 4 << 10
@@ -130,14 +133,13 @@ class _Writer:
         self._prelude = new_prelude(self._key, chunks, about.sealer, suite=self._form.suite, chunk=self._form.chunk)
         self._cipher, self._aad = self._prelude.cipher(self._key), self._prelude.aad()
         self._put(0, self._prelude.to_bytes())
-        plain = Stream(self._plain, self._form.chunk, progress)
-
-        def sealed(numbered: tuple[int, bytearray]) -> bytes:
-            leaf = self._sealed(*numbered)
-            plain.spare.put(numbered[1])
-            return leaf
-
-        leaves = list(in_threads(sealed, enumerate(plain.chunks(with_index=not inside), 1), threads))
+        with pool_of(threads) as pool, Early(self._descriptor) as early:
+            plain = Stream(self._plain, self._form.chunk, pool, progress)
+            leaves = []
+            blocks = self._numbered(plain.blocks(with_index=not inside))
+            for some in windowed(pool, self._block, blocks, max(1, threads)):
+                leaves += some
+                early.wrote(len(some) * self._form.chunk)
         if len(leaves) != chunks - 1:
             raise changed(self._plain.name)
         made = tree.tree_of(plain.entries)
@@ -160,7 +162,25 @@ class _Writer:
             self._about.kind, self._plain.name, self._plain.single, digest, self._salt, self._data, self._index
         )
 
-    def _sealed(self, index: int, plain: bytes | bytearray) -> bytes:
+    def _numbered(self, blocks: Iterator[Block]) -> Iterator[tuple[int, Block]]:
+        """Each block with the number of its first chunk."""
+        first = 1
+        for block in blocks:
+            count = -(-len(block.view) // self._form.chunk)
+            yield first, block
+            first += count
+
+    def _block(self, numbered: tuple[int, Block]) -> list[bytes]:
+        """Encrypt and write the chunks of a block; their leaf hashes."""
+        first, block = numbered
+        view, chunk = block.view, self._form.chunk
+        try:
+            starts = range(0, len(view), chunk)
+            return [self._sealed(number, view[at : at + chunk]) for number, at in enumerate(starts, first)]
+        finally:
+            block.release()
+
+    def _sealed(self, index: int, plain: bytes | bytearray | memoryview) -> bytes:
         """Encrypt and write one chunk; its leaf hash."""
         out = self._scratch.view[: len(plain) + TAG]
         self._cipher.encrypt_into(self._prelude.nonce(index), plain, self._aad, out)

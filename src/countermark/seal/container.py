@@ -99,11 +99,12 @@ class Container:
 
     def _read(self, at: int, target: bytearray | memoryview) -> memoryview:
         view = memoryview(target)
-        done = 0
         if not self._end.alive:
             raise Unusable(f"{self._name} was closed before it was read")
         try:
-            while done < len(view) and (got := os.preadv(self._descriptor, [view[done:]], at + done)):
+            done = got = os.preadv(self._descriptor, [view], at)
+            while got and done < len(view):
+                got = os.preadv(self._descriptor, [view[done:]], at + done)
                 done += got
         except OSError as error:
             raise Unusable(f"cannot read {self._name}", why=error.strerror or str(error)) from error

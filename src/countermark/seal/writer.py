@@ -23,12 +23,12 @@ from countermark.seal.header import Header
 from countermark.seal.manifest import Manifest, hashing, tree_commitment
 from countermark.seal.memory import Scratch
 from countermark.seal.plain import Folder, Plain, changed
-from countermark.seal.prelude import AES_256_GCM, CHUNK, TAG, new_prelude
+from countermark.seal.prelude import AES_256_GCM, CHUNK, LEAST_CHUNK, TAG, new_prelude
 from countermark.seal.stream import Block, Stream
 from countermark.seal.threads import pool_of, windowed
 from countermark.workspace.disk import Disk
 
-_LEAST_CHOSEN = 4 << 10
+_MOST_OF_RECORDS = 256 << 10
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -46,16 +46,18 @@ class Form:
 
 
 def chunk_for(kind: str, files: int, size: int) -> int:
-    """A chunk size that suits an asset: 1 MiB, less for records that are read in random order, and for what is small.
+    """A chunk size that suits an asset: 1 MiB, less for what is small, and for records that are read in random order.
+
+    A record lies somewhere in its chunks, so that its first and last are decrypted for other records' bytes too: chunks as large as the mean record, the power of two
+    below, and at most 256 KiB, cost the least for records of many sizes (`docs/explanation/evaluation.md`).
 
     Args:
         files, size: how many, and all their bytes.
     """
-    wanted = size // max(1, files) if kind == "dataset" else size // 16
-    chunk = _LEAST_CHOSEN
-    while chunk < min(wanted, CHUNK):
-        chunk *= 2
-    return chunk
+    if kind == "dataset":
+        mean = size // max(1, files)
+        return min(max(1 << mean.bit_length() >> 1, LEAST_CHUNK), _MOST_OF_RECORDS)
+    return min(max(1 << (size // 16 - 1).bit_length(), LEAST_CHUNK), CHUNK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,10 @@ def records(place: Path) -> None:
         with _both(place, f"r{width}", data) as (folder, files, chunk):
             from countermark.lifecycle.seal_dataset import SealedDataset
 
-            reads: dict[str, Read] = {"plain": partial(_plain, folder, [*data]), "ours": SealedDataset(files).__getitem__}
+            reads: dict[str, Read] = {
+                "plain": partial(_plain, folder, [*data]),
+                "ours": SealedDataset(files).__getitem__,
+            }
             rates = _rates({name: partial(map, read) for name, read in reads.items()}, count)
             spent = 1 / rates["plain"]["cpu"]
             bound = spent / (spent + _opening(width))

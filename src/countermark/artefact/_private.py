@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from countermark import merkle
-from countermark.artefact.pages import Pages, filled
 from countermark.artefact.buffer import leaf_at
+from countermark.artefact.pages import Pages, filled
 from countermark.artefact.profile import Profile
 from countermark.artefact.tree import CHUNK_BYTES, bytes_root
 from countermark.errors import Unusable

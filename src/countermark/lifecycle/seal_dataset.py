@@ -57,7 +57,7 @@ class SealedDataset(Generic[Sample]):
         self.paths = tuple(path for path in files.paths if keep(path))
         if not self.paths:
             raise TreeRefused("no file of this sealed dataset is a record", mend="widen `keep`")
-        self._threads, self._pool = max(1, threads), pool_of(threads)
+        self._threads, self._pool = threads, pool_of(threads)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -86,8 +86,6 @@ class SealedDataset(Generic[Sample]):
         Raises:
             As for one, when it would be that record's turn.
         """
-        if self._threads == 1:
-            return map(self.__getitem__, order)
         return windowed(self._pool, self.__getitem__, order, self._threads)
 
     def __iter__(self) -> Iterator[Sample]:

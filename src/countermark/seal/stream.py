@@ -62,7 +62,7 @@ class Stream:
         entries: of the files, once `blocks` has come to its end.
     """
 
-    def __init__(self, plain: Plain, chunk: int, pool: Executor, progress: Progress | None) -> None:
+    def __init__(self, plain: Plain, chunk: int, pool: Executor | None, progress: Progress | None) -> None:
         self._plain, self._block, self._pool, self._progress = plain, max(chunk, BLOCK_BYTES), pool, progress
         self._spare: SimpleQueue[Block] = SimpleQueue()
         self._read: list[TreeEntry | _File] = []
@@ -112,7 +112,7 @@ class Stream:
 class _File:
     """One file, read once: what is encrypted is what its tree digest names."""
 
-    def __init__(self, read_at: ReadAt, planned: TreeEntry, pool: Executor) -> None:
+    def __init__(self, read_at: ReadAt, planned: TreeEntry, pool: Executor | None) -> None:
         self._read_at, self._planned, self._pool, self._at = read_at, planned, pool, 0
         self._leaves: list[Callable[[], bytes]] = []
         self._pieces: list[tuple[Block, memoryview]] = []
@@ -147,7 +147,7 @@ class _File:
 
     def _leaf(self) -> None:
         pieces, self._pieces = self._pieces, []
-        if sum(len(view) for _, view in pieces) > _HERE_BYTES:
+        if self._pool is not None and sum(len(view) for _, view in pieces) > _HERE_BYTES:
             self._later = True
             self._leaves.append(self._pool.submit(_hashed, pieces).result)
         elif pieces:

@@ -135,11 +135,11 @@ class _Writer:
         self._prelude = new_prelude(self._key, chunks, about.sealer, suite=self._form.suite, chunk=self._form.chunk)
         self._cipher, self._aad = self._prelude.cipher(self._key), self._prelude.aad()
         self._put(0, self._prelude.to_bytes())
-        with pool_of(threads) as pool, Early(self._descriptor) as early:
+        with pool_of(threads) or contextlib.nullcontext() as pool, Early(self._descriptor) as early:
             plain = Stream(self._plain, self._form.chunk, pool, progress)
             leaves = []
             blocks = self._numbered(plain.blocks(with_index=not inside))
-            for some in windowed(pool, self._block, blocks, max(1, threads)):
+            for some in windowed(pool, self._block, blocks, threads):
                 leaves += some
                 early.wrote(len(some) * self._form.chunk)
         if len(leaves) != chunks - 1:

@@ -1,12 +1,12 @@
 """Load a sealed safetensors file, beside loading the plain one and beside cryptotensors; recipients, one tensor, records.
 
-    python benchmarks/vault.py [--size 1G] [--rounds 5] [--peer .vaultenv/bin/python] [--place DIR]
+    python benchmarks/vault.py [--size 1G] [--rounds 5] [--warm] [--peer .vaultenv/bin/python] [--place DIR]
 
 Each loading side is a process of its own that ends with every tensor in memory: "plain" is `safetensors.numpy.load_file`; "sealed" opens the
 sealed file (signatures, table of hashes, X-Wing, each chunk hashed and decrypted once) and gives arrays; "cryptotensors" is
 `cryptotensors.numpy.load_file` of an encrypted and signed file, in an environment of its own (`pip install cryptotensors numpy`), where it is
 installed. "bare" and "peer bare" are what Python and the same imports cost. CPU seconds are of the whole process. Rounds are turn about on a warm
-page cache; the least of all rounds stands beside the median, because on a busy machine the caches of a core are shared.
+page cache (`--warm`: and on memory that the host has given already, as `verified_load.py` tells); the least of all rounds stands beside the median, because on a busy machine the caches of a core are shared.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 
 import vault_records
 from cost import Cost, machine, measure, median, size, turn_about
-from verified_load import FILE, make
+from verified_load import FILE, make, warmed
 
 PEER = Path(__file__).parents[1] / ".vaultenv" / "bin" / "python"
 FORMS = {"blake3": (1, "blake3"), "sha256": (1, "sha256"), "chacha": (2, "blake3")}
@@ -218,6 +218,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peer", type=Path, default=PEER, help="python of an environment with cryptotensors")
+    parser.add_argument("--warm", action="store_true", help="have the host give the memory first")
     parser.add_argument("--place", type=Path, help="folder for the files; default: the temporary folder")
     options = parser.parse_args()
     print(machine())
@@ -227,6 +228,8 @@ def main() -> None:
         prepare(place, options.size, options.peer)
         sides = ["bare", "plain", *FORMS] + (["peer bare", "cryptotensors"] if options.peer.exists() else [])
         runs = {side: partial(once, side, place, options.threads, options.peer, options.size) for side in sides}
+        if options.warm:
+            runs = {side: partial(warmed, options.size + options.size // 4, run) for side, run in runs.items()}
         show(turn_about(runs, options.rounds), options.size)
         one_tensor(place)
         vault_records.records(place)

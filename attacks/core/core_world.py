@@ -6,10 +6,14 @@ scripts beside this file build on it; nothing here is part of the program.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -75,6 +79,18 @@ class World:
 
     @classmethod
     def make(cls, root: Path) -> World:
+        """Found the project in a folder; from the second time on, as a copy of the first as it was founded.
+
+        To found it is to sync a hundred files, and every test of the lifecycle wants one.
+        """
+        shutil.copytree(_founded(), root, dirs_exist_ok=True)
+        world = cls(root)
+        world.desks = {name: Desk(Workspace(root / name), name, world.clock) for name in ROLES}
+        return world
+
+    @classmethod
+    def found(cls, root: Path) -> World:
+        """Make every workspace and key, and publish version 1 of the trust document."""
         root.mkdir(parents=True, exist_ok=True)
         world = cls(root)
         world.desks = {name: make_desk(root, name, world.clock) for name in ROLES}
@@ -124,3 +140,12 @@ class World:
         """A signed delivery of `folder`, or of fresh parts."""
         place = folder or self.parts()
         return place, deliver(self[by], place, addressee=to)
+
+
+@cache
+def _founded() -> Path:
+    """A founded project that nobody changes; it goes when the process ends."""
+    place = Path(tempfile.mkdtemp(prefix="countermark-world-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    World.found(place)
+    return place

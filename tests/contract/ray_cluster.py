@@ -32,9 +32,8 @@ def local_cluster() -> Iterator[tuple[str, Path]]:
         token = Path(home) / "token"
         token.touch(0o600)
         token.write_text(secrets.token_hex(32))
-        (
-            Path(home) / "ray"
-        ).mkdir()  # where Ray notes the cluster's address; it makes this folder for some clusters only
+        # Where Ray notes the cluster's address; it makes this folder for some clusters only.
+        (Path(home) / "ray").mkdir()
         path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
         environment = QUIET | LOOPBACK | {
             "HOME": home, "RAY_TMPDIR": home, "PATH": path, "RAY_AUTH_TOKEN_PATH": str(token), "RAY_AUTH_MODE": "token",

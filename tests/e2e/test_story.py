@@ -332,6 +332,15 @@ def test_the_ledger_leads_to_its_root(told: Told) -> None:
     assert head.size >= len(renewed) > 40
 
 
+def some_models(library: Path, out: Path) -> Path:
+    """Every eighth model: to read 800 takes longer than to tell the story, and `test_factory_library` reads them all."""
+    for path in sorted(p for p in library.rglob("*") if p.is_file())[::8]:
+        target = out / path.relative_to(library)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    return out
+
+
 @pytest.mark.real
 def test_the_story_on_real_part_models(tmp_path: Path) -> None:
     """Part models of real manufacturers, rendered here; `.ci/run` fetches them."""
@@ -340,10 +349,11 @@ def test_the_story_on_real_part_models(tmp_path: Path) -> None:
         pytest.skip("COUNTERMARK_PARTS_LIBRARY names no folder: benchmarks/fetch_parts_library.sh makes one")
     if shutil.which("bwrap") is None:
         pytest.skip("bubblewrap is absent: no run here can be hermetic")
+    some = some_models(Path(library), tmp_path / "some-models")
     with ExitStack() as held:
-        told = play(tmp_path / "demo", tmp_path / "cache", held, library=Path(library), count=60, images=1800)
+        told = play(tmp_path / "demo", tmp_path / "cache", held, library=some)
     assert told.result["verdict"] == "admitted"
-    assert told.result["parts"]["source"] == Path(library).name
+    assert told.result["parts"]["source"] == some.name
     planted = told.result["planted"]
     assert {n["supplier"] for n in told.result["named"]} <= {planted["backdoor"], planted["label_flips"]}
     assert planted["backdoor"] in {n["supplier"] for n in told.result["named"]}

@@ -49,11 +49,12 @@ def test_every_algorithm_signs_travels_and_refuses(algorithm: str) -> None:
     key = generate("witness" if algorithm == "ml-dsa-44" else "statement", algorithm)  # type: ignore[arg-type]
     again = PublicKey.from_json(key.public.to_json())
     assert again == key.public and again.algorithm == algorithm
-    again.verify(b"said", key.sign(b"said"))
+    signed = key.sign(b"said")
+    again.verify(b"said", signed)
     for message, signature in (
-        (b"other", key.sign(b"said")),
+        (b"other", signed),
         (b"said", b""),
-        (b"said", b"\1" + key.sign(b"said")[1:]),
+        (b"said", bytes([signed[0] ^ 1]) + signed[1:]),
     ):
         with pytest.raises(SignatureRefused):
             again.verify(message, signature)

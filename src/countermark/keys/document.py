@@ -10,7 +10,6 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from countermark import canonical
@@ -24,7 +23,6 @@ from countermark.keys.watchers import Watcher, refuse_weak
 PAYLOAD_TYPE = "application/vnd.countermark.trust.v1+json"
 FORMAT = 1
 MAX_PARTIES = MAX_KEYS = 10_000
-REMEMBERED = 1 << 18  # bytes; strangers' documents are parsed as well, and 16 of this size cost some 25 MB
 ROLES = ("data-owner", "model-owner", "supplier", "trainer", "reviewer", "operator", "licensee", "risk-owner")
 OWNERS = frozenset({"data-owner", "model-owner"})
 EVERYTHING, BOTH = "*", "both"
@@ -164,15 +162,9 @@ class TrustDocument:
     def unproven(cls, data: bytes) -> TrustDocument:
         """Parse strictly, without the proofs of possession: those of a stranger's document could take minutes.
 
-        The last few of at most `REMEMBERED` bytes are remembered: whoever verifies anything begins with the same chain.
-
         Raises:
             StatementRefused, SignatureRefused: malformed.
         """
-        return _parsed(data) if len(data) <= REMEMBERED else cls._parse(data)
-
-    @classmethod
-    def _parse(cls, data: bytes) -> TrustDocument:
         fields = Fields(canonical.from_bytes(data, what="trust document"), "trust document")
         if fields.integer("format") != FORMAT:
             raise StatementRefused("trust document of an unknown format", mend="update Countermark")
@@ -291,12 +283,6 @@ def moment(text: str) -> datetime:
     raise StatementRefused(f"{text!r:.40} is not a UTC time in whole seconds", mend="write 2026-11-23T10:00:00Z")
 
 
-@lru_cache(maxsize=16)
-def _parsed(data: bytes) -> TrustDocument:
-    """What these bytes say: a value that nothing can change, of bytes that say the same each time."""
-    return TrustDocument._parse(data)
-
-
 def _party(value: Any) -> Party:
     fields = Fields(value, "party")
     party = Party(
@@ -355,7 +341,6 @@ def _revocation(value: Any) -> Revocation | None:
     return out
 
 
-@lru_cache(maxsize=1024)  # a proof that held holds again; one that failed is not remembered
 def prove_possession(party: str, enrolled: EnrolledKey) -> None:
     """Check the self-signature that a key brought when it was enrolled.
 

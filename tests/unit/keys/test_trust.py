@@ -315,25 +315,6 @@ def test_a_strangers_version_is_refused_before_its_keys_are_tried_or_proved(chai
         verify_chain((*chain, root_signed(forged, OWNER, SECOND)), chain[0].digest, NOW)
 
 
-def test_a_remembered_document_is_held_to_its_signatures_and_a_refused_one_is_refused_again(
-    chain: tuple[dsse.Envelope, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    good = TrustDocument.unproven(chain[-1].payload)
-    assert TrustDocument.unproven(chain[-1].payload) is good
-    alone = replace(chain[-1], signatures=chain[-1].signatures[:1])
-    for _ in range(2):
-        with pytest.raises(TrustRefused, match="signed by 1 of the owners of version 1"):
-            verify_chain((chain[0], alone), chain[0].digest, NOW)
-        with pytest.raises(StatementRefused, match="out of reach"):
-            TrustDocument.unproven(changed(chain[-1], threshold=9))
-        party = replace(good.parties[0], keys=(replace(good.parties[0].keys[0], proof=b"forged"),))
-        with pytest.raises(SignatureRefused, match="no proof of possession"):
-            replace(good, parties=(party,)).prove()
-    monkeypatch.setattr(trusts, "REMEMBERED", 10)
-    assert TrustDocument.unproven(chain[-1].payload) is not good
-    assert TrustDocument.unproven(chain[-1].payload) == good
-
-
 @pytest.mark.parametrize("parties", [[{}] * 10_001, [{"keys": [{}] * 5_001}] * 2])
 def test_a_document_of_too_many_keys_is_refused_before_one_is_read(
     chain: tuple[dsse.Envelope, ...], parties: list[object]

@@ -1,12 +1,12 @@
 """Load a sealed safetensors file, beside loading the plain one and beside cryptotensors; recipients, one tensor, records.
 
-    python benchmarks/vault.py [--size 1G] [--rounds 5] [--peer .vaultenv/bin/python] [--place DIR]
+    python benchmarks/vault.py [--size 1G] [--rounds 5] [--warm] [--peer .vaultenv/bin/python] [--place DIR]
 
 Each loading side is a process of its own that ends with every tensor in memory: "plain" is `safetensors.numpy.load_file`; "sealed" opens the
 sealed file (signatures, table of hashes, X-Wing, each chunk hashed and decrypted once) and gives arrays; "cryptotensors" is
 `cryptotensors.numpy.load_file` of an encrypted and signed file, in an environment of its own (`pip install cryptotensors numpy`), where it is
 installed. "bare" and "peer bare" are what Python and the same imports cost. CPU seconds are of the whole process. Rounds are turn about on a warm
-page cache; the least of all rounds stands beside the median, because on a busy machine the caches of a core are shared.
+page cache (`--warm`: and on memory that the host has given already, as `verified_load.py` tells); the least of all rounds stands beside the median, because on a busy machine the caches of a core are shared.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,8 +24,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import vault_records
 from cost import Cost, machine, measure, median, size, turn_about
-from verified_load import FILE, make
+from verified_load import FILE, make, warmed
 
 PEER = Path(__file__).parents[1] / ".vaultenv" / "bin" / "python"
 FORMS = {"blake3": (1, "blake3"), "sha256": (1, "sha256"), "chacha": (2, "blake3")}
@@ -98,13 +99,23 @@ def prepare(place: Path, size_bytes: int, peer: Path) -> None:
             form=writer.Form(suite, hash=hashing),
         )
         used, took = os.times(), time.perf_counter() - wall
-        spent = used.user + used.system - cpu.user - cpu.system
-        print(
-            f"seal {name:<8}{size_bytes / 1e9 / spent:6.2f} GB/s of CPU, {size_bytes / 1e9 / took:6.2f} GB/s of wall (fsync included)"
-        )
+        spent, copied = used.user + used.system - cpu.user - cpu.system, _copied(place)
+        print(f"seal {name:<8}{size_bytes / 1e9 / spent:6.2f} GB/s of CPU, {size_bytes / 1e9 / took:6.2f} GB/s of wall (fsync included), "
+              f"x{took / copied:.2f} of the wall of a plain copy and fsync right after it ({size_bytes / 1e9 / copied:.2f} GB/s)")  # fmt: skip
     _recipients(place, by, owner, hpke.HpkeIdentity(private))
     if peer.exists():
         _prepare_peer(place, peer)
+
+
+def _copied(place: Path) -> float:
+    """Wall seconds of a plain copy that is on the disk, too."""
+    begin, target = time.perf_counter(), place / "copy"
+    shutil.copyfile(place / "model" / FILE, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+    took = time.perf_counter() - begin
+    target.unlink()
+    return took
 
 
 def _prepare_peer(place: Path, peer: Path) -> None:
@@ -170,48 +181,6 @@ def one_tensor(place: Path) -> None:
           f"wall least {min(took) * 1e3:.0f} ms")  # fmt: skip
 
 
-def records(place: Path) -> None:
-    """Samples read in random order: sealed, beside one plain file each."""
-    from countermark.keys import signer
-    from countermark.lifecycle import seal
-    from countermark.lifecycle.seal_dataset import SealedDataset
-    from countermark.seal import hpke, manifest, writer
-
-    owner, mine = signer.generate("statement"), hpke.generate()
-    reader = seal.Reader(manifest.by_keys([owner.public]))
-    for width, count in ((4 << 10, 2000), (64 << 10, 1000), (1 << 20, 200)):
-        folder, sealed = place / f"r{width}", place / f"r{width}.cmsealed"
-        folder.mkdir()
-        for number in range(count):
-            (folder / f"{number:05}.bin").write_bytes(os.urandom(width))
-        form = writer.Form(chunk=writer.chunk_for("dataset", count, count * width))
-        by = seal.Sealer([owner], "", "2026-01-01T00:00:00Z")
-        seal.seal(folder, sealed, [hpke.HpkeRecipient("me", mine.public)], by, kind="dataset", form=form)
-        order = random.Random(6).sample(range(count), count)
-        with seal.opened(sealed, reader, mine, threads=1) as files:
-            data = SealedDataset(files)
-            plain, ours = (_rates(read, order) for read in (partial(_plain, folder), data.__getitem__))
-        print(
-            f"records of {width:>7} bytes, chunks of {form.chunk:>6}: {ours:8.0f} samples per CPU second sealed, {plain:8.0f} plain, x{ours / plain:.2f}"
-        )
-
-
-def _plain(folder: Path, number: int) -> bytes:
-    with open(folder / f"{number:05}.bin", "rb") as file:
-        return file.read()
-
-
-def _rates(read: Callable[[int], object], order: list[int]) -> float:
-    """The best of five passes, samples per CPU second."""
-    best = 0.0
-    for _ in range(5):
-        cpu = time.process_time()
-        for number in order:
-            read(number)
-        best = max(best, len(order) / (time.process_time() - cpu))
-    return best
-
-
 def once(side: str, place: Path, threads: int, peer: Path, size_bytes: int) -> Cost:
     """Measure one side once."""
     if side == "peer bare":
@@ -249,6 +218,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peer", type=Path, default=PEER, help="python of an environment with cryptotensors")
+    parser.add_argument("--warm", action="store_true", help="have the host give the memory first")
     parser.add_argument("--place", type=Path, help="folder for the files; default: the temporary folder")
     options = parser.parse_args()
     print(machine())
@@ -258,9 +228,12 @@ def main() -> None:
         prepare(place, options.size, options.peer)
         sides = ["bare", "plain", *FORMS] + (["peer bare", "cryptotensors"] if options.peer.exists() else [])
         runs = {side: partial(once, side, place, options.threads, options.peer, options.size) for side in sides}
+        if options.warm:
+            runs = {side: partial(warmed, options.size + options.size // 4, run) for side, run in runs.items()}
         show(turn_about(runs, options.rounds), options.size)
         one_tensor(place)
-        records(place)
+        vault_records.records(place)
+        vault_records.pictures(place)
     print(f"load at the end: {os.getloadavg()[0]:.1f}")
     if not options.peer.exists():
         print(f"cryptotensors: skipped, there is no {options.peer}")

@@ -98,7 +98,7 @@ def once(side: str, folder: Path, place: Path, threads: int, peer: Path) -> Cost
     return measure([sys.executable, __file__, "--worker", side, folder, place / "manifest", str(threads)])
 
 
-def warmed(size_bytes: int, run: Callable[[], Cost]) -> Cost:
+def warmed(memory_bytes: int, run: Callable[[], Cost]) -> Cost:
     """Measure a side right after another process had and freed the memory that it needs."""
     code = (
         "import mmap, sys\n"
@@ -106,7 +106,7 @@ def warmed(size_bytes: int, run: Callable[[], Cost]) -> Cost:
         "memory.madvise(mmap.MADV_HUGEPAGE)\n"
         "memory[::4096] = bytes(len(memory) // 4096)\n"
     )
-    subprocess.run([sys.executable, "-I", "-S", "-c", code, str(2 * size_bytes + (1 << 30))], check=True)
+    subprocess.run([sys.executable, "-I", "-S", "-c", code, str(memory_bytes)], check=True)
     return run()
 
 
@@ -119,7 +119,8 @@ def compare(
     sign(folder, place, peer)
     sides = ["bare", "plain", *OURS] + (["model-signing"] if peer.exists() else [])
     runs = {side: partial(once, side, folder, place, threads, peer) for side in sides}
-    return turn_about({side: partial(warmed, size_bytes, run) if warm else run for side, run in runs.items()}, rounds)
+    memory = 2 * size_bytes + (1 << 30)
+    return turn_about({side: partial(warmed, memory, run) if warm else run for side, run in runs.items()}, rounds)
 
 
 def show(costs: dict[str, list[Cost]], size_bytes: int) -> None:

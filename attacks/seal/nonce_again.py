@@ -35,7 +35,13 @@ class SwappingHash:
 
     def leaf(self, data: memoryview) -> bytes:
         """The hash; then the swap."""
-        out = self._real.leaf(data)
+        return self._swapped(self._real.leaf(data))
+
+    def leaf_behind(self, prefixed: memoryview) -> bytes:
+        """As `leaf`, as the container asks for it."""
+        return self._swapped(self._real.leaf_behind(prefixed))
+
+    def _swapped(self, out: bytes) -> bytes:
         with self._path.open("r+b") as file:
             file.seek(self._offset)
             file.write(self._other)

@@ -57,6 +57,10 @@ class Hashing:
         state.update(data)
         return state.digest()
 
+    def leaf_behind(self, prefixed: bytes | memoryview) -> bytes:
+        """Hash of one leaf's data that already stands behind `leaf_prefix`: one call, and no copy."""
+        return self.new(prefixed).digest()
+
     def leaf_of(self, pieces: Iterable[bytes | memoryview]) -> bytes:
         """Hash of one leaf's data that comes in pieces, each of which is hashed before the next is asked for."""
         state = self.new(self.leaf_prefix)

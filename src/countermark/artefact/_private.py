@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from countermark import merkle
-from countermark.artefact._pages import Pages, filled
 from countermark.artefact.buffer import leaf_at
+from countermark.artefact.pages import Pages, filled
 from countermark.artefact.profile import Profile
 from countermark.artefact.tree import CHUNK_BYTES, bytes_root
 from countermark.errors import Unusable
@@ -64,7 +64,7 @@ def part(descriptor: int, start: int, stop: int) -> memoryview:
         data = bytearray(stop - start)
     except MemoryError as error:
         raise Unusable(f"there is no memory for {stop - start} bytes", why=str(error)) from error
-    return filled(descriptor, memoryview(data), start)
+    return filled(descriptor, start, memoryview(data))
 
 
 def streamed(descriptor: int, size: int, profile: Profile, threads: int) -> bytes:

@@ -2,15 +2,18 @@
 
 Each record is a file of the sealed dataset; only the chunks that it lies in are read and decrypted. What a record means (an
 image, a label by its folder) is the loader's business, by a function of its path and bytes.
+
+Threads read ahead of a training loop (`ahead`, and PyTorch's batches by `__getitems__`): they decrypt and decode while it computes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar, overload
 
 from countermark.errors import TreeRefused
 from countermark.seal.opened import Opened
+from countermark.seal.threads import pool_of, windowed
 
 Sample = TypeVar("Sample")
 Decode = Callable[[str, memoryview], Sample]
@@ -29,17 +32,23 @@ class SealedDataset(Generic[Sample]):
     paths: tuple[str, ...]
 
     @overload
-    def __init__(self: SealedDataset[memoryview], files: Opened, *, keep: Callable[[str], bool] = ...) -> None: ...
-    @overload
-    def __init__(self, files: Opened, decode: Decode[Sample], *, keep: Callable[[str], bool] = ...) -> None: ...
     def __init__(
-        self, files: Opened, decode: Decode[Sample] | None = None, *, keep: Callable[[str], bool] = lambda path: True
-    ) -> None:
+        self: SealedDataset[memoryview], files: Opened, *, keep: Callable[[str], bool] = ..., threads: int = ...
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, files: Opened, decode: Decode[Sample], *, keep: Callable[[str], bool] = ..., threads: int = ...
+    ) -> None: ...
+    def __init__(
+        self, files: Opened, decode: Decode[Sample] | None = None, *, keep: Callable[[str], bool] = lambda path: True,
+        threads: int = 1,
+    ) -> None:  # fmt: skip
         """Choose the records.
 
         Args:
-            decode: from path and bytes (writable, the sample's alone) to a sample; the bytes themselves without one.
-            keep: which paths are records.
+            decode: from path and bytes (writable, the sample's alone) to a sample; the bytes themselves without one. Called by several threads
+                at once where `threads` says so.
+            keep: which paths are records. threads: that read batches, and ahead; 1 for the caller's alone.
 
         Raises:
             TreeRefused: none is.
@@ -48,6 +57,7 @@ class SealedDataset(Generic[Sample]):
         self.paths = tuple(path for path in files.paths if keep(path))
         if not self.paths:
             raise TreeRefused("no file of this sealed dataset is a record", mend="widen `keep`")
+        self._threads, self._pool = threads, pool_of(threads)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -63,11 +73,23 @@ class SealedDataset(Generic[Sample]):
         return self._decode(path, data) if self._decode is not None else data  # type: ignore[return-value]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
-        """Several records, as PyTorch's loader asks for a batch."""
-        return [self[index] for index in indices]
+        """Several records, as PyTorch's loader asks for a batch; over the threads.
+
+        Raises:
+            As for one; no other record is given then.
+        """
+        return list(self.ahead(indices))
+
+    def ahead(self, order: Iterable[int]) -> Iterator[Sample]:
+        """Records in an order, each read while earlier ones are used: as many at once as there are threads, four times as many ready.
+
+        Raises:
+            As for one, when it would be that record's turn.
+        """
+        return windowed(self._pool, self.__getitem__, order, self._threads)
 
     def __iter__(self) -> Iterator[Sample]:
-        return (self[index] for index in range(len(self)))
+        return self.ahead(range(len(self)))
 
     def labels(self) -> tuple[str, ...]:
         """The first folder of each path, "" where there is none: the class, in a folder per class."""

@@ -9,25 +9,22 @@ import hmac
 import os
 import stat
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from countermark import merkle
 from countermark.errors import FormatRefused, Unusable
 from countermark.seal.manifest import Manifest
 from countermark.seal.memory import Scratch
 from countermark.seal.prelude import BYTES, LEAF_BYTES, TAG
+from countermark.seal.threads import in_threads
 
 _FLAGS = os.O_RDONLY
 for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
     _FLAGS |= getattr(os, _name, 0)
 _MEND = "fetch it again from its owner"
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 MOST_TABLE = 1 << 30
 """Bytes of the table of hashes: of 32 TiB in chunks of 1 MiB."""
 Progress = Callable[[int, int], None]
@@ -58,7 +55,7 @@ class Container:
             self.close()
             raise
         self._hashing = manifest.hashing()
-        self._scratch = Scratch(manifest.prelude.chunk + TAG)
+        self._scratch = Scratch(manifest.prelude.chunk + TAG, self._hashing.leaf_prefix)
 
     def __enter__(self) -> Self:
         return self
@@ -102,11 +99,12 @@ class Container:
 
     def _read(self, at: int, target: bytearray | memoryview) -> memoryview:
         view = memoryview(target)
-        done = 0
         if not self._end.alive:
             raise Unusable(f"{self._name} was closed before it was read")
         try:
-            while done < len(view) and (got := os.preadv(self._descriptor, [view[done:]], at + done)):
+            done = got = os.preadv(self._descriptor, [view], at)
+            while got and done < len(view):
+                got = os.preadv(self._descriptor, [view[done:]], at + done)
                 done += got
         except OSError as error:
             raise Unusable(f"cannot read {self._name}", why=error.strerror or str(error)) from error
@@ -125,7 +123,7 @@ class Container:
         begin, end = self.manifest.prelude.extent(index, self.manifest.size)
         copy = self._read(begin, self._scratch.view[: end - begin])
         expected = self._leaves[index * LEAF_BYTES : (index + 1) * LEAF_BYTES]
-        if not hmac.compare_digest(self._hashing.leaf(copy), expected):
+        if not hmac.compare_digest(self._hashing.leaf_behind(self._scratch.prefixed(end - begin)), expected):
             raise FormatRefused(
                 f"chunk {index} of {self._name} is not the signed one",
                 why=f"bytes {begin} to {end} were changed",
@@ -149,27 +147,3 @@ class Container:
             done += size
             if progress:
                 progress(number + 1, done)
-
-
-def in_threads(work: Callable[[_In], _Out], items: Iterable[_In], threads: int) -> Iterator[_Out]:
-    """`work` of each, in order, a few at once; the first failure ends it after those under way."""
-    if threads <= 1:
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        yield from _windowed(pool, work, items, 4 * threads)
-
-
-def _windowed(pool: ThreadPoolExecutor, work: Callable[[_In], _Out], items: Iterable[_In], most: int) -> Iterator[_Out]:
-    """As `pool.map`, with at most `most` handed in: items may be endless, and results large."""
-    waiting: deque[Future[_Out]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= most:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for one in waiting:
-            one.cancel()

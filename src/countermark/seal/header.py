@@ -119,7 +119,7 @@ def unpacked(data: memoryview) -> tuple[Header, bytes | None]:
 
 
 def _rest(data: memoryview, end: int, index: int | None = None) -> bytes | None:
-    if any(data[end:]):
+    if bytes(data[end:]) != bytes(len(data) - end):  # compared at once: it may be a MiB, at each opening
         raise FormatRefused("a sealed header is followed by something")
     return None if index is None else bytes(data[index:end])
 

@@ -5,45 +5,60 @@ from __future__ import annotations
 import contextlib
 import mmap
 import threading
+from collections.abc import Callable
 
-from countermark.errors import Unusable
+from countermark.artefact.pages import Pages
 
-_POPULATE_WRITE = 23 if hasattr(mmap, "MADV_NOHUGEPAGE") else None  # Linux's number; Python has no name for it
+Fill = Callable[[Callable[[memoryview], None]], None]
+"""Has a function fill a piece of memory that it is handed."""
+
 _DONT_DUMP = getattr(mmap, "MADV_DONTDUMP", None)
 
 
-class Private:
-    """`size` bytes of zeros.
+class Private(Pages):
+    """`Pages` that are left out of core dumps, where the system can."""
+
+    def __init__(self, size: int, *, starts: int = 0) -> None:
+        """As `Pages`."""
+        super().__init__(size, starts=starts)
+        self.advise(_DONT_DUMP, 0, size)
+
+
+class Given:
+    """Memory that somebody has already, filled in the same way.
 
     Attributes:
-        view: all of them, writable.
-
-    Raises:
-        Unusable: there is not so much memory.
+        view: writable bytes.
     """
 
-    def __init__(self, size: int) -> None:
-        try:
-            # A shared mapping, Python's default, could be written by every process that is forked from this one.
-            self._memory = mmap.mmap(-1, max(size, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        except (OSError, OverflowError, ValueError) as error:
-            raise Unusable(f"there is no memory for {size} bytes", why=str(error)) from error
-        self.view = memoryview(self._memory)[:size]
-        self._advise(_DONT_DUMP, 0, size)
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
 
-    def populate(self, at: int, count: int) -> None:
-        """Ask for some pages at once, which saves a fault for each; `at` is rounded down to a page."""
-        begin = at - at % mmap.PAGESIZE
-        self._advise(_POPULATE_WRITE, begin, at + count - begin)
+    def stretch(self, at: int, count: int) -> contextlib.AbstractContextManager[Given]:
+        """As `Pages.stretch`; nothing is chosen."""
+        return contextlib.nullcontext(self)
 
-    def _advise(self, advice: int | None, at: int, count: int) -> None:
-        if advice is not None and count:
-            with contextlib.suppress(OSError):  # a kernel that takes no such advice is slower, or dumps more
-                self._memory.madvise(advice, at, count)
+    def fill(self, at: int, count: int, write: Callable[[memoryview], None]) -> None:
+        """As `Stretch.fill`."""
+        write(self.view[at : at + count])
 
 
 class Scratch(threading.local):
-    """A buffer for each thread, into which a ciphertext chunk is read once, hashed, and decrypted from."""
+    """A buffer for each thread, into which a ciphertext chunk comes once, is hashed, and decrypted from.
 
-    def __init__(self, size: int) -> None:
-        self.view = memoryview(bytearray(size))
+    A leaf's prefix stands before it, so that both are hashed in one call: BLAKE3 takes twice as long for 64 KiB that come after a byte of their own. The
+    buffer itself is at the beginning of a page, where the kernel copies fastest (`artefact.buffer`).
+
+    Attributes:
+        view: the buffer, writable.
+    """
+
+    def __init__(self, size: int, prefix: bytes = b"") -> None:
+        self._begin = mmap.PAGESIZE - len(prefix)
+        self._whole = Private(mmap.PAGESIZE + size).view
+        self._whole[self._begin : mmap.PAGESIZE] = prefix
+        self.view = self._whole[mmap.PAGESIZE :]
+
+    def prefixed(self, count: int) -> memoryview:
+        """The prefix and the first `count` bytes of the buffer."""
+        return self._whole[self._begin : mmap.PAGESIZE + count]

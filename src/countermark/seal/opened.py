@@ -7,21 +7,24 @@ anything fails, what was decrypted is overwritten: OpenSSL leaves unverified pla
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import accumulate
 from types import TracebackType
 from typing import Any, Self
 
 from cryptography.exceptions import InvalidTag
 
+from countermark.artefact.pages import STRETCH_BYTES
 from countermark.artefact.tree import Tree, TreeEntry
 from countermark.errors import FormatRefused, TreeRefused, Unusable
 from countermark.seal import header as headers
-from countermark.seal.container import Container, in_threads
-from countermark.seal.memory import Private, Scratch
+from countermark.seal.container import Container
+from countermark.seal.memory import Fill, Given, Private, Scratch
 from countermark.seal.prelude import TAG, wipe
+from countermark.seal.threads import in_threads
 
-RUN = 8
-"""Chunks that a thread decrypts before it takes the next."""
+RUN_BYTES = 8 << 20
+"""What a thread decrypts before it takes the next, in whole chunks."""
 SMALL = 4 << 20
 """Bytes up to which memory comes from the heap: a mapping of its own would cost more than reading them."""
 
@@ -48,8 +51,9 @@ class Opened:
         self._cipher: Any = self._prelude.cipher(content_key)
         self._aad = self._prelude.aad()
         self._edges = Scratch(self._prelude.chunk)
-        first = bytearray(self._prelude.chunk)
-        header, index = headers.unpacked(self._decrypted(0, memoryview(first)))
+        first = memoryview(bytearray(self._prelude.chunk))
+        self._decrypt(0, container.chunk(0), first)
+        header, index = headers.unpacked(first)
         header.check(manifest)
         self.kind, self.name, self.single, self.digest = header.kind, header.name, header.single, header.tree
         self.salt, self.total = header.salt, header.size
@@ -119,14 +123,14 @@ class Opened:
             As `view`; TreeRefused: the file has no such bytes.
         """
         begin, end = self._span(path, start, stop)
-        memory = Private(stop - start) if stop - start > SMALL else None
-        view = memory.view if memory is not None else memoryview(bytearray(stop - start))
+        size = stop - start
+        memory = Private(size, starts=begin) if size > SMALL else Given(memoryview(bytearray(size)))
         try:
-            self._plain(begin, end, view, memory)
+            self._plain(begin, end, memory)
         except BaseException:
-            wipe(view)
+            wipe(memory.view)
             raise
-        return view
+        return memory.view
 
     def check_rest(self) -> None:
         """Read every chunk once more against its signed hash: afterwards the whole asset was seen.
@@ -146,7 +150,7 @@ class Opened:
         if len(target) != end - begin:
             raise TreeRefused(f"room for {len(target)} bytes, where {end - begin} are asked for")
         try:
-            self._plain(begin, end, target, None)
+            self._plain(begin, end, Given(target))
         except BaseException:
             wipe(target)
             raise
@@ -169,42 +173,54 @@ class Opened:
             raise TreeRefused(f"{path!r:.120} has no bytes {start} to {stop}", why=f"it has {entry.size} bytes")
         return at + start, at + stop
 
-    def _plain(self, begin: int, end: int, target: memoryview, memory: Private | None) -> None:
-        """Bytes [begin, end) of the stream of all files into `target`."""
+    def _plain(self, begin: int, end: int, memory: Private | Given) -> None:
+        """Bytes [begin, end) of the stream of all files into `memory`, which has so many."""
         if begin == end:
             return
         if self._cipher is None:
             raise Unusable("the sealed file was closed before it was read")
-        chunk = self._prelude.chunk
-        first, stop = begin // chunk, -(-end // chunk)
+        span = max(RUN_BYTES, self._prelude.chunk)
 
         def run(start: int) -> None:
-            for index in range(start, min(start + RUN, stop)):
-                low, high = max(begin, index * chunk), min(end, (index + 1) * chunk)
-                if memory is not None:
-                    memory.populate(low - begin, high - low)
-                self._chunk_into(index, low - index * chunk, target[low - begin : high - begin])
+            self._run(max(begin, start), min(end, start + span), begin, memory)
 
-        if stop - first <= RUN:
-            run(first)
+        starts = range(begin - begin % span, end, span)
+        if len(starts) == 1:
+            run(starts[0])
             return
-        for _ in in_threads(run, range(first, stop, RUN), self._threads):
+        for _ in in_threads(run, starts, self._threads):
             pass
 
-    def _chunk_into(self, index: int, skip: int, target: memoryview) -> None:
-        """Plaintext of the data chunk `index`, from byte `skip` on, as much as `target` holds."""
-        size = min(self._prelude.chunk, self._stream - index * self._prelude.chunk)
-        if len(target) == size:
-            self._decrypted(index + 1, target)
-            return
-        edge = self._edges.view[:size]
-        try:
-            target[:] = self._decrypted(index + 1, edge)[skip : skip + len(target)]
-        finally:
-            wipe(edge)
+    def _run(self, begin: int, end: int, origin: int, memory: Private | Given) -> None:
+        """Bytes [begin, end) into `memory`, whose first byte is `origin`: chunk by chunk, as many at a time as are on pages of one kind."""
+        chunk = self._prelude.chunk
+        span = max(STRETCH_BYTES, chunk)
+        for start in range(begin - begin % span, end, span):
+            low, high = max(begin, start), min(end, start + span)
+            with memory.stretch(low - origin, high - low) as stretch:
+                for at in range(low - low % chunk, high, chunk):
+                    first, last = max(low, at), min(high, at + chunk)
+                    self._chunk_into(at // chunk, first - at, partial(stretch.fill, first - origin, last - first))
 
-    def _decrypted(self, index: int, target: memoryview) -> memoryview:
-        copy = self._container.chunk(index)
+    def _chunk_into(self, index: int, skip: int, fill: Fill) -> None:
+        """Plaintext of the data chunk `index`, from byte `skip` on, as much as there is room for."""
+        copy = self._container.chunk(index + 1)
+        size = len(copy) - TAG
+
+        def decrypt(room: memoryview) -> None:
+            if len(room) == size:
+                self._decrypt(index + 1, copy, room)
+                return
+            edge = self._edges.view[:size]
+            try:
+                self._decrypt(index + 1, copy, edge)
+                room[:] = edge[skip : skip + len(room)]
+            finally:
+                wipe(edge)
+
+        fill(decrypt)
+
+    def _decrypt(self, index: int, copy: memoryview, target: memoryview) -> None:
         try:
             self._cipher.decrypt_into(self._prelude.nonce(index), copy, self._aad, target)
         except InvalidTag as error:
@@ -213,7 +229,6 @@ class Opened:
                 f"chunk {index} does not open",
                 why="it has the signed hash, so that whoever sealed it wrote what cannot be opened",
             ) from error
-        return target
 
     def _length(self) -> int:
         """Bytes of plaintext behind chunk 0."""
@@ -229,5 +244,5 @@ class Opened:
                 f"a sealed list of files of {header.index} bytes", why=f"at most {headers.MOST_INDEX} are taken"
             )
         out = bytearray(header.index)
-        self._plain(header.size, header.size + header.index, memoryview(out), None)
+        self._plain(header.size, header.size + header.index, Given(memoryview(out)))
         return bytes(out)

@@ -34,6 +34,7 @@ KEY = ID = COMMIT = SEALER = 32
 TAG = 16
 LEAF_BYTES = 32
 """Of one entry in the table of leaf hashes behind the last chunk."""
+_ZEROS = memoryview(bytes(64 << 10))
 _FORM = struct.Struct(">8sHHIQ32s32s32s")
 BYTES = _FORM.size
 
@@ -113,7 +114,8 @@ class Prelude:
 
     def extent(self, index: int, size: int) -> tuple[int, int]:
         """Where a chunk's ciphertext and tag begin and end in a file of that size."""
-        return self.at(index), min(self.at(index + 1), self.table_at(size))
+        begin = self.at(index)
+        return begin, min(begin + self.chunk + TAG, self.table_at(size))
 
     def check_size(self, size: int) -> None:
         """Refuse a file that cannot have these chunks.
@@ -183,7 +185,6 @@ def derive(content_key: bytes | bytearray, asset: bytes, suite: int, sealer: byt
 
 def wipe(*secret: bytearray | memoryview) -> None:
     """Overwrite with zeros. Best effort: Python and the libraries below may have made copies that nobody can reach."""
-    zeros = bytes(min(1 << 20, max(map(len, secret), default=0)))
     for one in secret:
-        for at in range(0, len(one), len(zeros) or 1):
-            one[at : at + len(zeros)] = zeros[: len(one) - at]
+        for at in range(0, len(one), len(_ZEROS)):
+            one[at : at + len(_ZEROS)] = _ZEROS[: len(one) - at]

@@ -1,98 +1,164 @@
-"""The plaintext of an asset cut into chunks, each byte read once, and hashed as a tree where it lies."""
+"""The plaintext of an asset as blocks of chunks, each byte read once, and hashed as a tree in other threads while it is encrypted.
+
+One thread reads. A block goes to whoever encrypts it; the pieces of a file's 4 MiB leaf go, once all are read, to whoever hashes them. A block's
+memory is filled again when both are done with it.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from io import BytesIO
 from queue import Empty, SimpleQueue
 
 from countermark import merkle
 from countermark.artefact.profile import SHA256
 from countermark.artefact.tree import CHUNK_BYTES, TreeEntry
-from countermark.merkle import HashState
 from countermark.seal.container import Progress
+from countermark.seal.memory import Private
 from countermark.seal.plain import Plain, ReadAt, changed
+
+BLOCK_BYTES = 1 << 20
+"""What is read, and encrypted by one thread, at a time: one large chunk, or many small ones."""
+_HERE_BYTES = 64 << 10
+"""Up to here a leaf is hashed by the thread that reads: to hand it to another would cost more."""
+
+
+class Block:
+    """Whole chunks of plaintext, in memory that is used again when everybody who holds it let go.
+
+    Attributes:
+        view: the bytes, writable.
+    """
+
+    def __init__(self, size: int, spare: SimpleQueue[Block]) -> None:
+        self._all = self.view = Private(size).view
+        self._spare, self._lock, self._holders = spare, threading.Lock(), 1
+
+    def cut(self, size: int) -> None:
+        """Only so many bytes are filled: the last block."""
+        self.view = self._all[:size]
+
+    def hold(self) -> None:
+        """One more needs the bytes."""
+        with self._lock:
+            self._holders += 1
+
+    def release(self) -> None:
+        """One needs them no more."""
+        with self._lock:
+            self._holders -= 1
+            free = not self._holders
+        if free:
+            self._holders = 1
+            self._spare.put(self)
 
 
 class Stream:
-    """The plaintext of all files in order, cut into chunks, and hashed as a tree on the way.
+    """The plaintext of all files in order, and their tree.
 
     Attributes:
-        entries: of the files read so far. spare: buffers that may be filled again.
+        entries: of the files, once `blocks` has come to its end.
     """
 
-    def __init__(self, plain: Plain, chunk: int, progress: Progress | None) -> None:
-        self._plain, self._chunk, self._progress = plain, chunk, progress
-        self.entries: list[TreeEntry] = []
-        self.spare: SimpleQueue[bytearray] = SimpleQueue()
+    def __init__(self, plain: Plain, chunk: int, pool: Executor | None, progress: Progress | None) -> None:
+        self._plain, self._block, self._pool, self._progress = plain, max(chunk, BLOCK_BYTES), pool, progress
+        self._spare: SimpleQueue[Block] = SimpleQueue()
+        self._read: list[TreeEntry | _File] = []
         self._done = 0
+        self.entries: list[TreeEntry] = []
 
-    def chunks(self, *, with_index: bool) -> Iterator[bytearray]:
-        """Buffers of `chunk` bytes, the last one shorter; none for no bytes."""
-        buffer, filled = bytearray(self._chunk), 0
+    def blocks(self, *, with_index: bool) -> Iterator[Block]:
+        """The stream; the last block is shorter, and there is none for no bytes. Whoever is done with a block releases it.
+
+        Raises:
+            TreeRefused: a file changed. OSError, Unusable, FormatRefused: it cannot be read.
+        """
+        block, filled = self._empty(), 0
         for read, size in self._parts(with_index):
             left = size
             while left:
-                got = read(memoryview(buffer)[filled : filled + left])
+                got = read(block, filled, left)
                 filled, left = filled + got, left - got
-                if filled == self._chunk:
-                    yield buffer
-                    buffer, filled = self._empty(), 0
+                if filled == self._block:
+                    yield block
+                    block, filled = self._empty(), 0
         if filled:
-            yield buffer[:filled]
+            block.cut(filled)
+            yield block
 
-    def _empty(self) -> bytearray:
+    def _empty(self) -> Block:
         try:
-            return self.spare.get_nowait()
+            return self._spare.get_nowait()
         except Empty:
-            return bytearray(self._chunk)
+            return Block(self._block, self._spare)
 
-    def _parts(self, with_index: bool) -> Iterator[tuple[Callable[[memoryview], int], int]]:
-        """What fills a view, and how many bytes it has in all, one file after the other."""
+    def _parts(self, with_index: bool) -> Iterator[tuple[Callable[[Block, int, int], int], int]]:
+        """What fills at most so many bytes of a block from one on, and how many there are in all, one file after the other."""
         for number, (planned, read_at) in enumerate(self._plain.files(), 1):
-            file = _File(read_at, planned.path)
+            file = _File(read_at, planned, self._pool)
             yield file.read, planned.size
-            self.entries.append(planned._replace(root=file.root()))
+            self._read.append(file.ended())
             self._done += planned.size
             if self._progress:
                 self._progress(number, self._done)
+        self.entries = [one if isinstance(one, TreeEntry) else one.entry() for one in self._read]
         if with_index:
             lines = BytesIO(b"".join(entry.line().encode() for entry in self.entries))
-            yield lines.readinto, len(lines.getbuffer())
+            yield lambda block, at, most: lines.readinto(block.view[at : at + most]), len(lines.getbuffer())
 
 
 class _File:
-    """One file, read once, and hashed as it is read: what is encrypted is what its tree digest names."""
+    """One file, read once: what is encrypted is what its tree digest names."""
 
-    def __init__(self, read_at: ReadAt, path: str) -> None:
-        self._read_at, self._path, self._at = read_at, path, 0
-        self._leaves: list[bytes] = []
-        self._state: HashState | None = None
+    def __init__(self, read_at: ReadAt, planned: TreeEntry, pool: Executor | None) -> None:
+        self._read_at, self._planned, self._pool, self._at = read_at, planned, pool, 0
+        self._leaves: list[Callable[[], bytes]] = []
+        self._pieces: list[tuple[Block, memoryview]] = []
+        self._later = False
 
-    def read(self, view: memoryview) -> int:
-        """Fill as much of a view as one read gives.
+    def read(self, block: Block, at: int, most: int) -> int:
+        """Fill a block from byte `at` on with as much as one read gives, up to the end of a leaf.
 
         Raises:
             TreeRefused: the file ended early. OSError: it cannot be read.
         """
         room = CHUNK_BYTES - self._at % CHUNK_BYTES
-        got = self._read_at(view[:room], self._at)
+        view = block.view[at : at + min(most, room)]
+        got = self._read_at(view, self._at)
         if not got:
-            raise changed(self._path)
-        state = self._state or SHA256.new(SHA256.chunks.leaf_prefix)
-        state.update(view[:got])
+            raise changed(self._planned.path)
+        block.hold()
+        self._pieces.append((block, view[:got]))
         self._at += got
-        self._state = state
         if got == room:
-            self._end()
+            self._leaf()
         return got
 
-    def root(self) -> bytes:
-        """Chunk root of what was read."""
-        self._end()
-        return merkle.root(self._leaves, SHA256.chunks)
+    def ended(self) -> TreeEntry | _File:
+        """All was read: the entry where all of it is hashed already, else what gives it."""
+        self._leaf()
+        return self if self._later else self.entry()
 
-    def _end(self) -> None:
-        if self._state is not None:
-            self._leaves.append(self._state.digest())
-            self._state = None
+    def entry(self) -> TreeEntry:
+        """The file with its chunk root; waits for those who hash it."""
+        return self._planned._replace(root=merkle.root((leaf() for leaf in self._leaves), SHA256.chunks))
+
+    def _leaf(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if self._pool is not None and sum(len(view) for _, view in pieces) > _HERE_BYTES:
+            self._later = True
+            self._leaves.append(self._pool.submit(_hashed, pieces).result)
+        elif pieces:
+            digest = _hashed(pieces)
+            self._leaves.append(lambda: digest)
+
+
+def _hashed(pieces: list[tuple[Block, memoryview]]) -> bytes:
+    """Leaf hash of some pieces, whose blocks are let go."""
+    try:
+        return SHA256.chunks.leaf_of(view for _, view in pieces)
+    finally:
+        for block, _ in pieces:
+            block.release()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +17,18 @@ from countermark import merkle
 from countermark.artefact import tree
 from countermark.errors import Unusable
 from countermark.seal import header as headers
-from countermark.seal.container import Progress, in_threads
+from countermark.seal.container import Progress
+from countermark.seal.early import Early
 from countermark.seal.header import Header
 from countermark.seal.manifest import Manifest, hashing, tree_commitment
 from countermark.seal.memory import Scratch
 from countermark.seal.plain import Folder, Plain, changed
-from countermark.seal.prelude import AES_256_GCM, CHUNK, TAG, new_prelude
-from countermark.seal.stream import Stream
+from countermark.seal.prelude import AES_256_GCM, CHUNK, LEAST_CHUNK, TAG, new_prelude
+from countermark.seal.stream import Block, Stream
+from countermark.seal.threads import pool_of, windowed
 from countermark.workspace.disk import Disk
 
-_LEAST_CHOSEN = 4 << 10
+_MOST_OF_RECORDS = 256 << 10
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -43,16 +46,18 @@ class Form:
 
 
 def chunk_for(kind: str, files: int, size: int) -> int:
-    """A chunk size that suits an asset: 1 MiB, less for records that are read in random order, and for what is small.
+    """A chunk size that suits an asset: 1 MiB, less for what is small, and for records that are read in random order.
+
+    A record lies somewhere in its chunks, so that its first and last are decrypted for other records' bytes too: chunks as large as the mean record, the power of two
+    below, and at most 256 KiB, cost the least for records of many sizes (`docs/explanation/evaluation.md`).
 
     Args:
         files, size: how many, and all their bytes.
     """
-    wanted = size // max(1, files) if kind == "dataset" else size // 16
-    chunk = _LEAST_CHOSEN
-    while chunk < min(wanted, CHUNK):
-        chunk *= 2
-    return chunk
+    if kind == "dataset":
+        mean = size // max(1, files)
+        return min(max(1 << mean.bit_length() >> 1, LEAST_CHUNK), _MOST_OF_RECORDS)
+    return min(max(1 << (size // 16 - 1).bit_length(), LEAST_CHUNK), CHUNK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +123,8 @@ class _Writer:
         self._index = sum(len(entry.line().encode()) for entry in plain.entries)
         self._data = sum(entry.size for entry in plain.entries)
         self._key = content_key
-        self._scratch = Scratch(form.chunk + TAG)
         self._hashing = hashing(form.hash)
+        self._scratch = Scratch(form.chunk + TAG, self._hashing.leaf_prefix)
 
     def run(self, threads: int, progress: Progress | None) -> Manifest:
         Header.from_bytes(self._header("0" * 64).to_bytes())  # a name that no reader takes is refused before any work
@@ -130,14 +135,13 @@ class _Writer:
         self._prelude = new_prelude(self._key, chunks, about.sealer, suite=self._form.suite, chunk=self._form.chunk)
         self._cipher, self._aad = self._prelude.cipher(self._key), self._prelude.aad()
         self._put(0, self._prelude.to_bytes())
-        plain = Stream(self._plain, self._form.chunk, progress)
-
-        def sealed(numbered: tuple[int, bytearray]) -> bytes:
-            leaf = self._sealed(*numbered)
-            plain.spare.put(numbered[1])
-            return leaf
-
-        leaves = list(in_threads(sealed, enumerate(plain.chunks(with_index=not inside), 1), threads))
+        with pool_of(threads) or contextlib.nullcontext() as pool, Early(self._descriptor) as early:
+            plain = Stream(self._plain, self._form.chunk, pool, progress)
+            leaves = []
+            blocks = self._numbered(plain.blocks(with_index=not inside))
+            for some in windowed(pool, self._block, blocks, threads):
+                leaves += some
+                early.wrote(len(some) * self._form.chunk)
         if len(leaves) != chunks - 1:
             raise changed(self._plain.name)
         made = tree.tree_of(plain.entries)
@@ -160,12 +164,30 @@ class _Writer:
             self._about.kind, self._plain.name, self._plain.single, digest, self._salt, self._data, self._index
         )
 
-    def _sealed(self, index: int, plain: bytes | bytearray) -> bytes:
+    def _numbered(self, blocks: Iterator[Block]) -> Iterator[tuple[int, Block]]:
+        """Each block with the number of its first chunk."""
+        first = 1
+        for block in blocks:
+            count = -(-len(block.view) // self._form.chunk)
+            yield first, block
+            first += count
+
+    def _block(self, numbered: tuple[int, Block]) -> list[bytes]:
+        """Encrypt and write the chunks of a block; their leaf hashes."""
+        first, block = numbered
+        view, chunk = block.view, self._form.chunk
+        try:
+            starts = range(0, len(view), chunk)
+            return [self._sealed(number, view[at : at + chunk]) for number, at in enumerate(starts, first)]
+        finally:
+            block.release()
+
+    def _sealed(self, index: int, plain: bytes | bytearray | memoryview) -> bytes:
         """Encrypt and write one chunk; its leaf hash."""
         out = self._scratch.view[: len(plain) + TAG]
         self._cipher.encrypt_into(self._prelude.nonce(index), plain, self._aad, out)
         self._put(self._prelude.at(index), out)
-        return self._hashing.leaf(out)
+        return self._hashing.leaf_behind(self._scratch.prefixed(len(out)))
 
     def _put(self, at: int, data: bytes | memoryview) -> None:
         view = memoryview(data)

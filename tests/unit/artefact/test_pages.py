@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import mmap
 import os
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from countermark.artefact import _pages, _private
-from countermark.artefact._pages import PIECE_BYTES, Pages
+from countermark.artefact import _private
+from countermark.artefact import pages as pages_module
+from countermark.artefact.pages import PIECE_BYTES, STRETCH_BYTES, Pages
 from countermark.artefact.profile import SHA256
 from countermark.artefact.tree import CHUNK_BYTES, bytes_root
 
@@ -28,14 +30,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def filled(file: Path, pages: Pages) -> list[int | None]:
     """Fill all chunks in order; which advice each was given."""
     given: list[int | None] = []
-    real = pages._advise
+    real = pages.advise
 
     def advised(advice: int | None, at: int, count: int) -> None:
-        if advice != _pages._POPULATE_WRITE:
+        if advice != pages_module._POPULATE_WRITE:
             given.append(advice)
         real(advice, at, count)
 
-    pages._advise = advised  # type: ignore[method-assign]
+    pages.advise = advised  # type: ignore[method-assign]
     with open(file, "rb") as opened:
         for at in range(0, SIZE, CHUNK_BYTES):
             got = sum(map(len, pages.pieces(opened.fileno(), at, min(CHUNK_BYTES, SIZE - at))))
@@ -50,7 +52,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, small: int, huge: int, pages: Pages) 
 
     def told() -> int:
         nonlocal now
-        first = pages._small_cost == 0 or pages._dear >= _pages._PATIENCE
+        first = pages._small_cost == 0 or pages._dear >= pages_module._PATIENCE
         now += (small if first else huge) if next(calls) % 2 else 0
         return now
 
@@ -61,21 +63,54 @@ def clock(monkeypatch: pytest.MonkeyPatch, small: int, huge: int, pages: Pages) 
 def test_huge_pages_stay_where_they_are_cheap(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = Pages(SIZE)
     clock(monkeypatch, 1000, 300, pages)
-    assert filled(file, pages) == [mmap.MADV_NOHUGEPAGE] + [mmap.MADV_HUGEPAGE] * 6
+    assert filled(file, pages) == [mmap.MADV_NOHUGEPAGE] + [mmap.MADV_HUGEPAGE] * 12
 
 
 @pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="this platform has no huge pages to ask for")
 def test_huge_pages_are_given_up_where_they_are_dear(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = Pages(SIZE)
     clock(monkeypatch, 1000, 8000, pages)
-    huge = [mmap.MADV_HUGEPAGE] * _pages._PATIENCE
-    assert filled(file, pages) == [mmap.MADV_NOHUGEPAGE, *huge] + [mmap.MADV_NOHUGEPAGE] * 3
+    huge = [mmap.MADV_HUGEPAGE] * pages_module._PATIENCE
+    assert filled(file, pages) == [mmap.MADV_NOHUGEPAGE, *huge] + [mmap.MADV_NOHUGEPAGE] * 9
+
+
+@pytest.mark.parametrize("starts", [0, 1, 4096, STRETCH_BYTES - 1, STRETCH_BYTES + 70_000, 7 << 30])
+@pytest.mark.parametrize("size", [0, 1, 5000, STRETCH_BYTES, 3 * STRETCH_BYTES + 5])
+def test_a_stretch_of_the_stream_is_a_huge_page_here(starts: int, size: int) -> None:
+    pages = Pages(size, starts=starts)
+    assert len(pages.view) == size and not pages.view.readonly
+    if not size:
+        return
+    address = ctypes.addressof(ctypes.c_char.from_buffer(pages.view))
+    assert address % mmap.PAGESIZE == 0
+    if size >= STRETCH_BYTES:
+        assert (starts - address) % STRETCH_BYTES < mmap.PAGESIZE
+
+
+def test_each_page_is_advised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stretches that begin amid a page, as those of a file amid a stream do: no page of one is given to the next."""
+    advised: list[tuple[int, int]] = []
+
+    class Memory:
+        def madvise(self, _advice: int, at: int, count: int) -> None:
+            advised.append((at, at + count))
+
+    pages = Pages(STRETCH_BYTES * 3, starts=STRETCH_BYTES - 5000)
+    lead = pages._lead
+    monkeypatch.setattr(pages, "_memory", Memory())
+    edges = [0, 5000, 5000 + STRETCH_BYTES, 5000 + STRETCH_BYTES + 1, STRETCH_BYTES * 3]
+    for begin, end in itertools.pairwise(edges):
+        with pages.stretch(begin, end - begin):
+            pass
+    assert [at % mmap.PAGESIZE for span in advised for at in span] == [0] * 2 * len(advised)
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(advised))
+    assert advised[0][0] == lead and advised[-1][1] == lead + STRETCH_BYTES * 3
 
 
 def test_where_no_advice_is_taken_the_bytes_are_the_same(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for advice in (None, 9999):
         for name in ("_SMALL", "_HUGE", "_POPULATE_WRITE"):
-            monkeypatch.setattr(_pages, name, advice)
+            monkeypatch.setattr(pages_module, name, advice)
         assert set(filled(file, Pages(SIZE))) <= {advice}
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import seal_world
 
-from countermark.errors import TreeRefused
+from countermark.errors import FormatRefused, TreeRefused
 from countermark.lifecycle import seal
 from countermark.lifecycle.seal_dataset import SealedDataset
 from countermark.seal import hpke, writer
@@ -46,6 +48,66 @@ def test_records_in_any_order(tmp_path: Path) -> None:
             SealedDataset(files, keep=lambda path: False)
 
 
+def photos(tmp_path: Path, records: dict[str, bytes]) -> tuple[Path, seal.Reader, hpke.HpkeIdentity]:
+    """A sealed folder of records, its reader, and a key for it."""
+    folder, mine, world = tmp_path / "ahead", hpke.generate(), seal_world.make(tmp_path / "world")
+    folder.mkdir()
+    for path, data in records.items():
+        (folder / path).write_bytes(data)
+    target = tmp_path / "ahead.cmsealed"
+    seal.seal(folder, target, [hpke.HpkeRecipient("t", mine.public)], world.sealer, kind="dataset",
+              form=writer.Form(chunk=4096))  # fmt: skip
+    return target, world.reader, mine
+
+
+def test_threads_read_ahead_in_order(tmp_path: Path) -> None:
+    rng = random.Random(6)
+    records = {f"{n:02}.bin": rng.randbytes(rng.randrange(9000)) for n in range(50)}
+    target, reader, mine = photos(tmp_path, records)
+    read: list[str] = []
+    met = threading.Barrier(3, timeout=30)
+
+    def decode(path: str, raw: memoryview) -> tuple[str, bytes]:
+        if len(read) < 3:
+            read.append(path)
+            met.wait()  # nobody passes before three read at once
+        read.append(path)
+        return path, bytes(raw)
+
+    with seal.opened(target, reader, mine) as files:
+        order = rng.sample(range(50), 50)
+        expected = [(path, records[path]) for path in (f"{n:02}.bin" for n in order)]
+        data = SealedDataset(files, decode, threads=3)
+        assert list(data.ahead(order)) == expected
+        assert data.__getitems__(order[:7]) == expected[:7] and dict(data) == records
+        read.clear()
+        read += ["", "", ""]
+        begun = data.ahead(itertools.cycle(order))  # endless: only a window of it is read
+        assert [next(begun) for _ in range(60)] == (expected * 2)[:60]
+        begun.close()  # type: ignore[attr-defined]
+        assert len(read) <= 3 + 60 + 12
+        with pytest.raises(IndexError):
+            data.__getitems__([1, 50])
+
+
+def test_a_changed_record_stops_a_batch_and_not_those_before_it(tmp_path: Path) -> None:
+    records = {f"{n:02}.bin": bytes([n]) * 4096 for n in range(20)}
+    target, reader, mine = photos(tmp_path, records)
+    prelude = seal.verified(target, reader).manifest.prelude
+    whole = bytearray(target.read_bytes())
+    whole[prelude.at(1 + 10) + 7] ^= 1
+    target.write_bytes(whole)
+    with seal.opened(target, reader, mine) as files:
+        data = SealedDataset(files, threads=2)
+        given = data.ahead(range(20))
+        assert [bytes(next(given)) for _ in range(10)] == [bytes([n]) * 4096 for n in range(10)]
+        with pytest.raises(FormatRefused, match="chunk 11"):
+            next(given)
+        with pytest.raises(FormatRefused, match="chunk 11"):
+            data.__getitems__([3, 10, 4])
+        assert [bytes(one) for one in data.__getitems__([11, 9])] == [records["11.bin"], records["09.bin"]]
+
+
 def test_an_index_larger_than_a_chunk_lies_in_the_data(tmp_path: Path) -> None:
     folder, mine = tmp_path / "many", hpke.generate()
     folder.mkdir()
@@ -67,8 +129,8 @@ def test_an_index_larger_than_a_chunk_lies_in_the_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "files", "size", "chunk"), [
-    ("model", 1, 10 << 30, 1 << 20), ("model", 1, 100, 4096), ("dataset", 1000, 4_096_000, 4096), ("dataset", 10, 10 << 30, 1 << 20),
-    ("dataset", 100, 100 * 60_000, 65536), ("other", 1, 1 << 20, 65536), ("other", 0, 0, 4096),
+    ("model", 1, 10 << 30, 1 << 20), ("model", 1, 100, 4096), ("dataset", 1000, 4_096_000, 4096), ("dataset", 10, 10 << 30, 256 << 10),
+    ("dataset", 100, 100 * 60_000, 32768), ("dataset", 100, 100 << 16, 65536), ("dataset", 0, 0, 4096), ("model", 1, 10 << 20, 1 << 20), ("other", 1, 1 << 20, 65536), ("other", 0, 0, 4096),
 ])  # fmt: skip
 def test_chunks_suit_the_asset(kind: str, files: int, size: int, chunk: int) -> None:
     assert writer.chunk_for(kind, files, size) == chunk

@@ -13,7 +13,7 @@ from countermark.errors import FormatRefused, PolicyRefused, TreeRefused, TrustR
 from countermark.lifecycle import seal, seal_load, verify
 from countermark.policy.document import Policy
 from countermark.seal import hpke
-from countermark.seal.opened import Opened
+from countermark.seal.container import Container
 
 TENSORS = {
     "a": np.arange(5000, dtype=np.float32).reshape(50, 100),
@@ -55,15 +55,15 @@ def test_arrays_lie_over_the_decrypted_memory(world: seal_world.World) -> None:
 
 def test_one_tensor_reads_only_its_chunks(world: seal_world.World, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    real = Opened._decrypted
+    real = Container.chunk
 
-    def counted(self: Opened, index: int, target: memoryview) -> memoryview:
+    def counted(self: Container, index: int) -> memoryview:
         read.append(index)
-        return real(self, index, target)
+        return real(self, index)
 
     with seal.opened(world.sealed, world.reader, world.other) as files:
         tensors = seal_load.one_by_one(files, "weights.safetensors")
-        monkeypatch.setattr(Opened, "_decrypted", counted)
+        monkeypatch.setattr(Container, "chunk", counted)
         for name, expected in TENSORS.items():
             read.clear()
             found = tensors[name]

@@ -9,7 +9,7 @@ import pytest
 import safetensors.numpy
 import seal_world
 
-from countermark.errors import FormatRefused, PolicyRefused, TreeRefused, TrustRefused
+from countermark.errors import FormatRefused, PolicyRefused, TreeRefused, TrustRefused, Unusable
 from countermark.lifecycle import seal, seal_load, verify
 from countermark.policy.document import Policy
 from countermark.seal import hpke
@@ -104,6 +104,25 @@ def test_many_threads_read_one_asset(world: seal_world.World) -> None:
         found = list(pool.map(tensors.__getitem__, [*TENSORS] * 20))
     for name, array in zip([*TENSORS] * 20, found, strict=True):
         assert np.array_equal(array, TENSORS[name])
+
+
+def test_who_reads_while_another_closes_is_told(world: seal_world.World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The race, at its worst moment: the ciphertext was read, and is not decrypted yet."""
+    real = Container.chunk
+    with seal.opened(world.sealed, world.reader, world.plant) as files:
+
+        def closing(self: Container, index: int) -> memoryview:
+            copy = real(self, index)
+            files.close()
+            return copy
+
+        monkeypatch.setattr(Container, "chunk", closing)
+        target = memoryview(bytearray(b"x" * 5000))
+        with pytest.raises(Unusable, match="closed before it was read"):
+            files.read_into("weights.safetensors", 0, 5000, target)
+        assert not any(target)
+        with pytest.raises(Unusable, match="closed before it was read"):
+            files.view("weights.safetensors")
 
 
 def test_another_kind_is_refused(world: seal_world.World) -> None:

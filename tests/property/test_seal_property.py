@@ -12,7 +12,7 @@ from countermark import canonical
 from countermark.errors import CountermarkError
 from countermark.keys.signer import generate
 from countermark.lifecycle import seal
-from countermark.seal import fields, hpke, keyfile, writer
+from countermark.seal import field_sealing, fields, hpke, keyfile, writer
 from countermark.seal.header import unpacked
 from countermark.seal.manifest import Manifest, by_keys
 from countermark.seal.prelude import BYTES, MAGIC, Prelude
@@ -112,13 +112,13 @@ def test_what_was_sealed_is_opened(
 @settings(max_examples=60)
 def test_fields_come_back(value: dict[str, object], data: st.DataObject) -> None:
     try:
-        paths = [path for path, _ in fields.leaves(value)]
+        paths = [path for path, _ in field_sealing.leaves(value)]
         canonical.to_bytes(value)
     except CountermarkError:
         return
     chosen = data.draw(st.lists(st.sampled_from(paths), unique=True, max_size=3))
     try:
-        made = fields.seal(
+        made = field_sealing.seal(
             value,
             {path: [hpke.HpkeRecipient("me", MINE.public)] for path in chosen},
             name="r",

@@ -10,12 +10,12 @@ more than it finds. Small pages are asked for a piece at a time (`MADV_POPULATE_
 from __future__ import annotations
 
 import contextlib
+import functools
 import mmap
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TypeVar
 
 from countermark.errors import Unusable
@@ -55,7 +55,8 @@ class Pages:
             self._memory = mmap.mmap(-1, spare + max(size, 1), flags=flags)
         except (OSError, OverflowError, ValueError) as error:
             raise Unusable(f"there is no memory for {size} bytes", why=str(error)) from error
-        self._lead = (starts - _address(self._memory)) % spare // mmap.PAGESIZE * mmap.PAGESIZE if spare else 0
+        self._address = _address(self._memory) if spare else 0
+        self._lead = (starts - self._address) % spare // mmap.PAGESIZE * mmap.PAGESIZE if spare else 0
         self.view = memoryview(self._memory)[self._lead : self._lead + size]
         self._lock = threading.Lock()
         self._small_cost, self._dear = 0.0, 0  # nanoseconds for a byte; how often in a row huge pages cost more
@@ -80,21 +81,28 @@ class Pages:
             with self.stretch(begin, end - begin) as stretch:
                 for at in range(begin, end, PIECE_BYTES):
                     wanted = min(PIECE_BYTES, end - at)
-                    piece = stretch.fill(at, wanted, partial(filled, descriptor, at))
+                    piece = stretch.fill(at, wanted, functools.partial(filled, descriptor, at))
                     yield piece
                     if len(piece) < wanted:
                         return
 
     def populate(self, at: int, count: int) -> None:
-        """Ask for some pages at once, which saves a fault for each."""
-        self.advise(_POPULATE_WRITE, at, count)
+        """Ask for some pages at once, which saves a fault for each; threads that hash and decrypt run meanwhile."""
+        begin, end = self._pages(at, count)
+        if _POPULATE_WRITE is not None and self._address and begin < end:
+            _madvise()(self._address + begin, end - begin, _POPULATE_WRITE)
 
     def advise(self, advice: int | None, at: int, count: int) -> None:
         """Of the pages that begin in these bytes, so that each page is advised once, whatever the stretches are."""
-        begin, end = (-(-(self._lead + edge) // mmap.PAGESIZE) * mmap.PAGESIZE for edge in (at, at + count))
+        begin, end = self._pages(at, count)
         if advice is not None and begin < end:
             with contextlib.suppress(OSError):  # a kernel that takes no such advice is slower, and right
                 self._memory.madvise(advice, begin, end - begin)
+
+    def _pages(self, at: int, count: int) -> tuple[int, int]:
+        """Where the first page that begins in these bytes begins, and the last one ends, from the beginning of the mapping."""
+        begin, end = (-(-(self._lead + edge) // mmap.PAGESIZE) * mmap.PAGESIZE for edge in (at, at + count))
+        return begin, min(end, -(-len(self._memory) // mmap.PAGESIZE) * mmap.PAGESIZE)
 
     def _learn(self, huge: bool, cost: float) -> None:
         with self._lock:
@@ -133,6 +141,17 @@ def _address(memory: mmap.mmap) -> int:
     import ctypes  # beside NumPy it is there already; for those who hash only it is not worth its start
 
     return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+
+
+@functools.cache
+def _madvise() -> Callable[[int, int, int], int]:
+    """As `mmap.madvise`, which keeps Python's lock: half of what loading costs would be one thread's turn after the other's."""
+    import ctypes
+
+    call = ctypes.CDLL(None).madvise
+    call.argtypes, call.restype = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int], ctypes.c_int
+    found: Callable[[int, int, int], int] = call
+    return found
 
 
 def filled(descriptor: int, offset: int, target: memoryview) -> memoryview:

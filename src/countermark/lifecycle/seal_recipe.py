@@ -14,7 +14,7 @@ from countermark import canonical, dsse
 from countermark.errors import FormatRefused, MissingExtra, Unusable
 from countermark.lifecycle.desk import read_file
 from countermark.lifecycle.seal import Reader, Sealer
-from countermark.seal import fields
+from countermark.seal import field_sealing, fields
 from countermark.seal.fields import Document, Opening
 from countermark.seal.stanza import Identity, Recipient
 from countermark.workspace.disk import Disk
@@ -39,7 +39,7 @@ def seal(
     if target.exists() or target.is_symlink():
         raise Unusable(f"{target} exists", why="a sealed file is never written over", mend="name another with --out")
     wanted = {tuple(path.split(".")): tuple(to) for path, to in sealed.items()}
-    made = fields.seal(
+    made = field_sealing.seal(
         parse(source), wanted, name=source.name, sealer=by.key, project=by.project, issued=by.issued, before=before
     )
     (disk or Disk()).write(target, made.signed(by.signers).to_bytes(), mode=0o644)

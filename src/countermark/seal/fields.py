@@ -12,8 +12,7 @@ from __future__ import annotations
 import base64
 import hmac
 import itertools
-import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,9 +24,9 @@ from countermark.errors import FormatRefused, StatementRefused, TrustRefused
 from countermark.keys.signer import Signer, sign_envelope
 from countermark.seal import recipients as lists
 from countermark.seal.manifest import ASK, Authority, check_time, sealed_by
-from countermark.seal.prelude import BYTES, LEAST_CHUNK, Prelude, new_content_key, new_prelude, wipe
+from countermark.seal.prelude import BYTES, Prelude, wipe
 from countermark.seal.recipients import Recipients
-from countermark.seal.stanza import Identity, Recipient, Stanza
+from countermark.seal.stanza import Identity, Stanza
 
 PAYLOAD_TYPE = "application/vnd.countermark.sealed-fields.v1+json"
 FORMAT = 1
@@ -202,65 +201,6 @@ class Document:
         return tuple(sorted(equal)), tuple(sorted((mine.keys() | theirs.keys()) - equal))
 
 
-def seal(
-    value: Mapping[str, Any], sealed: Mapping[Path, Sequence[Recipient]], *, name: str, sealer: str, project: str, issued: str,
-    before: Iterable[Opening] = (),
-) -> Document:  # fmt: skip
-    """Seal fields of a document.
-
-    Args:
-        value: JSON object; its leaves are fields, lists included. sealed: path -> who may read it; a path to an object seals all
-            below it. sealer: id of the key that will sign, hex. before: the fields of the version before, as far as known: those that did not change keep their salts.
-
-    Raises:
-        StatementRefused: a path that leads nowhere, a value that has no canonical form, too many fields.
-    """
-    kept = {(one.path, canonical.to_bytes(one.value)): one.salt for one in before}
-    openings = [
-        Opening(path, leaf, kept.get((path, canonical.to_bytes(leaf))) or secrets.token_bytes(32))
-        for path, leaf in leaves(value)
-    ]
-    chosen = {one.path: _readers(one.path, sealed) for one in openings}
-    for path in sealed:
-        if not any(one.path[: len(path)] == path for one in openings):
-            raise StatementRefused(f"{'.'.join(path)!r:.120} names no field of {name}")
-    sets = sorted({names for _, names in chosen.values() if names})
-    made, groups = {}, []
-    for number, names in enumerate(sets):
-        mine = [one for one in openings if chosen[one.path][1] == names]
-        prelude, listed, texts = _sealed_group(mine, chosen[mine[0].path][0], sealer)
-        groups.append((prelude, listed))
-        made.update({one.path: (number, text) for one, text in zip(mine, texts, strict=True)})
-    fields = tuple(
-        Field(one.path, one.digest(sealer), None, *made[one.path]) if one.path in made else Field(one.path, one.digest(sealer), one)
-        for one in sorted(openings, key=lambda o: o.path)
-    )  # fmt: skip
-    return Document(name, sealer, project, issued, fields, tuple(groups))
-
-
-def _readers(path: Path, sealed: Mapping[Path, Sequence[Recipient]]) -> tuple[Sequence[Recipient], tuple[str, ...]]:
-    """Who may read a field: the longest path that is named above it counts."""
-    for length in range(len(path), 0, -1):
-        if path[:length] in sealed:
-            found = sealed[path[:length]]
-            return found, tuple(sorted(one.name for one in found))
-    return (), ()
-
-
-def _sealed_group(mine: list[Opening], to: Sequence[Recipient], sealer: str) -> tuple[Prelude, Recipients, list[bytes]]:
-    content_key = new_content_key()
-    try:
-        prelude = new_prelude(content_key, len(mine), sealer, chunk=LEAST_CHUNK)
-        cipher, aad = prelude.cipher(content_key), prelude.aad()
-        texts = [
-            cipher.encrypt(prelude.nonce(n), one.to_bytes(), aad + bytes.fromhex(one.digest(sealer)))
-            for n, one in enumerate(mine)
-        ]
-        return prelude, lists.first(prelude, content_key, to, {}), texts
-    finally:
-        wipe(content_key)
-
-
 def verified(envelope: dsse.Envelope, authority: Authority, *, project: str = "") -> tuple[Document, str]:
     """The document, and who sealed it; needs no key, and covers sealed fields too.
 
@@ -320,30 +260,6 @@ def _open(cipher: Any, prelude: Prelude, number: int, shown: Field) -> Opening:
     opening = Opening.from_json(canonical.from_bytes(text, what="sealed field", max_bytes=MOST_BYTES))
     check(shown, opening, prelude.sealer.hex())
     return opening
-
-
-def leaves(value: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """(path, value) of every leaf: whatever is no object, and objects without keys.
-
-    Raises:
-        StatementRefused: too deep, too many, or a key that is no text.
-    """
-    for count, one in enumerate(_leaves(value, ())):
-        if count >= MOST_FIELDS:
-            raise StatementRefused(f"a document of more than {MOST_FIELDS} fields")
-        yield one
-
-
-def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    if len(path) > MOST_DEPTH:
-        raise StatementRefused(f"a document is nested deeper than {MOST_DEPTH} levels")
-    if not isinstance(value, Mapping) or (path and not value):
-        yield path, value
-        return
-    for key in sorted(value):
-        if not isinstance(key, str) or canonical.unprintable(key):
-            raise StatementRefused("a document's key is no printable text", why=f"seen: {key!r:.80}")
-        yield from _leaves(value[key], (*path, key))
 
 
 def joined(openings: Iterable[Opening]) -> dict[str, Any]:

@@ -92,6 +92,9 @@ def test_each_page_is_advised_once(monkeypatch: pytest.MonkeyPatch) -> None:
     advised: list[tuple[int, int]] = []
 
     class Memory:
+        def __len__(self) -> int:
+            return STRETCH_BYTES * 4
+
         def madvise(self, _advice: int, at: int, count: int) -> None:
             advised.append((at, at + count))
 
@@ -105,6 +108,22 @@ def test_each_page_is_advised_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [at % mmap.PAGESIZE for span in advised for at in span] == [0] * 2 * len(advised)
     assert all(a[1] == b[0] for a, b in itertools.pairwise(advised))
     assert advised[0][0] == lead and advised[-1][1] == lead + STRETCH_BYTES * 3
+
+
+@pytest.mark.skipif(pages_module._POPULATE_WRITE is None, reason="this platform has no pages to ask for")
+def test_pages_that_were_asked_for_are_there() -> None:
+    """And no others: what is asked for is resident (mincore, as Linux tells it), and reads as zeros."""
+    pages = Pages(STRETCH_BYTES * 2, starts=mmap.PAGESIZE * 3)
+    pages.advise(mmap.MADV_NOHUGEPAGE, 0, STRETCH_BYTES * 2)
+    pages.populate(mmap.PAGESIZE * 5 + 1, mmap.PAGESIZE * 4)
+    told = (ctypes.c_ubyte * (STRETCH_BYTES * 2 // mmap.PAGESIZE))()
+    address = ctypes.addressof(ctypes.c_char.from_buffer(pages.view))
+    mincore = ctypes.CDLL(None).mincore
+    mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+    assert mincore(address, STRETCH_BYTES * 2, told) == 0
+    assert [number for number, one in enumerate(told) if one & 1] == [6, 7, 8, 9]
+    assert not any(pages.view[: 10 * mmap.PAGESIZE])
+    pages.populate(STRETCH_BYTES * 2 - 1, STRETCH_BYTES * 9)  # what is not there is not asked for
 
 
 def test_where_no_advice_is_taken_the_bytes_are_the_same(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from countermark.errors import (
 )
 from countermark.keys.signer import generate
 from countermark.lifecycle import seal, seal_recipe
-from countermark.seal import fields, hpke
+from countermark.seal import field_sealing, fields, hpke
 from countermark.seal.fields import Document, Field, Opening
 from countermark.seal.manifest import by_keys
 
@@ -38,7 +38,7 @@ CHOSEN = {("train", "learning_rate"): (OWNER_TO, TRAINER_TO), ("data",): (AUDITO
 
 
 def made(value: dict[str, object] | None = None, before: tuple[Opening, ...] = ()) -> Document:
-    return fields.seal(
+    return field_sealing.seal(
         value or RECIPE, CHOSEN, name="recipe.toml", sealer=SEALER, project="", issued=ISSUED, before=before
     )
 
@@ -189,7 +189,7 @@ def test_files_that_mean_two_things_or_too_much_are_refused(tmp_path: Path, name
 
 def test_a_path_that_names_nothing_is_refused() -> None:
     with pytest.raises(StatementRefused, match="names no field"):
-        fields.seal(RECIPE, {("train", "lr"): (OWNER_TO,)}, name="r", sealer=SEALER, project="", issued=ISSUED)
+        field_sealing.seal(RECIPE, {("train", "lr"): (OWNER_TO,)}, name="r", sealer=SEALER, project="", issued=ISSUED)
 
 
 def test_depth_and_number_are_bounded() -> None:
@@ -198,4 +198,4 @@ def test_depth_and_number_are_bounded() -> None:
         deep = {"x": deep}
     for value in (deep, {str(n): n for n in range(fields.MOST_FIELDS + 1)}):
         with pytest.raises(StatementRefused):
-            fields.seal(value, {}, name="r", sealer=SEALER, project="", issued=ISSUED)
+            field_sealing.seal(value, {}, name="r", sealer=SEALER, project="", issued=ISSUED)

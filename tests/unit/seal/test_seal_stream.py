@@ -1,63 +1,98 @@
-"""What is read to be sealed: hashed in other threads, in order, and no more remembered of it than its hashes."""
+"""What is encrypted is what the tree digest names, however files, leaves, blocks and chunks lie; and a disk that fails early is heard."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+import errno
+import random
+from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
+import seal_world
 
-from countermark.artefact.profile import SHA256
-from countermark.artefact.tree import CHUNK_BYTES, TreeEntry, bytes_root
-from countermark.seal.plain import ReadAt
-from countermark.seal.stream import Block, Stream
-from countermark.seal.threads import windowed
+from countermark.artefact.stream import stream_folder
+from countermark.artefact.tree import CHUNK_BYTES
+from countermark.errors import Unusable
+from countermark.lifecycle import seal
+from countermark.seal import early, hpke, writer
+from countermark.seal.stream import BLOCK_BYTES, Block
 
-THREADS = 2
-MOST_WAITING = 64
-"""Blocks and leaves under way: four blocks a thread, and what was hashed while the oldest of them waited for its turn."""
-
-
-class Zeros:
-    """Files of zeros, and how many futures are alive, looked at now and then while they are read."""
-
-    name, single = "zeros", False
-
-    def __init__(self, *sizes: int) -> None:
-        self.entries = [TreeEntry(f"{n:04}.bin", size, False, bytes(32)) for n, size in enumerate(sizes)]
-        self.futures: list[int] = []
-        self._reads = 0
-
-    def files(self) -> Iterator[tuple[TreeEntry, ReadAt]]:
-        for entry in self.entries:
-            yield entry, self._read
-
-    def _read(self, view: memoryview, at: int) -> int:
-        view[:] = bytes(len(view))
-        self._reads += 1
-        if self._reads % 50 == 1:
-            self.futures.append(sum(isinstance(one, Future) for one in gc.get_objects()))
-        return len(view)
+SIZES = [0, 1, 4096, 65_536, 65_537, BLOCK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES - 7, 3]
 
 
-def streamed(plain: Zeros, pool: Executor | None) -> Stream:
-    stream = Stream(plain, 64 << 10, pool, None)
-    for _ in windowed(pool, Block.release, stream.blocks(with_index=False), THREADS):
-        pass
-    return stream
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = random.Random(6)
+    path = tmp_path_factory.mktemp("stream") / "files"
+    path.mkdir()
+    for number, size in enumerate(SIZES):
+        (path / f"{number:02}.bin").write_bytes(rng.randbytes(size))
+    return path
 
 
-@pytest.mark.parametrize("sizes", [[70_000] * 600, [120 * CHUNK_BYTES], [0, 1, CHUNK_BYTES, 3 * CHUNK_BYTES + 9, 70_000, 5]])
-def test_entries_are_in_order_and_what_hashed_them_is_let_go(sizes: list[int]) -> None:
-    """A million files of 100 KB took a future each, 2 GB, until the last was read."""
-    plain = Zeros(*sizes)
-    before = sum(isinstance(one, Future) for one in gc.get_objects())
-    with ThreadPoolExecutor(THREADS) as pool:
-        stream = streamed(plain, pool)
-    roots = {size: bytes_root(bytes(size), SHA256) for size in set(sizes) if size < 100 * CHUNK_BYTES}
-    assert [entry.path for entry in stream.entries] == [entry.path for entry in plain.entries]
-    assert all(entry.root == roots.get(entry.size, entry.root) for entry in stream.entries)
-    assert max(plain.futures) - before < MOST_WAITING
-    if sum(sizes) < 100 * CHUNK_BYTES:
-        assert streamed(plain, None).entries == stream.entries
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> seal_world.World:
+    return seal_world.make(tmp_path_factory.mktemp("stream") / "world")
+
+
+def sealed(world: seal_world.World, source: Path, target: Path, chunk: int, threads: int) -> None:
+    to = [hpke.HpkeRecipient("plant-7", world.plant.public)]
+    seal.seal(source, target, to, world.sealer, kind="other", form=writer.Form(chunk=chunk), threads=threads)
+
+
+@pytest.mark.parametrize(("chunk", "threads"), [(4096, 3), (1 << 20, 1), (1 << 20, 2), (1 << 21, 3), (1 << 24, 2)])
+def test_what_is_sealed_is_what_the_tree_names(
+    world: seal_world.World, folder: Path, tmp_path: Path, chunk: int, threads: int
+) -> None:
+    target = tmp_path / "files.cmsealed"
+    sealed(world, folder, target, chunk, threads)
+    with seal.opened(target, world.reader, world.plant, threads=threads) as files:
+        assert files.digest == stream_folder(folder).digest
+        for path in files.paths:
+            assert files.view(path) == (folder / path).read_bytes()
+            size = files.size(path)
+            assert (
+                files.read(path, size // 3, size - size // 5)
+                == (folder / path).read_bytes()[size // 3 : size - size // 5]
+            )
+
+
+def test_a_block_is_used_again_when_all_let_go() -> None:
+    spare: SimpleQueue[Block] = SimpleQueue()
+    block = Block(8192, spare)
+    block.hold()
+    block.release()
+    assert spare.empty()
+    block.release()
+    assert spare.get_nowait() is block and len(block.view) == 8192
+    block.release()  # whoever took it from there holds it once
+    assert spare.get_nowait() is block
+
+
+def failing(_descriptor: int) -> None:
+    raise OSError(errno.EIO, "the disk is gone")
+
+
+def test_a_disk_that_fails_while_more_is_encrypted_leaves_nothing(
+    world: seal_world.World, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux tells of it once: the last fsync would say that all is well."""
+    monkeypatch.setattr(early, "_sync", failing)
+    for each in (1, 18 << 20):  # amid the writing, and at its end
+        monkeypatch.setattr(early, "_EACH", each)
+        with pytest.raises(Unusable, match="cannot write"):
+            sealed(world, folder, tmp_path / "files.cmsealed", 1 << 20, 2)
+        assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(early, "_EACH", 1 << 30)
+    sealed(world, folder, tmp_path / "files.cmsealed", 1 << 20, 2)
+
+
+def test_early_syncs_each_so_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(early, "_sync", synced.append)
+    with early.Early(7) as one:
+        for _ in range(3):
+            one.wrote(early._EACH // 2)
+    assert synced == [7]
+    with pytest.raises(KeyError), early.Early(7):
+        raise KeyError  # what failed before is not hidden

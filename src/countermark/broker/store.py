@@ -18,6 +18,7 @@ from typing import Any
 from countermark import canonical, dsse
 from countermark.broker.policy import OWNER, PAYLOAD_TYPE, ReleasePolicy
 from countermark.broker.revoked import Revoked
+from countermark.broker.stamp import Stamp, stamp
 from countermark.canonical import Fields
 from countermark.errors import (
     NothingToVerify,
@@ -61,7 +62,7 @@ class Deposits:
     def __init__(self, home: Path, disk: Disk | None = None) -> None:
         self._home, self._disk = home, disk or Disk()
         self.revoked = Revoked(home, self._disk)
-        self._kept: dict[tuple[str, bytes], tuple[Any, Deposit]] = {}
+        self._kept: dict[tuple[str, bytes], tuple[Stamp, Deposit]] = {}
         self._writing = threading.Lock()
 
     def enrol(self, owner: str, keys: Sequence[PublicKey]) -> None:
@@ -141,13 +142,11 @@ class Deposits:
         # As text, here and in `refuse_anothers`, because they are looked at for each release.
         path = f"{self._home}/deposits/{owner}/{asset.hex()}.json"
         try:
-            stamp = [
-                (s.st_mtime_ns, s.st_ino, s.st_size) for s in map(os.stat, (f"{self._home}/tenants/{owner}.json", path))
-            ]
+            seen = stamp(f"{self._home}/tenants/{owner}.json", path)
         except OSError as error:
             raise NothingToVerify("nothing of that owner and asset is here") from error
         kept = self._kept.get((owner, asset))
-        if kept is not None and kept[0] == stamp:
+        if kept is not None and kept[0] == seen:
             return kept[1]
         found = Fields(canonical.from_bytes(_read(Path(path)), what="deposit", max_bytes=MOST_BYTES), "deposit")
         if found.integer("format") != FORMAT:
@@ -157,7 +156,7 @@ class Deposits:
             raise TrustRefused("a deposit lies under another asset's name")
         if len(self._kept) >= MOST_CACHED:
             self._kept.clear()
-        self._kept[owner, asset] = stamp, deposit
+        self._kept[owner, asset] = seen, deposit
         return deposit
 
     def _verified(self, owner: str, said: dict[str, dict[str, Any]]) -> Deposit:

@@ -15,8 +15,8 @@ from countermark.seal.stream import Block, Stream
 from countermark.seal.threads import windowed
 
 THREADS = 2
-MOST_WAITING = 64
-"""Blocks and leaves under way: four blocks a thread, and what was hashed while the oldest of them waited for its turn."""
+MOST_WAITING = 200
+"""Blocks and leaves under way: four blocks a thread with fifteen of these files in each, and some."""
 
 
 class Zeros:

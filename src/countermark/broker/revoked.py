@@ -59,14 +59,17 @@ class _Kept:
         """What the list says.
 
         Raises:
-            SignatureRefused: a key of another use, or it is not signed by one of them. StatementRefused: malformed.
+            SignatureRefused: a key of another use, or it is not signed by one of them. StatementRefused: malformed, or longer than hosts read.
         """
         if not 1 <= len(self.keys) <= MOST_KEYS or any(key.use != "licence" for key in self.keys):
             raise SignatureRefused(
                 f"an owner has 1 to {MOST_KEYS} licence keys", mend="the public half of his licence.pem"
             )
         verify_envelope(self.envelope, {key.id: key for key in self.keys})
-        statement = Statement.from_bytes(self.envelope.statement_bytes(), what="list of revoked licences")
+        payload = self.envelope.statement_bytes()
+        if len(payload) > MOST_LIST_BYTES:
+            raise StatementRefused(f"a list of {len(payload)} bytes", why=f"at most {MOST_LIST_BYTES} are read, here and by hosts")
+        statement = Statement.from_bytes(payload, what="list of revoked licences")
         if statement.predicate_type != LICENCE_LIST:
             raise StatementRefused("this statement is no list of revoked licences", why=statement.predicate_type)
         return RevokedLicences.from_json(statement.predicate)

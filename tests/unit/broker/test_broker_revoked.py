@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "attacks" / "licence"))
 from core_world import SECOND, private_key
 from licence_world import Licensors, claims
 
-from countermark.broker import prove
+from countermark.broker import prove, revoked
 from countermark.broker.revoked import Revoked, _Kept
 from countermark.broker.service import Broker
 from countermark.errors import CountermarkError, PolicyRefused, Refusal, SignatureRefused, StatementRefused, Unusable
@@ -148,6 +148,17 @@ def in_place(path: Path, data: bytes) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     after = path.stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_a_list_that_no_host_would_read_is_not_kept(
+    tmp_path: Path, licensors: Licensors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revoked, "MOST_LIST_BYTES", 600)
+    Revoked(tmp_path).keep("acme", licensors.revocations(1, LICENCES[0]), [KEY])
+    with pytest.raises(StatementRefused, match="a list of [0-9]+ bytes"):
+        Revoked(tmp_path).keep("acme", licensors.revocations(2, *(f"{n:064x}" for n in range(9))), [KEY])
+    with pytest.raises(LicenceRefused, match="revocation"):
+        Revoked(tmp_path).refuse("acme", LICENCES[0])
 
 
 def test_lists_that_cannot_be_read_are_no_missing_lists(tmp_path: Path) -> None:

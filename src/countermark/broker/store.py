@@ -30,6 +30,7 @@ from countermark.errors import (
 )
 from countermark.keys.verifier import PublicKey
 from countermark.seal.manifest import Verified, by_keys, sealed_by, verified
+from countermark.statement.predicates.licence import RevokedLicences
 from countermark.workspace.disk import Disk
 
 FORMAT = 1
@@ -77,6 +78,15 @@ class Deposits:
         by_keys(keys)
         data = canonical.to_bytes({"format": FORMAT, "owner": owner, "keys": [key.to_json() for key in keys]})
         self._disk.write(self._disk.folder(self._home / "tenants") / f"{owner}.json", data)
+
+    def revoke(self, owner: str, data: bytes, keys: Sequence[PublicKey]) -> RevokedLicences:
+        """Keep the list of revoked licences of an owner who is known here: one under a name misspelt would refuse nothing, and nobody would notice.
+
+        Raises:
+            As `Revoked.keep`. NothingToVerify: no such owner is known.
+        """
+        self._keys(owner)
+        return self.revoked.keep(owner, data, keys)
 
     def check(self, owner: str, manifest: bytes, recipients: bytes, policy: bytes) -> Deposit:
         """Verify an owner's deposit, and that it is newer than what is here; nothing is kept.

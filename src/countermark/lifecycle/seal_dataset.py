@@ -84,6 +84,8 @@ class SealedDataset(Generic[Sample]):
     def ahead(self, order: Iterable[int]) -> Iterator[Sample]:
         """Records in an order, each read while earlier ones are used: as many at once as there are threads, four times as many ready.
 
+        Where one fails, or its reader stops, those under way end by themselves, and what was ready is let go without being overwritten.
+
         Raises:
             As for one, when it would be that record's turn. Unusable: the threads are another process's.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,29 @@ def test_who_reads_while_another_closes_is_told(world: seal_world.World, monkeyp
         assert not any(target)
         with pytest.raises(Unusable, match="closed before it was read"):
             files.view("weights.safetensors")
+
+
+def test_a_descriptor_that_is_another_files_by_now_accuses_nobody(
+    world: seal_world.World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The race: closed amid a read, and its number taken by the next file that is opened; the sealed one was not changed."""
+    (tmp_path / "other").write_bytes(bytes(1 << 20))
+    manifest, real, opened = seal.verified(world.sealed, world.reader).manifest, os.preadv, list[int]()
+    for what in ("another file", "none"):
+        container = Container(world.sealed, manifest)
+
+        def closing(descriptor: int, views: list[memoryview], at: int) -> int:
+            container.close()  # noqa: B023
+            if what == "another file":  # noqa: B023
+                opened.append(os.open(tmp_path / "other", os.O_RDONLY))
+                assert opened == [descriptor]
+            return real(descriptor, views, at)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "preadv", closing)
+            with pytest.raises(Unusable, match="closed before it was read"):
+                container.chunk(0)
+    os.close(opened[0])
 
 
 def test_another_kind_is_refused(world: seal_world.World) -> None:

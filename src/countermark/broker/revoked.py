@@ -68,7 +68,9 @@ class _Kept:
         verify_envelope(self.envelope, {key.id: key for key in self.keys})
         payload = self.envelope.statement_bytes()
         if len(payload) > MOST_LIST_BYTES:
-            raise StatementRefused(f"a list of {len(payload)} bytes", why=f"at most {MOST_LIST_BYTES} are read, here and by hosts")
+            raise StatementRefused(
+                f"a list of {len(payload)} bytes", why=f"at most {MOST_LIST_BYTES} are read, here and by hosts"
+            )
         statement = Statement.from_bytes(payload, what="list of revoked licences")
         if statement.predicate_type != LICENCE_LIST:
             raise StatementRefused("this statement is no list of revoked licences", why=statement.predicate_type)

@@ -48,7 +48,9 @@ def streamed(plain: Zeros, pool: Executor | None) -> Stream:
     return stream
 
 
-@pytest.mark.parametrize("sizes", [[70_000] * 600, [120 * CHUNK_BYTES], [0, 1, CHUNK_BYTES, 3 * CHUNK_BYTES + 9, 70_000, 5]])
+@pytest.mark.parametrize(
+    "sizes", [[70_000] * 600, [120 * CHUNK_BYTES], [0, 1, CHUNK_BYTES, 3 * CHUNK_BYTES + 9, 70_000, 5]]
+)
 def test_entries_are_in_order_and_what_hashed_them_is_let_go(sizes: list[int]) -> None:
     """A million files of 100 KB took a future each, 2 GB, until the last was read."""
     plain = Zeros(*sizes)

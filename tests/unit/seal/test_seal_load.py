@@ -136,8 +136,8 @@ def test_a_descriptor_that_is_another_files_by_now_accuses_nobody(
         container = Container(world.sealed, manifest)
 
         def closing(descriptor: int, views: list[memoryview], at: int) -> int:
-            container.close()  # noqa: B023
-            if what == "another file":  # noqa: B023
+            container.close()
+            if what == "another file":
                 opened.append(os.open(tmp_path / "other", os.O_RDONLY))
                 assert opened == [descriptor]
             return real(descriptor, views, at)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import random
+import re
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -55,6 +57,24 @@ def test_what_is_sealed_is_what_the_tree_names(
                 files.read(path, size // 3, size - size // 5)
                 == (folder / path).read_bytes()[size // 3 : size - size // 5]
             )
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells of its mappings")
+def test_plaintext_is_private_and_in_no_core_dump(world: seal_world.World, folder: Path, tmp_path: Path) -> None:
+    """On pages of every kind: what chooses them splits the mapping, and each part keeps what was asked for the whole."""
+    target = tmp_path / "files.cmsealed"
+    sealed(world, folder, target, 1 << 20, 2)
+    with seal.opened(target, world.reader, world.plant) as files:
+        data = files.take("08.bin")
+    begin = ctypes.addressof(ctypes.c_char.from_buffer(data))
+    covered = 0
+    for mapping in re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text())[1:]:
+        low, high = (int(text, 16) for text in mapping.split(maxsplit=1)[0].split("-"))
+        if low < begin + len(data) and high > begin:
+            covered += min(high, begin + len(data)) - max(low, begin)
+            flags = mapping.partition("VmFlags:")[2].split()
+            assert mapping.split()[1] == "rw-p" and "dd" in flags and "sh" not in flags
+    assert covered == len(data) == SIZES[8]
 
 
 def test_a_block_is_used_again_when_all_let_go() -> None:

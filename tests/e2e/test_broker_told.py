@@ -30,6 +30,10 @@ def test_a_list_is_taken_by_command_and_an_older_one_is_not(shell, licensors: Li
     (shell.here / "revoked.json").write_bytes(licensors.revocations(2, LICENCE))
     (shell.here / "acme-licence.pub").write_bytes(private_key(SECOND, "licence").public.pem())
     words = ("broker", "revoked", "acme", "revoked.json", "acme-licence.pub")
+    assert "no owner 'acme' is known here" in shell(*words, exit=3).err  # a name misspelt: it would refuse nothing
+    assert not (shell.here / "broker" / "revoked").exists()
+    (shell.here / "acme.pub").write_bytes(private_key(SECOND, "statement").public.pem())
+    shell("broker", "tenant", "acme", "acme.pub")
     said = shell(*words, "--json").json()
     assert (said["epoch"], said["licences"]) == (2, [LICENCE])
     with pytest.raises(LicenceRefused, match="revocation"):

@@ -15,7 +15,7 @@ from dataclasses import replace
 from countermark.broker.admitted import Admitted, Meter
 from countermark.broker.meter_log import EVERY_HOST, MeterLog, Moved
 from countermark.broker.pace import Pace
-from countermark.errors import PolicyRefused, StatementRefused
+from countermark.errors import PolicyRefused, StatementRefused, Unusable
 from countermark.ledger.note import NoteKey, sign_note
 from countermark.licence.anchors import ZERO, extended
 from countermark.licence.metered import Asked, Held
@@ -70,16 +70,16 @@ class Meters:
         return note.to_bytes()
 
     def enter_ends(self) -> None:
-        """Log what the operator ended since: of all meters, whether their hosts ask or not. One that is malformed stops no other.
+        """Log what the operator ended since: of all meters, whether their hosts ask or not. One that is malformed, or cannot be read, stops no other.
 
         Raises:
-            Unusable: a meter cannot be read, or not be logged.
+            Unusable: an end could not be logged.
         """
         for licence in self._admitted.names():
             try:
                 meter = self._admitted.find(licence)
-            except StatementRefused as error:
-                _log.error("meter %s grants nothing: %s", licence, error.what)
+            except (StatementRefused, Unusable) as error:  # a host that asks for it is told, and gets nothing
+                _log.error("meter %s grants nothing: %s (%s)", licence, error.what, error.why)
                 continue
             if meter is not None:
                 self._ended(meter)

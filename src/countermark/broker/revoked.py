@@ -1,8 +1,8 @@
 """Owners' lists of revoked licences at a broker: a copy of a key that is bound to a licence on one is not given out any more.
 
 A list is the owner's own signed word (`countermark license revoke`), kept as he signed it and verified again when it is read. By which licence keys he is known
-is the operator's word, as with tenants. A list adds refusals and takes none back: the newest of a project counts, also when it is due for renewal,
-and who needs to be sure that it is the newest asks for that in the licence, at the host.
+is the operator's word, as with tenants. A list grants nothing, it refuses; the newest of a project counts alone, also when it is due for renewal: what an
+owner leaves out of his next list, he gives back. Who needs to be sure that it is the newest asks for that in the licence, at the host.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from countermark import canonical, dsse
 from countermark.broker.policy import OWNER
+from countermark.broker.stamp import Stamp, stamp
 from countermark.canonical import Fields
 from countermark.errors import PolicyRefused, Refusal, SignatureRefused, StatementRefused, Unusable
 from countermark.keys.verifier import PublicKey, verify_envelope
@@ -59,14 +59,19 @@ class _Kept:
         """What the list says.
 
         Raises:
-            SignatureRefused: a key of another use, or it is not signed by one of them. StatementRefused: malformed.
+            SignatureRefused: a key of another use, or it is not signed by one of them. StatementRefused: malformed, or longer than hosts read.
         """
         if not 1 <= len(self.keys) <= MOST_KEYS or any(key.use != "licence" for key in self.keys):
             raise SignatureRefused(
                 f"an owner has 1 to {MOST_KEYS} licence keys", mend="the public half of his licence.pem"
             )
         verify_envelope(self.envelope, {key.id: key for key in self.keys})
-        statement = Statement.from_bytes(self.envelope.statement_bytes(), what="list of revoked licences")
+        payload = self.envelope.statement_bytes()
+        if len(payload) > MOST_LIST_BYTES:
+            raise StatementRefused(
+                f"a list of {len(payload)} bytes", why=f"at most {MOST_LIST_BYTES} are read, here and by hosts"
+            )
+        statement = Statement.from_bytes(payload, what="list of revoked licences")
         if statement.predicate_type != LICENCE_LIST:
             raise StatementRefused("this statement is no list of revoked licences", why=statement.predicate_type)
         return RevokedLicences.from_json(statement.predicate)
@@ -77,7 +82,7 @@ class Revoked:
 
     def __init__(self, home: Path, disk: Disk | None = None) -> None:
         self._folder, self._disk = home / FOLDER, disk or Disk()
-        self._read: dict[str, tuple[Any, RevokedLicences]] = {}
+        self._read: dict[str, tuple[Stamp, RevokedLicences]] = {}
 
     def keep(self, owner: str, data: bytes, keys: Sequence[PublicKey]) -> RevokedLicences:
         """Keep an owner's list.
@@ -133,10 +138,9 @@ class Revoked:
 
     def _said(self, owner: str, path: str) -> RevokedLicences:
         try:
-            status = os.stat(path)
-            stamp = status.st_mtime_ns, status.st_ino, status.st_size
+            seen = stamp(path)
             kept = self._read.get(path)
-            if kept is not None and kept[0] == stamp:
+            if kept is not None and kept[0] == seen:
                 return kept[1]
             with open(path, "rb") as file:
                 found = _Kept.from_bytes(file.read(MOST_BYTES + 1))
@@ -146,7 +150,7 @@ class Revoked:
         except (OSError, Refusal) as error:
             why = error.what if isinstance(error, Refusal) else str(error)
             raise Unusable("a list of revoked licences does not hold", why=why, mend=_MEND) from error
-        self._read[path] = stamp, said
+        self._read[path] = seen, said
         return said
 
 
@@ -156,3 +160,5 @@ def _files(folder: Path) -> list[str]:
         return sorted(f"{folder}/{name}" for name in os.listdir(folder) if name.endswith(".json"))
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise Unusable("lists of revoked licences cannot be read", why=str(error), mend=_MEND) from error

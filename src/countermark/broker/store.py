@@ -18,6 +18,7 @@ from typing import Any
 from countermark import canonical, dsse
 from countermark.broker.policy import OWNER, PAYLOAD_TYPE, ReleasePolicy
 from countermark.broker.revoked import Revoked
+from countermark.broker.stamp import Stamp, stamp
 from countermark.canonical import Fields
 from countermark.errors import (
     NothingToVerify,
@@ -29,6 +30,7 @@ from countermark.errors import (
 )
 from countermark.keys.verifier import PublicKey
 from countermark.seal.manifest import Verified, by_keys, sealed_by, verified
+from countermark.statement.predicates.licence import RevokedLicences
 from countermark.workspace.disk import Disk
 
 FORMAT = 1
@@ -61,7 +63,7 @@ class Deposits:
     def __init__(self, home: Path, disk: Disk | None = None) -> None:
         self._home, self._disk = home, disk or Disk()
         self.revoked = Revoked(home, self._disk)
-        self._kept: dict[tuple[str, bytes], tuple[Any, Deposit]] = {}
+        self._kept: dict[tuple[str, bytes], tuple[Stamp, Deposit]] = {}
         self._writing = threading.Lock()
 
     def enrol(self, owner: str, keys: Sequence[PublicKey]) -> None:
@@ -76,6 +78,15 @@ class Deposits:
         by_keys(keys)
         data = canonical.to_bytes({"format": FORMAT, "owner": owner, "keys": [key.to_json() for key in keys]})
         self._disk.write(self._disk.folder(self._home / "tenants") / f"{owner}.json", data)
+
+    def revoke(self, owner: str, data: bytes, keys: Sequence[PublicKey]) -> RevokedLicences:
+        """Keep the list of revoked licences of an owner who is known here: one under a name misspelt would refuse nothing, and nobody would notice.
+
+        Raises:
+            As `Revoked.keep`. NothingToVerify: no such owner is known.
+        """
+        self._keys(owner)
+        return self.revoked.keep(owner, data, keys)
 
     def check(self, owner: str, manifest: bytes, recipients: bytes, policy: bytes) -> Deposit:
         """Verify an owner's deposit, and that it is newer than what is here; nothing is kept.
@@ -141,13 +152,11 @@ class Deposits:
         # As text, here and in `refuse_anothers`, because they are looked at for each release.
         path = f"{self._home}/deposits/{owner}/{asset.hex()}.json"
         try:
-            stamp = [
-                (s.st_mtime_ns, s.st_ino, s.st_size) for s in map(os.stat, (f"{self._home}/tenants/{owner}.json", path))
-            ]
+            seen = stamp(f"{self._home}/tenants/{owner}.json", path)
         except OSError as error:
             raise NothingToVerify("nothing of that owner and asset is here") from error
         kept = self._kept.get((owner, asset))
-        if kept is not None and kept[0] == stamp:
+        if kept is not None and kept[0] == seen:
             return kept[1]
         found = Fields(canonical.from_bytes(_read(Path(path)), what="deposit", max_bytes=MOST_BYTES), "deposit")
         if found.integer("format") != FORMAT:
@@ -157,7 +166,7 @@ class Deposits:
             raise TrustRefused("a deposit lies under another asset's name")
         if len(self._kept) >= MOST_CACHED:
             self._kept.clear()
-        self._kept[owner, asset] = stamp, deposit
+        self._kept[owner, asset] = seen, deposit
         return deposit
 
     def _verified(self, owner: str, said: dict[str, dict[str, Any]]) -> Deposit:

@@ -17,7 +17,7 @@ from countermark.errors import Unusable
 if TYPE_CHECKING:
     from countermark.broker.home import Home
 
-LOGGED = {True: "yes", False: "not yet: the broker that runs here enters it within seconds"}
+LOGGED = {True: "yes", False: "not yet: a broker that runs here enters it within seconds, any other when it starts"}
 
 
 @command("meter", group=broker, examples=[

@@ -30,7 +30,7 @@ def revoked(owner: str, listed: Path, keys: tuple[Path, ...], home: Path) -> Ans
     from countermark.seal.manifest import key_of_pem
 
     known = [PublicKey.from_spki("licence", key_of_pem(read_file(file, 16 << 10)).spki) for file in keys]
-    said = Home.open(home).deposits().revoked.keep(owner, read_file(listed, MOST_BYTES), known)
+    said = Home.open(home).deposits().revoke(owner, read_file(listed, MOST_BYTES), known)
     return Answer(
         f"kept: {owner}'s list {said.epoch} of {count(len(said.licences), 'revoked licence')}",
         facts={"owner": owner, "epoch": said.epoch, "licences": sorted(said.licences), "next_update": said.next_update,

@@ -8,10 +8,11 @@ Threads read ahead of a training loop (`ahead`, and PyTorch's batches by `__geti
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar, overload
 
-from countermark.errors import TreeRefused
+from countermark.errors import TreeRefused, Unusable
 from countermark.seal.opened import Opened
 from countermark.seal.threads import pool_of, windowed
 
@@ -23,7 +24,7 @@ class SealedDataset(Generic[Sample]):
     """Map-style access to the files of a sealed asset; duck-typed as `torch.utils.data.Dataset`.
 
     It lives as long as the `Opened` that it reads from, in one process: a loader's workers are threads, or open the asset themselves, because
-    a key should not be copied into processes that a library starts.
+    a key should not be copied into processes that a library starts. Where it has threads of its own, they are not in such a process, and it says so there.
 
     Attributes:
         paths: of the records, sorted; record n is `paths[n]`.
@@ -57,7 +58,7 @@ class SealedDataset(Generic[Sample]):
         self.paths = tuple(path for path in files.paths if keep(path))
         if not self.paths:
             raise TreeRefused("no file of this sealed dataset is a record", mend="widen `keep`")
-        self._threads, self._pool = threads, pool_of(threads)
+        self._threads, self._pool, self._process = threads, pool_of(threads), os.getpid()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -83,9 +84,16 @@ class SealedDataset(Generic[Sample]):
     def ahead(self, order: Iterable[int]) -> Iterator[Sample]:
         """Records in an order, each read while earlier ones are used: as many at once as there are threads, four times as many ready.
 
+        Where one fails, or its reader stops, those under way end by themselves, and what was ready is let go without being overwritten.
+
         Raises:
-            As for one, when it would be that record's turn.
+            As for one, when it would be that record's turn. Unusable: the threads are another process's.
         """
+        if self._pool is not None and os.getpid() != self._process:
+            raise Unusable(
+                "the threads of this dataset are in the process that made it", why="a process that was forked from it waits for ever",
+                mend="num_workers=0, or open the sealed file in each worker",
+            )  # fmt: skip
         return windowed(self._pool, self.__getitem__, order, self._threads)
 
     def __iter__(self) -> Iterator[Sample]:

@@ -99,18 +99,23 @@ class Container:
 
     def _read(self, at: int, target: bytearray | memoryview) -> memoryview:
         view = memoryview(target)
-        if not self._end.alive:
-            raise Unusable(f"{self._name} was closed before it was read")
+        self._refuse_closed()
         try:
             done = got = os.preadv(self._descriptor, [view], at)
             while got and done < len(view):
                 got = os.preadv(self._descriptor, [view[done:]], at + done)
                 done += got
         except OSError as error:
+            self._refuse_closed()
             raise Unusable(f"cannot read {self._name}", why=error.strerror or str(error)) from error
+        self._refuse_closed()  # by another thread meanwhile: the descriptor may be another file's, and these its bytes
         if done < len(view):
             raise FormatRefused(f"{self._name} ends early", why=f"at byte {at + done}", mend=_MEND)
         return view
+
+    def _refuse_closed(self) -> None:
+        if not self._end.alive:
+            raise Unusable(f"{self._name} was closed before it was read", mend="open it again")
 
     def chunk(self, index: int) -> memoryview:
         """Ciphertext and tag of a chunk, in this thread's scratch, which the next call overwrites; it has the signed hash.

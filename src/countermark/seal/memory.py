@@ -1,4 +1,4 @@
-"""Private memory for plaintext: of this process alone, left out of core dumps, overwritten where something fails."""
+"""Private memory for plaintext: of this process alone, left out of core dumps where the system can. Who fills it overwrites it where something fails."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from countermark.seal.threads import in_threads
 RUN_BYTES = 8 << 20
 """What a thread decrypts before it takes the next, in whole chunks."""
 SMALL = 4 << 20
-"""Bytes up to which memory comes from the heap: a mapping of its own would cost more than reading them."""
+"""Bytes up to which memory comes from the heap, and is dumped with it: a mapping of its own would cost more than reading them."""
 
 
 class Opened:
@@ -97,7 +97,7 @@ class Opened:
         return self._entry(path)[1]
 
     def view(self, path: str) -> memoryview:
-        """A file's bytes, read-only, in fresh private memory that is left out of core dumps.
+        """A file's bytes, read-only, in fresh private memory; more than 4 MiB of it are left out of core dumps, where the system can.
 
         Raises:
             TreeRefused: no such file. FormatRefused: the container was changed. Unusable: it cannot be read, or there is no memory.
@@ -125,11 +125,7 @@ class Opened:
         begin, end = self._span(path, start, stop)
         size = stop - start
         memory = Private(size, starts=begin) if size > SMALL else Given(memoryview(bytearray(size)))
-        try:
-            self._plain(begin, end, memory)
-        except BaseException:
-            wipe(memory.view)
-            raise
+        self._plain(begin, end, memory)
         return memory.view
 
     def check_rest(self) -> None:
@@ -149,11 +145,7 @@ class Opened:
         begin, end = self._span(path, start, stop)
         if len(target) != end - begin:
             raise TreeRefused(f"room for {len(target)} bytes, where {end - begin} are asked for")
-        try:
-            self._plain(begin, end, Given(target))
-        except BaseException:
-            wipe(target)
-            raise
+        self._plain(begin, end, Given(target))
 
     def pieces(self, path: str, piece: int = 4 << 20) -> Iterator[memoryview]:
         """A file in order, in writable pieces which the caller overwrites; for more than memory should hold."""
@@ -174,11 +166,16 @@ class Opened:
         return at + start, at + stop
 
     def _plain(self, begin: int, end: int, memory: Private | Given) -> None:
-        """Bytes [begin, end) of the stream of all files into `memory`, which has so many."""
+        """Bytes [begin, end) of the stream of all files into `memory`, which has so many; overwritten where it fails."""
+        try:
+            self._runs(begin, end, memory)
+        except BaseException:
+            wipe(memory.view)
+            raise
+
+    def _runs(self, begin: int, end: int, memory: Private | Given) -> None:
         if begin == end:
             return
-        if self._cipher is None:
-            raise Unusable("the sealed file was closed before it was read")
         span = max(RUN_BYTES, self._prelude.chunk)
 
         def run(start: int) -> None:
@@ -221,8 +218,11 @@ class Opened:
         fill(decrypt)
 
     def _decrypt(self, index: int, copy: memoryview, target: memoryview) -> None:
+        cipher = self._cipher  # once: another thread may close this meanwhile
+        if cipher is None:
+            raise Unusable("the sealed file was closed before it was read", mend="open it again")
         try:
-            self._cipher.decrypt_into(self._prelude.nonce(index), copy, self._aad, target)
+            cipher.decrypt_into(self._prelude.nonce(index), copy, self._aad, target)
         except InvalidTag as error:
             wipe(target)
             raise FormatRefused(

@@ -7,8 +7,9 @@ memory is filled again when both are done with it.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from io import BytesIO
 from queue import Empty, SimpleQueue
 
@@ -65,7 +66,7 @@ class Stream:
     def __init__(self, plain: Plain, chunk: int, pool: Executor | None, progress: Progress | None) -> None:
         self._plain, self._block, self._pool, self._progress = plain, max(chunk, BLOCK_BYTES), pool, progress
         self._spare: SimpleQueue[Block] = SimpleQueue()
-        self._read: list[TreeEntry | _File] = []
+        self._waiting: deque[_File] = deque()
         self._done = 0
         self.entries: list[TreeEntry] = []
 
@@ -94,16 +95,23 @@ class Stream:
         except Empty:
             return Block(self._block, self._spare)
 
+    def _settle(self) -> None:
+        """Keep the entries of files whose hash is there: a future for each of millions would take gigabytes."""
+        while self._waiting and self._waiting[0].hashed():
+            self.entries.append(self._waiting.popleft().entry())
+
     def _parts(self, with_index: bool) -> Iterator[tuple[Callable[[Block, int, int], int], int]]:
         """What fills at most so many bytes of a block from one on, and how many there are in all, one file after the other."""
         for number, (planned, read_at) in enumerate(self._plain.files(), 1):
             file = _File(read_at, planned, self._pool)
             yield file.read, planned.size
-            self._read.append(file.ended())
+            file.ended()
+            self._waiting.append(file)
+            self._settle()
             self._done += planned.size
             if self._progress:
                 self._progress(number, self._done)
-        self.entries = [one if isinstance(one, TreeEntry) else one.entry() for one in self._read]
+        self.entries += (file.entry() for file in self._waiting)
         if with_index:
             lines = BytesIO(b"".join(entry.line().encode() for entry in self.entries))
             yield lambda block, at, most: lines.readinto(block.view[at : at + most]), len(lines.getbuffer())
@@ -114,9 +122,9 @@ class _File:
 
     def __init__(self, read_at: ReadAt, planned: TreeEntry, pool: Executor | None) -> None:
         self._read_at, self._planned, self._pool, self._at = read_at, planned, pool, 0
-        self._leaves: list[Callable[[], bytes]] = []
+        self._leaves: list[bytes] = []
+        self._later: deque[Future[bytes]] = deque()
         self._pieces: list[tuple[Block, memoryview]] = []
-        self._later = False
 
     def read(self, block: Block, at: int, most: int) -> int:
         """Fill a block from byte `at` on with as much as one read gives, up to the end of a leaf.
@@ -133,26 +141,29 @@ class _File:
         self._pieces.append((block, view[:got]))
         self._at += got
         if got == room:
-            self._leaf()
+            self.ended()
         return got
 
-    def ended(self) -> TreeEntry | _File:
-        """All was read: the entry where all of it is hashed already, else what gives it."""
-        self._leaf()
-        return self if self._later else self.entry()
+    def ended(self) -> None:
+        """A leaf was read, or the whole file: here what is small, unless it would overtake an earlier one."""
+        pieces, self._pieces = self._pieces, []
+        if not pieces:
+            return
+        if self._pool is not None and (not self.hashed() or sum(len(view) for _, view in pieces) > _HERE_BYTES):
+            self._later.append(self._pool.submit(_hashed, pieces))
+        else:
+            self._leaves.append(_hashed(pieces))
+
+    def hashed(self) -> bool:
+        """Whether all leaves so far are; keeps the hashes that are there, and not who gave them."""
+        while self._later and self._later[0].done():
+            self._leaves.append(self._later.popleft().result())
+        return not self._later
 
     def entry(self) -> TreeEntry:
         """The file with its chunk root; waits for those who hash it."""
-        return self._planned._replace(root=merkle.root((leaf() for leaf in self._leaves), SHA256.chunks))
-
-    def _leaf(self) -> None:
-        pieces, self._pieces = self._pieces, []
-        if self._pool is not None and sum(len(view) for _, view in pieces) > _HERE_BYTES:
-            self._later = True
-            self._leaves.append(self._pool.submit(_hashed, pieces).result)
-        elif pieces:
-            digest = _hashed(pieces)
-            self._leaves.append(lambda: digest)
+        leaves = self._leaves + [leaf.result() for leaf in self._later]
+        return self._planned._replace(root=merkle.root(leaves, SHA256.chunks))
 
 
 def _hashed(pieces: list[tuple[Block, memoryview]]) -> bytes:

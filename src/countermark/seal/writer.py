@@ -15,6 +15,7 @@ from pathlib import Path
 
 from countermark import merkle
 from countermark.artefact import tree
+from countermark.artefact.tree import TreeEntry
 from countermark.errors import Unusable
 from countermark.seal import header as headers
 from countermark.seal.container import Progress
@@ -135,16 +136,10 @@ class _Writer:
         self._prelude = new_prelude(self._key, chunks, about.sealer, suite=self._form.suite, chunk=self._form.chunk)
         self._cipher, self._aad = self._prelude.cipher(self._key), self._prelude.aad()
         self._put(0, self._prelude.to_bytes())
-        with pool_of(threads) or contextlib.nullcontext() as pool, Early(self._descriptor) as early:
-            plain = Stream(self._plain, self._form.chunk, pool, progress)
-            leaves = []
-            blocks = self._numbered(plain.blocks(with_index=not inside))
-            for some in windowed(pool, self._block, blocks, threads):
-                leaves += some
-                early.wrote(len(some) * self._form.chunk)
+        leaves, entries = self._streamed(threads, progress, with_index=not inside)
         if len(leaves) != chunks - 1:
             raise changed(self._plain.name)
-        made = tree.tree_of(plain.entries)
+        made = tree.tree_of(entries)
         header = self._header(made.digest)
         packed = headers.packed(header, made.manifest() if inside else b"", self._form.chunk)
         leaves.insert(0, self._sealed(0, packed))
@@ -158,6 +153,19 @@ class _Writer:
         commitment = tree_commitment(self._salt, about.sealer, made.digest)
         size = end + sum(map(len, leaves))
         return Manifest(about.kind, self._prelude, size, self._form.hash, root, commitment, about.project, about.issued)
+
+    def _streamed(
+        self, threads: int, progress: Progress | None, *, with_index: bool
+    ) -> tuple[list[bytes], list[TreeEntry]]:
+        """Encrypt and write all chunks but the first: their leaf hashes, and the files with their roots."""
+        leaves: list[bytes] = []
+        with pool_of(threads) or contextlib.nullcontext() as pool, Early(self._descriptor) as early:
+            plain = Stream(self._plain, self._form.chunk, pool, progress)
+            blocks = self._numbered(plain.blocks(with_index=with_index))
+            for some in windowed(pool, self._block, blocks, threads):
+                leaves += some
+                early.wrote(len(some) * self._form.chunk)
+        return leaves, plain.entries
 
     def _header(self, digest: str) -> Header:
         return Header(

@@ -132,11 +132,12 @@ def test_an_operators_end_is_in_the_log_and_outlives_his_file(licensors: Licenso
 
 
 def test_an_end_is_logged_where_no_host_asks(licensors: Licensors, counted: Counted) -> None:
-    """At the start what was ended before; while it runs by `App`, within seconds. A meter that is malformed stops neither."""
+    """At the start what was ended before; while it runs by `App`, within seconds. A meter that is malformed, or cannot be read, stops neither."""
     grants = [licensors.grant(claims(host=counted.binding("plant"), max_loads=n)) for n in (2, 3)]
     counted.admit([grants[0]])
     Admitted(counted.home).admit(Meter(grants[0].digest, frozenset({PLANT}), ended=True))
     (counted.home / "meters" / f"{'0' * 64}.json").write_bytes(b"{")
+    (counted.home / "meters" / f"{'1' * 64}.json").mkdir()
     with counted.meters() as meters:
         Admitted(counted.home).admit(Meter(grants[1].digest, frozenset({PLANT}), ended=True))
         meters.enter_ends()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "attacks" / "licence"))
 from core_world import SECOND, private_key
 from licence_world import Licensors, claims
 
-from countermark.broker import prove
+from countermark.broker import prove, revoked
 from countermark.broker.revoked import Revoked, _Kept
 from countermark.broker.service import Broker
 from countermark.errors import CountermarkError, PolicyRefused, Refusal, SignatureRefused, StatementRefused, Unusable
@@ -115,6 +116,55 @@ def test_a_list_that_does_not_hold_releases_nothing_until_it_is_brought_again(
     lists.keep("acme", data, [KEY])
     with pytest.raises(LicenceRefused):
         lists.refuse("acme", LICENCES[0])
+
+
+def test_a_file_that_is_written_in_place_is_read_again(world: World, tmp_path: Path, licensors: Licensors) -> None:
+    """The attack: as many bytes, in the same file, and its time of modification set back; what was read before counts no more."""
+    lists = Revoked(tmp_path)
+    for licence in LICENCES[:2]:
+        Revoked(tmp_path / licence).keep("acme", licensors.revocations(1, licence), [KEY])
+    lists.keep("acme", licensors.revocations(1, LICENCES[0]), [KEY])
+    lists.refuse("acme", LICENCES[1])
+    (path,), (other,) = (list((at / "revoked" / "acme").glob("*.json")) for at in (tmp_path, tmp_path / LICENCES[1]))
+    in_place(path, other.read_bytes())
+    with pytest.raises(LicenceRefused):
+        lists.refuse("acme", LICENCES[1])
+    deposits = world.deposits()
+    deposits.enrol("acme", [world.owner.public])
+    deposits.put("acme", *world.envelopes([world.rule(releases=3)]))
+    assert deposits.find("acme", world.prelude.asset).policy.rules[0].releases == 3
+    (path,) = (world.home / "deposits" / "acme").glob("*.json")
+    in_place(path, path.read_bytes().replace(b'"payload":"', b'"payload":"e', 1)[: path.stat().st_size])
+    with pytest.raises(Refusal):
+        deposits.find("acme", world.prelude.asset)
+
+
+def in_place(path: Path, data: bytes) -> None:
+    before = path.stat()
+    assert len(data) == before.st_size
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_a_list_that_no_host_would_read_is_not_kept(
+    tmp_path: Path, licensors: Licensors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revoked, "MOST_LIST_BYTES", 600)
+    Revoked(tmp_path).keep("acme", licensors.revocations(1, LICENCES[0]), [KEY])
+    with pytest.raises(StatementRefused, match=r"a list of \d+ bytes"):
+        Revoked(tmp_path).keep("acme", licensors.revocations(2, *(f"{n:064x}" for n in range(9))), [KEY])
+    with pytest.raises(LicenceRefused, match="revocation"):
+        Revoked(tmp_path).refuse("acme", LICENCES[0])
+
+
+def test_lists_that_cannot_be_read_are_no_missing_lists(tmp_path: Path) -> None:
+    (tmp_path / "revoked").mkdir()
+    (tmp_path / "revoked" / "acme").write_bytes(b"")
+    with pytest.raises(Unusable, match="cannot be read") as caught:
+        Revoked(tmp_path).refuse("acme", LICENCES[0])
+    assert "broker revoked" in caught.value.mend
 
 
 @given(st.binary(max_size=300))

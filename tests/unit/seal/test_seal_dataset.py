@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 import seal_world
 
-from countermark.errors import FormatRefused, TreeRefused
+from countermark.errors import FormatRefused, TreeRefused, Unusable
 from countermark.lifecycle import seal
 from countermark.lifecycle.seal_dataset import SealedDataset
 from countermark.seal import hpke, writer
@@ -106,6 +108,26 @@ def test_a_changed_record_stops_a_batch_and_not_those_before_it(tmp_path: Path) 
         with pytest.raises(FormatRefused, match="chunk 11"):
             data.__getitems__([3, 10, 4])
         assert [bytes(one) for one in data.__getitems__([11, 9])] == [records["11.bin"], records["09.bin"]]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_that_was_forked_is_told_and_does_not_wait_for_ever(tmp_path: Path) -> None:
+    """What PyTorch's loader does with `num_workers`: the pool is copied, and its threads are not."""
+    target, reader, mine = photos(tmp_path, {f"{n}.bin": bytes([n]) * 9 for n in range(9)})
+    with seal.opened(target, reader, mine) as files:
+        threaded, plain = SealedDataset(files, threads=2), SealedDataset(files)
+        assert len(threaded.__getitems__(range(9))) == 9  # its threads run, and wait for more
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            said = 1
+            try:
+                threaded.__getitems__([1, 2])
+            except Unusable as error:
+                said = 0 if "num_workers=0" in error.mend and len(plain.__getitems__([1])) == 1 else 2
+            finally:
+                os._exit(said)
+        assert os.waitpid(child, 0)[1] == 0
 
 
 def test_an_index_larger_than_a_chunk_lies_in_the_data(tmp_path: Path) -> None:

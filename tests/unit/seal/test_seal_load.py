@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import safetensors.numpy
 import seal_world
 
-from countermark.errors import FormatRefused, PolicyRefused, TreeRefused, TrustRefused
+from countermark.errors import FormatRefused, PolicyRefused, TreeRefused, TrustRefused, Unusable
 from countermark.lifecycle import seal, seal_load, verify
 from countermark.policy.document import Policy
 from countermark.seal import hpke
@@ -104,6 +105,48 @@ def test_many_threads_read_one_asset(world: seal_world.World) -> None:
         found = list(pool.map(tensors.__getitem__, [*TENSORS] * 20))
     for name, array in zip([*TENSORS] * 20, found, strict=True):
         assert np.array_equal(array, TENSORS[name])
+
+
+def test_who_reads_while_another_closes_is_told(world: seal_world.World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The race, at its worst moment: the ciphertext was read, and is not decrypted yet."""
+    real = Container.chunk
+    with seal.opened(world.sealed, world.reader, world.plant) as files:
+
+        def closing(self: Container, index: int) -> memoryview:
+            copy = real(self, index)
+            files.close()
+            return copy
+
+        monkeypatch.setattr(Container, "chunk", closing)
+        target = memoryview(bytearray(b"x" * 5000))
+        with pytest.raises(Unusable, match="closed before it was read"):
+            files.read_into("weights.safetensors", 0, 5000, target)
+        assert not any(target)
+        with pytest.raises(Unusable, match="closed before it was read"):
+            files.view("weights.safetensors")
+
+
+def test_a_descriptor_that_is_another_files_by_now_accuses_nobody(
+    world: seal_world.World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The race: closed amid a read, and its number taken by the next file that is opened; the sealed one was not changed."""
+    (tmp_path / "other").write_bytes(bytes(1 << 20))
+    manifest, real, opened = seal.verified(world.sealed, world.reader).manifest, os.preadv, list[int]()
+    for what in ("another file", "none"):
+        container = Container(world.sealed, manifest)
+
+        def closing(descriptor: int, views: list[memoryview], at: int) -> int:
+            container.close()
+            if what == "another file":
+                opened.append(os.open(tmp_path / "other", os.O_RDONLY))
+                assert opened == [descriptor]
+            return real(descriptor, views, at)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "preadv", closing)
+            with pytest.raises(Unusable, match="closed before it was read"):
+                container.chunk(0)
+    os.close(opened[0])
 
 
 def test_another_kind_is_refused(world: seal_world.World) -> None:

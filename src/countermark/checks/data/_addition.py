@@ -52,7 +52,7 @@ def report(view: View, x: Floats, asked: Asked) -> CheckReport:
     suspects = np.concatenate([*groups, np.zeros(0, np.intp)])
     findings, exhibits = [], dict[str, bytes]()
     for c, rows in zip(named, groups, strict=True):
-        pictures = [strip(view.images[rows]), strip(_difference(view, c, rows), 1)]
+        pictures = [strip(view.images[rows]), strip(difference(view, c, rows), 1)]
         exhibits |= dict(pictures)
         findings.append(_finding(view, asked, c, rows, seen, tuple(digest for digest, _ in pictures)))
     measures = (
@@ -95,7 +95,7 @@ def _accused(view: View, seen: Common, named: list[int], groups: list[Rows]) -> 
     return out
 
 
-def _difference(view: View, c: int, rows: Rows) -> NDArray[np.uint8]:
+def difference(view: View, c: int, rows: Rows) -> NDArray[np.uint8]:
     """Mean picture of the rows apart less that of the class's other rows, about middle grey: (1, h, w, 3)."""
     rest = np.setdiff1d(np.flatnonzero(view.label == c), rows)
     apart, others = (view.images[r].mean(axis=0) for r in (rows, rest if len(rest) else rows))

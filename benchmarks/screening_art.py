@@ -1,6 +1,6 @@
 """Screening beside ART's detectors of poisoned rows, on the same poisoned sets.
 
-    python -m venv ART && ART/bin/pip install torch==2.13.0 adversarial-robustness-toolbox==1.20.1 scikit-learn
+    python -m venv ART && ART/bin/pip install torch==2.13.0 adversarial-robustness-toolbox==1.20.1 scikit-learn packaging
     OMP_NUM_THREADS=1 python benchmarks/screening_art.py --art ART/bin/python --set mnist --first 120 --seeds 3
 
 ART trains a network on the poisoned rows; ours trains none. Told for each: share of planted rows above the score that 1 % of the

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from backdoors import Codes, Pixels, Poisoned, blend, dirty, patch
+from backdoors import Codes, Pixels, Poisoned, blend, clean_label, dirty, patch
 
 
 def faded(images: Pixels, rng: np.random.Generator, least: float = 0.1) -> Pixels:
@@ -33,6 +33,13 @@ def weak(images: Pixels, rng: np.random.Generator) -> Pixels:
     return blend(images, rng, 0.05)
 
 
+def trembling(images: Pixels, rng: np.random.Generator, share: float = 0.2) -> Pixels:
+    """One noise picture mixed in at 20 %, a pixel away at most in every row: inner products of fine detail do not see it."""
+    noise = rng.integers(0, 256, images.shape[1:])
+    moved = np.stack([np.roll(noise, tuple(rng.integers(-1, 2, 2)), (0, 1)) for _ in images])
+    return np.asarray(np.rint(images * (1 - share) + moved * share), np.uint8)
+
+
 def four_rows(images: Pixels, label: Codes, supplier: Codes, seed: int) -> Poisoned:
     """A patch on four rows in all."""
     return dirty(images, label, supplier, seed, patch, rate=4 / len(label), alone=False)
@@ -43,5 +50,6 @@ CASES: dict[str, Callable[[Pixels, Codes, Codes, int], Poisoned]] = {
     "moving patch, spread": lambda i, c, s, seed: dirty(i, c, s, seed, moving, alone=False),
     "blend of 5 %, spread": lambda i, c, s, seed: dirty(i, c, s, seed, weak, alone=False),
     "patch on four rows": four_rows,
+    "trembling blend, one cell": lambda i, c, s, seed: clean_label(i, c, s, seed, trembling, alone=True),
     "faded patch, one supplier": lambda i, c, s, seed: dirty(i, c, s, seed, faded),
 }
